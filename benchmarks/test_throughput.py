@@ -1,0 +1,72 @@
+"""Whole command on 500 copies of A–E; ``make bench`` prints images per second and shares."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from porescope import read
+from porescope.batch import Job, _write_image
+from porescope.files import hash_file
+from porescope.measurement import measure_columns
+from porescope.recipe import load_recipe
+from porescope.segmentation import segment
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = ROOT.parent / "shared" / "data" / "ws2"
+    if not source.is_dir():
+        pytest.skip(f"the published images are not at {source}")
+    folder = tmp_path_factory.mktemp("copies")
+    for i in range(500):
+        shutil.copy(source / f"{'ABCDE'[i % 5]}.dm3", folder / f"{i:03d}.dm3")
+    return folder
+
+
+def _time(function: Callable[[], object], repeats: int = 40) -> float:
+    function()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        function()
+    return (time.perf_counter() - start) / repeats * 1e3
+
+
+def test_whole_command(copies: Path, tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("porescope")), "detect", str(copies), "--no-images"]
+    best = float("inf")
+    for i in range(3):
+        start = time.perf_counter()
+        subprocess.run([*command, "-o", str(tmp_path / str(i))], check=True, capture_output=True)
+        best = min(best, time.perf_counter() - start)
+    print(f"\n500 DM3 files to tables, --no-images, 2 cores: {best:.2f} s, {500 / best:.0f} images/s")
+    path = copies / "001.dm3"
+    micrograph, recipe = read(path), load_recipe("ws2")
+    labels = segment(micrograph, recipe)
+    pores = measure_columns(micrograph, labels)
+    job = Job(tmp_path, recipe, overlays=False)
+    steps = {
+        "reading": lambda: read(path),
+        "hashing": lambda: hash_file(path),
+        "detecting": lambda: segment(micrograph, recipe),
+        "measuring": lambda: measure_columns(micrograph, labels),
+        "writing": lambda: _write_image(micrograph, labels, pores, job, False),
+    }
+    times = {name: _time(step) for name, step in steps.items()}
+    total = sum(times.values())
+    for name, ms in times.items():
+        print(f"  {name:10} {ms:5.2f} ms an image a core, {ms / total:4.0%}")
+
+
+def test_help(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("porescope")), "--help"]
+    ms = _time(lambda: subprocess.run(command, check=True, capture_output=True), 10)
+    print(f"\nporescope --help: {ms / 1e3:.2f} s")

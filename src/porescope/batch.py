@@ -1,0 +1,344 @@
+"""Many files: find and name them, detect and measure in processes, write the tables."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope import processes
+from porescope.files import hash_file, name_files, write_whole
+from porescope.measurement import PORE_COLUMNS, is_counted, measure_columns
+from porescope.micrograph import Micrograph, read_all
+from porescope.recipe import Recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Longer side of the pictures in the report [px].
+REPORT_SIZE = 560
+
+#: Columns of ``images.csv``, in order, with their types.
+IMAGE_COLUMNS = {
+    "image": "str", "frame": "int64", "file": "str", "sha256": "str",
+    "height_px": "Int64", "width_px": "Int64", "modality": "str",
+    "pixel_size_nm": "float64", "pixel_size_header_nm": "float64", "pixel_size_source": "str",
+    "lattice_constant_nm": "float64", "n_pores": "Int64", "n_border": "Int64",
+    "density_per_um2": "float64", "porosity": "float64", "median_diameter_nm": "float64",
+    "method": "str", "status": "str", "message": "str",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done to every file of a run."""
+
+    out: Path
+    recipe: Recipe
+    method: str = "threshold"
+    modality: str = "auto"
+    pixel_size: float | None = None
+    overlays: bool = True
+    rois: bool = False
+    geojson: bool = False
+
+
+class Result(NamedTuple):
+    """What came of one image: its row, its pores' columns, files written, pictures."""
+
+    row: dict[str, Any]
+    pores: dict[str, NDArray[Any]]
+    outputs: list[str]
+    pictures: tuple[bytes, bytes] | None
+
+
+class Census(NamedTuple):
+    """The tables of a run, and pictures (JPEG: image, overlay) of its first images by stem."""
+
+    images: pd.DataFrame
+    pores: pd.DataFrame
+    outputs: list[str]
+    pictures: dict[str, tuple[bytes, bytes]]
+
+
+def run_batch(
+    paths: Sequence[Path],
+    job: Job,
+    *,
+    workers: int = 1,
+    max_pictures: int = 100,
+    on_file: Callable[[Path], None] = lambda path: None,
+) -> Census:
+    """Detect and measure in all files, write what belongs to each, and collect the tables.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        As `find_files` gives them.
+    job : Job
+    workers : int
+        Number of processes; 1 stays in this one.
+    max_pictures : int
+        Of how many images pictures are kept for the report.
+    on_file : callable
+        Called with each file when it is done.
+
+    Returns
+    -------
+    Census
+        In the order of the files; a file that failed has one row with status ``failed``.
+    """
+    keep = max_pictures if job.overlays else 0
+    tasks = [
+        (path, name, job, i < keep)
+        for i, (path, name) in enumerate(zip(paths, name_files(paths), strict=True))
+    ]
+    results: list[list[Result]] = [[] for _ in tasks]
+    mapped = _map_here(tasks) if workers <= 1 else _map_processes(tasks, workers)
+    for i, result in mapped:
+        results[i] = result
+        on_file(paths[i])
+    return _collect([r for rs in results for r in rs])
+
+
+_Task = tuple[Path, str, Job, bool]
+
+
+def _map_here(tasks: Sequence[_Task]) -> Iterator[tuple[int, list[Result]]]:
+    for i, task in enumerate(tasks):
+        yield i, process_file(*task)
+
+
+def _map_processes(tasks: Sequence[_Task], workers: int) -> Iterator[tuple[int, list[Result]]]:
+    done: set[int] = set()
+    with processes.start_pool(workers) as pool:
+        futures = {pool.submit(process_file, *task): i for i, task in enumerate(tasks)}
+        try:
+            for future in as_completed(futures):
+                result = future.result()
+                done.add(futures[future])
+                yield futures[future], result
+        except BrokenProcessPool:
+            pass
+    # A file brought its process down: the rest go one by one, so that only it is lost.
+    for i in sorted(set(range(len(tasks))) - done):
+        with processes.start_pool(1) as pool:
+            try:
+                yield i, pool.submit(process_file, *tasks[i]).result()
+            except BrokenProcessPool:
+                yield i, [_failure(tasks[i], "the process that read it died; the file is damaged")]
+
+
+def process_file(path: Path, name: str, job: Job, picture: bool = False) -> list[Result]:
+    """Detect and measure in every image of a file; never raises for a bad file."""
+    try:
+        sha256 = hash_file(path)
+        results = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # readers' remarks on foreign metadata
+            for micrograph in read_all(path, pixel_size=job.pixel_size, modality=job.modality):
+                named = replace(micrograph, name=name)
+                results.append(_process(named, sha256, job, picture))
+        return results
+    except Exception as error:
+        known = isinstance(error, (ValueError, OSError))
+        message = str(error) if known else f"{type(error).__name__}: {error}"
+        return [_failure((path, name, job, picture), " ".join(message.split()))]
+
+
+def _failure(task: _Task, message: str) -> Result:
+    path, name, job, _ = task
+    row = {"image": name, "frame": 0, "file": str(path), "method": job.method}
+    return Result({**row, "status": "failed", "message": message}, {}, [], None)
+
+
+def _process(micrograph: Micrograph, sha256: str, job: Job, picture: bool) -> Result:
+    from porescope.detection import detect
+
+    labels = detect(micrograph, job.recipe)
+    pores = measure_columns(micrograph, labels)
+    outputs, pictures = _write_image(micrograph, labels, pores, job, picture)
+    return Result(_image_row(micrograph, labels, pores, sha256, job), pores, outputs, pictures)
+
+
+def _image_row(
+    micrograph: Micrograph,
+    labels: NDArray[np.int32],
+    pores: dict[str, NDArray[Any]],
+    sha256: str,
+    job: Job,
+) -> dict[str, Any]:
+    height, width = labels.shape
+    n_pores = len(pores["label"])
+    header = micrograph.metadata["pixel_size_header"]
+    messages = []
+    if micrograph.metadata["modality_source"] == "assumed":
+        messages.append("modality not in the metadata, taken as HAADF")
+    if float(np.ptp(micrograph.image)) == 0:
+        messages.append("all pixels have the same value")
+    frame_nm2 = height * width * micrograph.pixel_area
+    return {
+        "image": micrograph.name,
+        "frame": micrograph.frame or 0,
+        "file": micrograph.metadata["file"],
+        "sha256": sha256,
+        "height_px": height,
+        "width_px": width,
+        "modality": micrograph.modality,
+        "pixel_size_nm": float(np.sqrt(micrograph.pixel_area)),
+        "pixel_size_header_nm": float(np.sqrt(header[0] * header[1])) if header else np.nan,
+        "pixel_size_source": micrograph.metadata["pixel_size_source"],
+        "lattice_constant_nm": np.nan,
+        "n_pores": n_pores,
+        "n_border": int(pores["touches_border"].sum()),
+        "density_per_um2": is_counted(labels, pores["label"]).sum() / frame_nm2 * 1e6,
+        "porosity": float(pores["area_nm2"].sum()) / frame_nm2,
+        "median_diameter_nm": np.median(pores["equivalent_diameter_nm"]) if n_pores else np.nan,
+        "method": job.method,
+        "status": "ok",
+        "message": "; ".join(messages),
+    }
+
+
+def _write_image(
+    micrograph: Micrograph,
+    labels: NDArray[np.int32],
+    pores: dict[str, NDArray[Any]],
+    job: Job,
+    picture: bool,
+) -> tuple[list[str], tuple[bytes, bytes] | None]:
+    """Write the files that belong to one image; give their names, and pictures for the report."""
+    from porescope import export
+
+    stem, pictures = micrograph.stem, None
+    outputs: dict[str, Callable[[Path], object]] = {
+        f"{stem}_labels.tif": lambda part: export.save_labels(part, labels, micrograph.pixel_size)
+    }
+    if job.rois:
+        outputs[f"{stem}_rois.zip"] = lambda part: export.save_rois(part, labels)
+    if job.geojson:
+        outputs[f"{stem}.geojson"] = lambda part: export.save_geojson(part, labels, pores)
+    if job.overlays:
+        from porescope.plotting import draw_image, draw_overlay
+
+        overlay = draw_overlay(micrograph, labels)
+        outputs[f"{stem}_overlay.png"] = lambda part: part.write_bytes(_encode(".png", overlay))
+        if picture:
+            plain = draw_image(micrograph, REPORT_SIZE)[0]
+            marked = draw_overlay(micrograph, labels, REPORT_SIZE)
+            pictures = (_encode(".jpg", plain), _encode(".jpg", marked))
+    for name, write in outputs.items():
+        with write_whole(job.out / name) as part:
+            write(part)
+    return list(outputs), pictures
+
+
+def _encode(ending: str, picture: NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(ending, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
+
+
+def _collect(results: Sequence[Result]) -> Census:
+    import pandas as pd
+
+    rows = [result.row for result in results]
+    images = pd.DataFrame(rows, columns=list(IMAGE_COLUMNS)).astype(IMAGE_COLUMNS)
+    parts = [result.pores for result in results if result.pores]
+    pores = pd.DataFrame(
+        {
+            name: np.concatenate([part[name] for part in parts]) if parts else np.array([], object)
+            for name in PORE_COLUMNS
+        }
+    ).astype(PORE_COLUMNS)
+    pictures = {
+        Path(r.outputs[0]).name.removesuffix("_labels.tif"): r.pictures for r in results if r.pictures
+    }
+    return Census(images, pores, [name for r in results for name in r.outputs], pictures)
+
+
+def write_tables(census: Census, out: Path) -> list[str]:
+    """Write ``pores`` and ``images`` as CSV and Parquet; give the files' names."""
+    names = []
+    for stem, table in (("pores", census.pores), ("images", census.images)):
+        with write_whole(out / f"{stem}.csv") as part:
+            table.to_csv(part, index=False, float_format="%.6g")
+        with write_whole(out / f"{stem}.parquet") as part:
+            table.to_parquet(part, index=False)
+        names += [f"{stem}.csv", f"{stem}.parquet"]
+    return names
+
+
+def prepare_folder(out: Path, overwrite: bool) -> None:
+    """Make the folder of a run; with ``overwrite`` remove what an earlier run wrote there.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds results and they may not be replaced.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a folder with -o")
+    earlier = [
+        name for name in ("run.json", "pores.csv", "images.csv", "report.html") if (out / name).exists()
+    ]
+    if earlier and not overwrite:
+        raise ValueError(
+            f"{out} holds the results of another run ({earlier[0]}); give another -o or say --overwrite"
+        )
+    for name in _outputs_of(out / "run.json") if earlier else []:
+        # Names in run.json are a file's content: only plain names inside the folder count.
+        if Path(name).name == name:
+            (out / name).unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _outputs_of(path: Path) -> list[str]:
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))["outputs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def write_run(
+    census: Census, job: Job, outputs: Sequence[str], command: Sequence[str], started: datetime
+) -> dict[str, Any]:
+    """Write ``run.json``: all that is needed to repeat a run; give its content."""
+    import platform
+    import shlex
+    from importlib.metadata import version
+
+    inputs = census.images.drop_duplicates("file")[["file", "sha256"]].astype(object)
+    run = {
+        "version": version("porescope"),
+        "command": shlex.join([Path(command[0]).name, *command[1:]]),
+        "method": job.method,
+        "recipe_name": job.recipe.name,
+        "recipe": job.recipe.numbers(),
+        "recipe_provenance": dict(job.recipe.provenance),
+        "modality": job.modality,
+        "pixel_size_nm": job.pixel_size,
+        "seed": None,
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {
+            name: version(name)
+            for name in ("numpy", "scipy", "opencv-python-headless", "scikit-image", "rosettasciio")
+        },
+        "inputs": inputs.where(inputs.notna(), None).to_dict("records"),
+        "outputs": [*outputs, "report.html"],
+    }
+    with write_whole(job.out / "run.json") as part:
+        part.write_text(json.dumps(run, indent=1, ensure_ascii=False), encoding="utf-8")
+    return run

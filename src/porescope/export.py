@@ -1,0 +1,110 @@
+"""Label images in other programs' formats: TIFF, ImageJ ROIs, GeoJSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float, float]) -> None:
+    """Write a label image as a TIFF that ImageJ opens with its scale.
+
+    Parameters
+    ----------
+    path : Path
+    labels : ndarray of int, shape (M, N)
+        Written as 16-bit integers, as 32-bit ones from 65,536 labels on.
+    pixel_size : tuple of float
+        (row, column) [nm].
+    """
+    import tifffile
+
+    small = labels.size == 0 or labels.max() < 2**16
+    tifffile.imwrite(
+        path,
+        labels.astype(np.uint16 if small else np.uint32),
+        compression="zlib",
+        rowsperstrip=labels.shape[0],
+        # ImageJ's own header by hand: tifffile writes it only without compression.
+        description="ImageJ=1.54f\nimages=1\nunit=nm\n",
+        metadata=None,
+        resolution=(1 / pixel_size[1], 1 / pixel_size[0]),
+        resolutionunit="NONE",
+    )
+
+
+def outline_regions(labels: NDArray[np.integer]) -> dict[int, NDArray[np.float64]]:
+    """Outer outline of each region as a polygon.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (M, N)
+
+    Returns
+    -------
+    dict of ndarray, shape (K, 2)
+        Label → corners (row, column), half a pixel outside the outermost pixels' centres; a
+        polygon filled by its pixel centres gives the region back, holes apart.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> outline_regions(np.array([[0, 0], [0, 7]]))[7].shape
+    (5, 2)
+    """
+    from skimage.measure import find_contours, regionprops
+
+    outlines = {}
+    for region in regionprops(np.asarray(labels)):
+        mask = np.pad(region.image_filled, 1).astype(float)
+        contour = max(find_contours(mask, 0.5, fully_connected="high"), key=len)
+        outlines[region.label] = contour - 1 + np.array(region.bbox[:2])
+    return outlines
+
+
+def save_rois(path: Path, labels: NDArray[np.integer]) -> None:
+    """Write the outlines as an ImageJ ROI archive; ROI names are the labels.
+
+    ImageJ counts positions from the corner of the first pixel.
+    """
+    import roifile
+
+    rois = [
+        roifile.ImagejRoi.frompoints(outline[:-1, ::-1] + 0.5, name=f"{label:04d}")
+        for label, outline in outline_regions(labels).items()
+    ]
+    path.unlink(missing_ok=True)
+    if rois:
+        # roifile tells an archive by the ending .zip, which a file being written lacks.
+        archive = path.with_name(f"{path.name}.zip")
+        roifile.roiwrite(archive, rois, mode="w")
+        archive.replace(path)
+    else:
+        import zipfile
+
+        zipfile.ZipFile(path, "w").close()
+
+
+def save_geojson(path: Path, labels: NDArray[np.integer], pores: dict[str, NDArray[Any]]) -> None:
+    """Write the outlines as GeoJSON polygons [px, from the corner of the first pixel].
+
+    Each feature carries its row of the pore table; NaN becomes null.
+    """
+    outlines = outline_regions(labels)
+    features = []
+    for i, label in enumerate(pores["label"]):
+        row = {name: values[i].item() for name, values in pores.items() if values[i] == values[i]}
+        ring = (outlines[int(label)][:, ::-1] + 0.5).round(3).tolist()
+        features.append(
+            {
+                "type": "Feature",
+                "geometry": {"type": "Polygon", "coordinates": [ring]},
+                "properties": {"objectType": "annotation", "name": str(label), **row},
+            }
+        )
+    content = {"type": "FeatureCollection", "features": features}
+    path.write_text(json.dumps(content), encoding="utf-8")

@@ -1,0 +1,117 @@
+"""Files: found, named for the results, hashed, written whole or not at all."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+#: Endings that are looked for in a folder; a file that is named is tried whatever its ending.
+SUFFIXES = frozenset(
+    (".dm3", ".dm4", ".emd", ".de5", ".emi", ".ser", ".mrc", ".hspy", ".zspy", ".tif", ".tiff")
+    + (".png", ".jpg", ".jpeg", ".bmp", ".npy")
+)
+#: Endings of stems that belong to porescope's results and standards, passed over in folders.
+OWN_ENDINGS = ("_labels", "_overlay", "_standard")
+
+
+def find_files(inputs: Sequence[str | Path]) -> list[Path]:
+    """List the files that the inputs name: files, folders (not what lies below), globs.
+
+    An ``.emi`` wins over its own ``.ser``; in folders, porescope's results and standards are
+    passed over.
+
+    Raises
+    ------
+    ValueError
+        If an input names no file.
+    """
+    found: dict[Path, Path] = {}
+    for given in map(str, inputs):
+        path = Path(given)
+        if path.is_dir():
+            paths = [p for p in sorted(path.iterdir()) if _is_wanted(p)]
+            if not paths:
+                raise ValueError(f"{given} holds no image files; name a folder or files that do")
+        elif path.exists():
+            paths = [path]
+        else:
+            paths = [Path(p) for p in sorted(glob.glob(given, recursive=True)) if os.path.isfile(p)]
+            if not paths:
+                raise ValueError(f"{given} names no file; check the path")
+        found.update((p.resolve(), p) for p in paths)
+    emi = {p.with_suffix("") for p in found if p.suffix.lower() == ".emi"}
+
+    def has_emi(p: Path) -> bool:
+        return p.suffix.lower() == ".ser" and p.with_name(re.sub(r"_\d+$", "", p.stem)) in emi
+
+    return [given for path, given in found.items() if not has_emi(path)]
+
+
+def _is_wanted(path: Path) -> bool:
+    own = path.stem.endswith(OWN_ENDINGS) or path.name.startswith(".")
+    return path.suffix.lower() in SUFFIXES and not own and path.is_file()
+
+
+def name_files(paths: Sequence[Path]) -> list[str]:
+    """Give each file a name for tables and outputs: its stem, safe on any system and unique.
+
+    Equal stems are told apart by the shortest differing parent folder, then by their ending.
+
+    Examples
+    --------
+    >>> name_files([Path("a/x.dm3"), Path("b/x.dm3"), Path("y.tif")])
+    ['a_x', 'b_x', 'y']
+    """
+    full = [path.resolve() for path in paths]
+    names = [_safe(path.stem) for path in full]
+    for depth in range(1, max((len(path.parts) for path in full), default=0)):
+        clashes = _clashing(names)
+        if not clashes:
+            return names
+        for i in clashes:
+            folders = full[i].parts[1:-1][-depth:]
+            names[i] = _safe("_".join((*folders, full[i].stem)))
+    for i in _clashing(names):
+        names[i] = f"{names[i]}_{_safe(full[i].suffix[1:])}"
+    for i in _clashing(names):
+        names[i] = f"{names[i]}_{i}"
+    return names
+
+
+def _safe(name: str) -> str:
+    """A file name without path separators, control characters or Windows' reserved ones."""
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name).strip(" .")[:150] or "image"
+    reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
+    return f"_{name}" if reserved else name
+
+
+def _clashing(names: Sequence[str]) -> list[int]:
+    """Places of names that equal another, or could be a frame of another."""
+    keys = [name.casefold() for name in names]
+    counts: dict[str, int] = {}
+    for key in keys:
+        counts[key] = counts.get(key, 0) + 1
+    frames = {re.sub(r"_\d{4,}$", "", key) for key in keys if re.search(r"_\d{4,}$", key)}
+    return [i for i, key in enumerate(keys) if counts[key] > 1 or key in frames]
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to beside ``path``, renamed to it if the block succeeds."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,130 @@
+"""Pictures: overlays now; each takes plain arrays and gives an image or draws on given axes."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.micrograph import Micrograph
+
+#: Okabe and Ito's palette, which the colour-blind can tell apart, as RGB.
+ORANGE = (230, 159, 0)
+
+RGB = NDArray[np.uint8]
+
+
+def draw_image(micrograph: Micrograph, size: int = 768) -> tuple[RGB, float]:
+    """Draw a micrograph in grey with a scale bar.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    size : int
+        The longer side is scaled to this [px].
+
+    Returns
+    -------
+    picture : ndarray of uint8, shape (H, W, 3)
+        Grey from the 0.1st to the 99.9th percentile.
+    zoom : float
+        Picture pixels per image pixel.
+    """
+    image = micrograph.image
+    zoom = size / max(image.shape)
+    sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)]
+    low, high = np.percentile(sample, (0.1, 99.9))
+    gray = np.clip((image - low) * (255 / max(high - low, 1e-30)), 0, 255).astype(np.uint8)
+    shape = [max(1, round(n * zoom)) for n in image.shape]
+    how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+    picture = cv2.cvtColor(cv2.resize(gray, shape[::-1], interpolation=how), cv2.COLOR_GRAY2RGB)
+    _draw_scale_bar(picture, micrograph.pixel_size[1] / zoom)
+    return picture, zoom
+
+
+def draw_overlay(
+    micrograph: Micrograph, labels: NDArray[np.integer], size: int = 768, numbers: bool = True
+) -> RGB:
+    """Draw a micrograph with the outline and the label of each pore, and a scale bar.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    labels : ndarray of int, shape (M, N)
+    size : int
+        The longer side of the picture [px].
+    numbers : bool
+        Whether to write the labels, which are left out beyond 99 pores.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draw_overlay(Micrograph(np.eye(40, 20), 0.1), np.eye(40, 20, dtype=int), 80).shape
+    (80, 40, 3)
+    """
+    picture, zoom = draw_image(micrograph, size)
+    # Outlines come from the enlarged label image, so that they follow the pixels' edges.
+    large = cv2.resize(
+        labels.astype(np.float32), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST
+    ).astype(np.int32)
+    boxes = _find_boxes(large)
+    for label, (top, left, bottom, right) in boxes.items():
+        mask = (large[top:bottom, left:right] == label).astype(np.uint8)
+        outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
+        cv2.drawContours(picture, outlines, -1, ORANGE, 1, cv2.LINE_AA)
+    if numbers and len(boxes) < 100:
+        for label, (top, _, _, right) in boxes.items():
+            x = min(right + 3, picture.shape[1] - 14 * len(str(label)))
+            _write(picture, str(label), (x, max(top + 4, 14)), 0.45, ORANGE)
+    return picture
+
+
+def _find_boxes(labels: NDArray[np.int32]) -> dict[int, tuple[int, int, int, int]]:
+    from scipy.ndimage import find_objects
+
+    return {
+        label: (s[0].start, s[1].start, s[0].stop, s[1].stop)
+        for label, s in enumerate(find_objects(labels), start=1)
+        if s is not None  # type: ignore[redundant-expr]  # absent labels are None
+    }
+
+
+def choose_bar(width_nm: float) -> float:
+    """Length of a scale bar for an image this wide: 1, 2 or 5 times a power of ten [nm].
+
+    Examples
+    --------
+    >>> choose_bar(24), choose_bar(0.8)
+    (5.0, 0.2)
+    """
+    target = width_nm / 4
+    power = 10.0 ** math.floor(math.log10(target))
+    return max(step * power for step in (1, 2, 5) if step * power <= target)
+
+
+def _draw_scale_bar(picture: RGB, pixel_nm: float) -> None:
+    height, width = picture.shape[:2]
+    if min(height, width) < 60:
+        return
+    bar = choose_bar(width * pixel_nm)
+    length, margin = round(bar / pixel_nm), round(0.03 * min(height, width))
+    thick = max(3, round(0.008 * height))
+    corner = (margin, height - margin - thick)
+    end = (margin + length, height - margin)
+    cv2.rectangle(picture, (corner[0] - 1, corner[1] - 1), (end[0] + 1, end[1] + 1), (0, 0, 0), -1)
+    cv2.rectangle(picture, corner, end, (255, 255, 255), -1)
+    text = f"{bar:g} nm" if bar < 1000 else f"{bar / 1000:g} um"
+    _write(picture, text, (margin, corner[1] - 6), max(0.5, height / 1200), (255, 255, 255))
+
+
+def _write(picture: RGB, text: str, at: tuple[int, int], scale: float, color: tuple[int, int, int]) -> None:
+    """Write text with a dark edge, so that it reads on any grey."""
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(picture, text, at, font, scale, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(picture, text, at, font, scale, color, 1, cv2.LINE_AA)

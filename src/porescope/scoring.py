@@ -1,0 +1,405 @@
+"""Standards in, scores out: precision, recall, F1, IoU, Hamming distance, pores found."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+#: A pixel counts as painted from this excess of green over red and blue on [grey].
+PAINTED = 128
+#: An excess of green between these is in doubt: a softened edge.
+DOUBT = (32, 224)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a label image compares with a standard; sums of several are pooled over pixels.
+
+    Attributes
+    ----------
+    tp, fp, fn : int
+        Pixels in both, only in the labels, only in the standard.
+    found, missed, false : int
+        Pores of the standard with and without a region of their own; regions without a pore.
+    diameter_ratios : tuple of float
+        Equivalent diameter of each found pore over that of the standard.
+    """
+
+    tp: int
+    fp: int
+    fn: int
+    found: int
+    missed: int
+    false: int
+    diameter_ratios: tuple[float, ...] = ()
+
+    def __add__(self, other: Score) -> Score:
+        return Score(
+            self.tp + other.tp, self.fp + other.fp, self.fn + other.fn,
+            self.found + other.found, self.missed + other.missed, self.false + other.false,
+            self.diameter_ratios + other.diameter_ratios,
+        )  # fmt: skip
+
+    @property
+    def precision(self) -> float:
+        """Share of the labels' pixels that are right; 0 if there are none but should be."""
+        return _ratio(self.tp, self.tp + self.fp, empty=self.fn == 0)
+
+    @property
+    def recall(self) -> float:
+        """Share of the standard's pixels that are found."""
+        return _ratio(self.tp, self.tp + self.fn, empty=self.fp == 0)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall of pixels."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn, empty=True)
+
+    @property
+    def iou(self) -> float:
+        """Pixels in both over pixels in either."""
+        return _ratio(self.tp, self.tp + self.fp + self.fn, empty=True)
+
+    @property
+    def hamming(self) -> int:
+        """Number of pixels that differ."""
+        return self.fp + self.fn
+
+    @property
+    def pore_precision(self) -> float:
+        """Share of the regions that are pores."""
+        return _ratio(self.found, self.found + self.false, empty=self.missed == 0)
+
+    @property
+    def pore_recall(self) -> float:
+        """Share of the pores that are found."""
+        return _ratio(self.found, self.found + self.missed, empty=self.false == 0)
+
+    @property
+    def pore_f1(self) -> float:
+        """Harmonic mean of precision and recall of pores."""
+        return _ratio(2 * self.found, 2 * self.found + self.missed + self.false, empty=True)
+
+    @property
+    def diameter_bias(self) -> float:
+        """Median of diameter over the standard's, minus 1; NaN if none was found."""
+        return float(np.median(self.diameter_ratios)) - 1 if self.diameter_ratios else math.nan
+
+    @property
+    def diameter_error(self) -> float:
+        """Median deviation of the diameter from the standard's, as a share; NaN if none."""
+        ratios = np.abs(np.array(self.diameter_ratios) - 1)
+        return float(np.median(ratios)) if len(ratios) else math.nan
+
+
+def _ratio(part: int, whole: int, *, empty: bool) -> float:
+    """Part of the whole; of nothing, 1 where nothing was to be had and 0 otherwise."""
+    return part / whole if whole else float(empty)
+
+
+def wilson_interval(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Confidence interval of a share, sound for few cases (Wilson 1927).
+
+    Parameters
+    ----------
+    hits, n : int
+    z : float
+        1.96 for 95 %.
+
+    Returns
+    -------
+    tuple of float
+
+    References
+    ----------
+    doi:10.1080/01621459.1927.10502953
+
+    Examples
+    --------
+    >>> [round(limit, 2) for limit in wilson_interval(17, 17)]
+    [0.82, 1.0]
+    """
+    if n == 0:
+        return 0.0, 1.0
+    share = hits / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
+    """Label the 8-connected regions of a mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> label_regions(np.array([[1, 0], [0, 1]])).max()
+    np.int32(1)
+    """
+    mask = np.ascontiguousarray(np.asarray(mask) != 0, dtype=np.uint8)
+    return cv2.connectedComponents(mask, connectivity=8)[1]  # type: ignore[return-value]
+
+
+def score(
+    standard: NDArray[Any],
+    labels: NDArray[Any],
+    pixel_size: tuple[float, float] | float = 1.0,
+    *,
+    min_iou: float = 0.0,
+) -> Score:
+    """Compare a label image with a standard.
+
+    Parameters
+    ----------
+    standard, labels : ndarray, shape (M, N)
+        Label images; of a boolean mask the 8-connected regions are taken.
+    pixel_size : tuple of float or float
+        [nm]; diameters are compared as ratios, so that square pixels need none.
+    min_iou : float
+        A region is a pore's own if their IoU is at least this; with 0 any common pixel does,
+        and then only a region that overlaps no pore at all is false.
+
+    Returns
+    -------
+    Score
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Notes
+    -----
+    Pores and regions are matched one to one, as many as can be and then with the largest IoU.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> both = np.zeros((5, 6), bool); both[1:3, 1:3] = True
+    >>> score(both, both).found
+    1
+    """
+    standard, labels = (
+        label_regions(a) if np.asarray(a).dtype == bool else np.asarray(a) for a in (standard, labels)
+    )
+    if standard.shape != labels.shape:
+        raise ValueError(f"standard has shape {standard.shape}, labels have {labels.shape}; they must match")
+    true, got = standard > 0, labels > 0
+    tp = int((true & got).sum())
+    areas_true, areas_got = np.bincount(standard.ravel()), np.bincount(labels.ravel())
+    numbers_true, numbers_got = (np.flatnonzero(a[1:]) + 1 for a in (areas_true, areas_got))
+    overlap = np.zeros((len(areas_true), len(areas_got)), np.int64)
+    np.add.at(overlap, (standard[true & got], labels[true & got]), 1)
+    overlap = overlap[np.ix_(numbers_true, numbers_got)]
+    union = areas_true[numbers_true][:, None] + areas_got[numbers_got][None] - overlap
+    iou = overlap / union
+    allowed = (overlap > 0) & (iou >= min_iou)
+    # The IoUs together weigh less than one more match.
+    gain = np.where(allowed, 1 + iou / (len(iou) + 1), 0)
+    rows, columns = linear_sum_assignment(gain, maximize=True)
+    matched = allowed[rows, columns]
+    rows, columns = rows[matched], columns[matched]
+    if min_iou > 0:
+        false = len(numbers_got) - len(rows)
+    else:
+        false = int((~allowed.any(axis=0)).sum()) if len(numbers_got) else 0
+    ratios = np.sqrt(areas_got[numbers_got][columns] / areas_true[numbers_true][rows])
+    return Score(
+        tp=tp,
+        fp=int(got.sum()) - tp,
+        fn=int(true.sum()) - tp,
+        found=len(rows),
+        missed=len(numbers_true) - len(rows),
+        false=false,
+        diameter_ratios=tuple(float(r) for r in ratios),
+    )
+
+
+def find_standards(images: Iterable[Path], folder: Path) -> dict[Path, Path]:
+    """Match images to standards by name: ``A.dm3`` to ``A_standard.png`` or ``A.png``.
+
+    Parameters
+    ----------
+    images : iterable of Path
+    folder : Path
+        Where the standards are.
+
+    Returns
+    -------
+    dict
+        Image → standard, for the images that have one; a warning tells of ambiguous names.
+    """
+    endings = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".bmp", ".roi", ".zip", ".json", ".geojson")
+    files = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in endings]
+    found = {}
+    for image in images:
+        exact = [p for p in files if p.stem.removesuffix("_rois") == f"{image.stem}_standard"]
+        plain = [p for p in files if p.stem == image.stem and p.resolve() != image.resolve()]
+        candidates = exact or plain
+        if len(candidates) > 1:
+            names = ", ".join(p.name for p in candidates)
+            warnings.warn(
+                f"{image.name} has several standards ({names}); took {candidates[0].name}", stacklevel=2
+            )
+        if candidates:
+            found[image] = candidates[0]
+    return found
+
+
+def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDArray[np.int32]:
+    """Read the pores that somebody marked by hand.
+
+    Parameters
+    ----------
+    path : str or Path
+        An image with pores painted (0, 255, 0); a mask or label image (TIFF, PNG, NPY); ImageJ's
+        ``.roi`` or ``.zip``; COCO's JSON or GeoJSON polygons.
+    shape : tuple of int, optional
+        Rows and columns of the micrograph; needed for outlines, checked for images.
+
+    Returns
+    -------
+    ndarray of int32, shape (M, N)
+        Label image.
+
+    Warns
+    -----
+    UserWarning
+        Says how many pixels of a softened edge were in doubt.
+
+    Raises
+    ------
+    ValueError
+        If nothing or everything is marked, or the size is another.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.eye(4, 5, dtype=bool))
+    ...     read_standard(f"{folder}/a.npy").max()
+    np.int32(1)
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise ValueError(f"standard {path} is not a file; check the path")
+    try:
+        if suffix in (".roi", ".zip"):
+            labels = _fill(_read_rois(path), _need(shape, path))
+        elif suffix in (".json", ".geojson"):
+            polygons, own = _read_json(path)
+            labels = _fill(polygons, own or _need(shape, path))
+        else:
+            labels = _read_painted(path)
+    except ValueError as error:
+        raise ValueError(f"standard {path.name}: {error}") from None
+    except Exception as error:
+        raise ValueError(
+            f"standard {path.name} cannot be read ({type(error).__name__}); is it whole?"
+        ) from None
+    if shape is not None and labels.shape != tuple(shape):
+        raise ValueError(
+            f"standard {path.name} has {labels.shape[0]} × {labels.shape[1]} px, the micrograph "
+            f"{shape[0]} × {shape[1]}; paint on an uncropped copy of the same size"
+        )
+    marked = int((labels > 0).sum())
+    if marked in (0, labels.size):
+        what = "nothing is" if marked == 0 else "every pixel is"
+        raise ValueError(f"standard {path.name}: {what} marked; paint each pore pure green (0, 255, 0)")
+    return labels
+
+
+def _need(shape: tuple[int, int] | None, path: Path) -> tuple[int, int]:
+    if shape is None:
+        raise ValueError("outlines do not tell the image's size; give shape=(rows, columns)")
+    return shape
+
+
+def _read_painted(path: Path) -> NDArray[np.int32]:
+    if path.suffix.lower() == ".npy":
+        data = np.load(path, allow_pickle=False)
+    elif path.suffix.lower() in (".tif", ".tiff"):
+        import tifffile
+
+        data = tifffile.imread(path)
+    else:
+        from PIL import Image
+
+        with Image.open(path) as picture:
+            convert = picture.mode in ("P", "PA", "CMYK")
+            data = np.asarray(picture.convert("RGB") if convert else picture)
+    if data.ndim == 3 and data.shape[2] in (3, 4):
+        return _find_green(data, path)
+    if data.ndim != 2 or data.dtype.kind not in "biu":
+        raise ValueError(f"must be a colour image, a mask or a label image, not {data.dtype} {data.shape}")
+    values = np.unique(data)
+    if len(values) <= 2:
+        return label_regions(data != 0)
+    counts = np.bincount(data.ravel().astype(np.int64))
+    if counts[0] < counts.max() or data.max() > 2**31 - 1:
+        raise ValueError("looks like a micrograph, not a standard: its background is not 0")
+    return np.asarray(data, np.int32)
+
+
+def _find_green(data: NDArray[Any], path: Path) -> NDArray[np.int32]:
+    red, green, blue = (data[..., i].astype(np.int32) for i in range(3))
+    excess = green - np.maximum(red, blue)
+    doubt = int(((excess >= DOUBT[0]) & (excess < DOUBT[1])).sum())
+    if doubt:
+        warnings.warn(
+            f"standard {path.name}: {doubt} pixels of softened edges are in doubt; those more than "
+            "half green count as pore",
+            stacklevel=4,
+        )
+    return label_regions(excess >= PAINTED)
+
+
+def _read_rois(path: Path) -> list[NDArray[np.float64]]:
+    import roifile
+
+    rois = roifile.roiread(path)
+    polygons = []
+    for roi in rois if isinstance(rois, list) else [rois]:
+        polygons += [np.asarray(p, float) for p in roi.coordinates(multi=True)]
+    return polygons
+
+
+def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] | None]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(content, dict) and "annotations" in content:  # COCO
+        image = (content.get("images") or [{}])[0]
+        if len(content.get("images") or []) > 1:
+            raise ValueError("holds several images; give one file per image")
+        own = (int(image["height"]), int(image["width"])) if "height" in image else None
+        flat = [ring for a in content["annotations"] for ring in a["segmentation"]]
+        return [np.asarray(ring, float).reshape(-1, 2) for ring in flat], own
+    features = content["features"] if isinstance(content, dict) else content
+    polygons = []
+    for feature in features:
+        geometry = feature["geometry"]
+        parts = geometry["coordinates"]
+        for rings in [parts] if geometry["type"] == "Polygon" else parts:
+            polygons.append(np.asarray(rings[0], float))
+    return polygons, None
+
+
+def _fill(polygons: list[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Label the pixels whose centres lie in each polygon (x, y from the first pixel's corner)."""
+    from skimage.draw import polygon
+
+    labels = np.zeros(shape, np.int32)
+    for label, points in enumerate(polygons, start=1):
+        rows, columns = polygon(points[:, 1] - 0.5, points[:, 0] - 0.5, shape)
+        labels[rows, columns] = label
+    return labels

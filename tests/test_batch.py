@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import roifile
+import tifffile
+
+from porescope import Recipe, detect, measure, read, read_standard
+from porescope.batch import IMAGE_COLUMNS, Job, process_file, run_batch, write_tables
+from porescope.export import outline_regions, save_labels
+from porescope.files import find_files, name_files, write_whole
+from porescope.measurement import PORE_COLUMNS
+from porescope.simulation import simulate
+
+RECIPE = Recipe()
+
+
+def save_simulated(folder: Path, name: str, seed: int = 1, frames: int = 1, **options: int) -> Path:
+    drawn = [simulate(shape=(180, 220), pores=3, seed=seed + i, **options) for i in range(frames)]
+    stack = np.stack([d.micrograph.image for d in drawn]).astype(np.uint16)
+    size = 1 / drawn[0].micrograph.pixel_size[0]
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    axes = {"unit": "nm", "axes": "TYX"} if frames > 1 else {"unit": "nm"}
+    tifffile.imwrite(
+        path, stack if frames > 1 else stack[0], imagej=True, resolution=(size, size), metadata=axes
+    )
+    return path
+
+
+def test_names_are_told_apart_by_the_shortest_differing_folder() -> None:
+    paths = [Path(p) for p in ("r/1/a/x.dm3", "r/2/a/x.dm3", "r/2/b/x.dm3", "r/y.dm3")]
+    assert name_files(paths) == ["1_a_x", "2_a_x", "b_x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/x.dm3", "a/x.tif"], ["a_x_dm3", "a_x_tif"]),
+        (["a/X.tif", "b/x.tif"], ["a_X", "b_x"]),
+        (["a/x.tif", "a/x_0000.tif"], ["a_x", "x_0000"]),
+        (["con.tif", "a b.tif", "é.tif"], ["_con", "a b", "é"]),
+        (['q"<b>.tif', "tab\t.tif", "..tif"], ["q__b_", "tab_", "image"]),
+    ],
+)
+def test_names_are_unique_and_safe(tmp_path: Path, paths: list[str], names: list[str]) -> None:
+    got = name_files([Path("/root") / p for p in paths])
+    assert len({n.casefold() for n in got}) == len(got)
+    if "a/x.dm3" not in paths:
+        assert got == names
+    assert all(Path(n).name == n for n in got)
+
+
+def test_files_folders_globs_and_emi(tmp_path: Path) -> None:
+    for name in (
+        "s.emi",
+        "s_1.ser",
+        "t_1.ser",
+        "x.tif",
+        "x_standard.png",
+        "x_labels.tif",
+        "n.txt",
+        "sub/z.dm3",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [p.name for p in find_files([tmp_path])] == ["s.emi", "t_1.ser", "x.tif"]
+    assert [p.name for p in find_files([f"{tmp_path}/**/*.dm3"])] == ["z.dm3"]
+    assert [p.name for p in find_files([tmp_path / "x.tif", tmp_path])] == ["x.tif", "s.emi", "t_1.ser"]
+    assert [p.name for p in find_files([tmp_path / "s_1.ser"])] == ["s_1.ser"]
+    with pytest.raises(ValueError, match="names no file"):
+        find_files([tmp_path / "nope*.tif"])
+    with pytest.raises(ValueError, match="holds no image files"):
+        (tmp_path / "empty").mkdir()
+        find_files([tmp_path / "empty"])
+
+
+def test_processes_give_what_the_plain_loop_gives(tmp_path: Path) -> None:
+    paths = [save_simulated(tmp_path / "in", f"s{i}.tif", seed=i, frames=1 + i % 2) for i in range(5)]
+    (tmp_path / "in" / "bad.tif").write_bytes(b"II*\0 not a tiff")
+    paths.append(tmp_path / "in" / "bad.tif")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    seen: list[Path] = []
+    one = run_batch(paths, Job(tmp_path / "one", RECIPE))
+    two = run_batch(paths, Job(tmp_path / "two", RECIPE), workers=2, on_file=seen.append)
+    pd.testing.assert_frame_equal(one.images, two.images)
+    pd.testing.assert_frame_equal(one.pores, two.pores)
+    assert sorted(seen) == sorted(paths) and one.outputs == two.outputs
+    assert one.images.status.tolist() == ["ok"] * 7 + ["failed"]
+    for name in one.outputs:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+
+
+def test_the_tables_agree_with_the_python_interface(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "s.tif")
+    micrograph = read(path)
+    labels = detect(micrograph, RECIPE)
+    census = run_batch([path], Job(tmp_path, RECIPE, overlays=False))
+    pd.testing.assert_frame_equal(census.pores, measure(micrograph, labels))
+    assert np.array_equal(read_standard(tmp_path / "s_labels.tif"), labels)
+    row = census.images.iloc[0]
+    assert row.n_pores == labels.max() == 3 and row.porosity == pytest.approx((labels > 0).mean())
+    assert row.density_per_um2 == pytest.approx(3 / (180 * 220 * 0.04**2) * 1e6)
+
+
+def test_tables_have_all_columns_even_when_all_fails(tmp_path: Path) -> None:
+    (tmp_path / "bad.dm3").write_bytes(b"nothing")
+    census = run_batch([tmp_path / "bad.dm3"], Job(tmp_path, RECIPE))
+    write_tables(census, tmp_path)
+    for name, columns in {"pores": PORE_COLUMNS, "images": IMAGE_COLUMNS}.items():
+        for table in (pd.read_csv(tmp_path / f"{name}.csv"), pd.read_parquet(tmp_path / f"{name}.parquet")):
+            assert list(table.columns) == list(columns)
+    row = pd.read_csv(tmp_path / "images.csv").iloc[0]
+    assert row.status == "failed" and "bad.dm3" in row.message and np.isnan(row.n_pores)
+
+
+def test_a_file_that_kills_its_process_is_the_only_one_lost(tmp_path: Path, monkeypatch) -> None:
+    paths = [save_simulated(tmp_path / "in", f"s{i}.tif") for i in range(3)]
+    monkeypatch.setattr("porescope.batch.process_file", _die_on_s1)
+    census = run_batch(paths, Job(tmp_path, RECIPE, overlays=False), workers=2)
+    assert census.images.status.tolist() == ["ok", "failed", "ok"]
+    assert "died" in census.images.message[1]
+
+
+def _die_on_s1(path: Path, *rest: object) -> object:
+    if path.stem == "s1":
+        os._exit(1)
+    return process_file(path, *rest)
+
+
+def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(RuntimeError), write_whole(tmp_path / "a.txt") as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"] and (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_labels_open_with_their_scale(tmp_path: Path) -> None:
+    labels = np.zeros((30, 40), np.int32)
+    labels[3, 4] = 7
+    save_labels(tmp_path / "l.tif", labels, (0.05, 0.0501))
+    assert read(tmp_path / "l.tif").pixel_size == pytest.approx((0.05, 0.0501))
+    with tifffile.TiffFile(tmp_path / "l.tif") as tiff:
+        assert tiff.is_imagej and tiff.imagej_metadata["unit"] == "nm" and tiff.pages[0].dtype == np.uint16
+    labels[5, 5] = 70_000
+    save_labels(tmp_path / "m.tif", labels, (0.05, 0.05))
+    assert tifffile.imread(tmp_path / "m.tif").max() == 70_000
+
+
+def test_outlines_filled_again_are_the_labels(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "s.tif")
+    run_batch([path], Job(tmp_path, RECIPE, overlays=False, rois=True, geojson=True))
+    labels = read_standard(tmp_path / "s_labels.tif")
+    assert np.array_equal(read_standard(tmp_path / "s_rois.zip", labels.shape), labels)
+    assert np.array_equal(read_standard(tmp_path / "s.geojson", labels.shape), labels)
+    assert [r.name for r in roifile.roiread(tmp_path / "s_rois.zip")] == ["0001", "0002", "0003"]
+    feature = json.loads((tmp_path / "s.geojson").read_text())["features"][0]
+    assert (
+        feature["properties"]["area_px"] == (labels == 1).sum() and "confidence" not in feature["properties"]
+    )
+    assert outline_regions(labels)[1].min(axis=0) == pytest.approx(np.argwhere(labels == 1).min(axis=0) - 0.5)
+
+
+def test_an_image_without_pores_still_gets_its_files(tmp_path: Path) -> None:
+    np.save(tmp_path / "black.npy", np.zeros((50, 60), np.uint8))
+    job = Job(tmp_path, RECIPE, pixel_size=0.05, rois=True, geojson=True)
+    census = run_batch([tmp_path / "black.npy"], job)
+    row = census.images.iloc[0]
+    assert row.status == "ok" and row.n_pores == 0 and "same value" in row.message
+    assert np.isnan(row.median_diameter_nm) and np.isnan(row.pixel_size_header_nm)
+    assert zipfile.ZipFile(tmp_path / "black_rois.zip").namelist() == []

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.measure import regionprops_table
+
+from porescope import Micrograph, measure
+from porescope.measurement import PORE_COLUMNS, is_counted
+
+
+def _disc(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
+    y, x = np.indices(shape)
+    return ((y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2).astype(np.int32)
+
+
+def test_a_rectangle_by_hand() -> None:
+    labels = np.zeros((20, 30), np.int32)
+    labels[4:8, 10:20] = 5  # 4 rows, 10 columns
+    row = measure(Micrograph(np.ones((20, 30)), (0.1, 0.1)), labels).iloc[0]
+    assert row.label == 5 and row.area_px == 40 and row.area_nm2 == pytest.approx(0.40)
+    assert (row.y_px, row.x_px) == (5.5, 14.5) and (row.y_nm, row.x_nm) == pytest.approx((0.55, 1.45))
+    assert row.equivalent_diameter_nm == pytest.approx(np.sqrt(4 * 0.4 / np.pi))
+    assert row.feret_diameter_min_nm == pytest.approx(0.4) and row.feret_diameter_max_nm == pytest.approx(
+        np.hypot(1.0, 0.3), rel=0.01
+    )
+    assert row.solidity == 1 and abs(row.orientation_deg) == pytest.approx(90)
+    assert not row.touches_border and np.isnan(row.missing_atoms) and np.isnan(row.confidence)
+
+
+def test_anisotropic_pixels_keep_row_and_column_apart() -> None:
+    labels = np.zeros((20, 30), np.int32)
+    labels[6, 9] = 1
+    row = measure(Micrograph(np.ones((20, 30)), (0.1, 0.1004)), labels).iloc[0]
+    assert row.area_nm2 == pytest.approx(0.01004) and row.y_nm == pytest.approx(0.6)
+    assert row.x_nm == pytest.approx(0.9036)
+
+
+@given(
+    radius=st.floats(4, 14), dy=st.floats(0, 1), dx=st.floats(0, 1), size=st.sampled_from([0.03, 0.05, 1.0])
+)
+def test_discs_have_their_own_size_and_shape(radius: float, dy: float, dx: float, size: float) -> None:
+    labels = _disc((40, 50), (20 + dy, 22 + dx), radius)
+    row = measure(Micrograph(np.ones(labels.shape), size), labels).iloc[0]
+    assert row.equivalent_diameter_nm == pytest.approx(2 * radius * size, rel=0.06)
+    assert row.circularity == pytest.approx(1, abs=0.15)
+    assert row.feret_diameter_min_nm <= row.feret_diameter_max_nm
+    assert row.feret_diameter_max_nm == pytest.approx(2 * radius * size, abs=1.5 * size)
+    assert row.solidity > 0.85 and row.eccentricity < 0.5
+
+
+@given(seed=st.integers(0, 10_000))
+def test_columns_equal_scikit_images(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((60, 70), np.int32)
+    for label in range(1, 4):
+        region = _disc(labels.shape, rng.uniform(8, 52, 2), rng.uniform(2, 9)) > 0
+        labels[region & (rng.random(labels.shape) < 0.9)] = label
+    names = ["label", "area", "centroid", "feret_diameter_max", "perimeter_crofton"]
+    wanted = regionprops_table(labels, properties=[*names, "solidity", "eccentricity", "orientation"])
+    got = measure(Micrograph(np.ones(labels.shape), 1.0), labels)
+    assert got.label.tolist() == wanted["label"].tolist()
+    for ours, theirs in {
+        "area_px": "area",
+        "y_px": "centroid-0",
+        "x_px": "centroid-1",
+        "perimeter_nm": "perimeter_crofton",
+        "eccentricity": "eccentricity",
+    }.items():
+        np.testing.assert_allclose(got[ours], wanted[theirs], rtol=1e-6, atol=1e-6, err_msg=ours)
+    # scikit-image rasterises the hull before it measures its extent.
+    np.testing.assert_allclose(got.feret_diameter_max_nm, wanted["feret_diameter_max"], atol=1.0)
+    np.testing.assert_allclose(got.solidity, wanted["solidity"], atol=0.12)
+
+
+def test_no_pores_give_an_empty_table_with_all_columns() -> None:
+    table = measure(Micrograph(np.ones((4, 5)), 1.0), np.zeros((4, 5), int))
+    assert len(table) == 0 and list(table.columns) == list(PORE_COLUMNS)
+    assert table.area_nm2.dtype == float and table.label.dtype == np.int64
+
+
+def test_confidence_is_the_mean_probability() -> None:
+    labels = np.array([[0, 1, 1]])
+    table = measure(Micrograph(np.ones((1, 3)), 1.0), labels, np.array([[0.0, 0.5, 0.9]]))
+    assert table.confidence[0] == pytest.approx(0.7)
+
+
+def test_wrong_labels_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"shape \(4, 5\), not int64 of shape \(5, 4\)"):
+        measure(Micrograph(np.ones((4, 5)), 1.0), np.zeros((5, 4), int))
+
+
+@pytest.mark.parametrize("where", [(0, 3), (5, 0), (9, 3), (5, 11)])
+def test_the_border_is_flagged(where: tuple[int, int]) -> None:
+    labels = np.zeros((10, 12), np.int32)
+    labels[where] = 1
+    assert measure(Micrograph(np.ones((10, 12)), 1.0), labels).touches_border[0]
+
+
+def test_the_density_rule_counts_each_pore_of_a_tiling_once() -> None:
+    rng = np.random.default_rng(1)
+    world = np.zeros((400, 480), np.int32)
+    n = 0
+    while n < 60:
+        centre = rng.uniform((5, 5), (395, 475))
+        region = _disc(world.shape, tuple(centre), rng.uniform(1.5, 4)) > 0
+        if not (world[region] > 0).any():
+            n += 1
+            world[region] = n
+    # One row and column are shared by neighbours, as an edge that both images see.
+    tiles = [world[y : y + 101, x : x + 81] for y in range(0, 400, 100) for x in range(0, 480, 80)]
+    counted = sum(is_counted(tile, np.unique(tile[tile > 0])).sum() for tile in tiles)
+    assert abs(counted - n) <= 2  # a pore at a tile's corner may differ

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from porescope import Micrograph
+from porescope.plotting import ORANGE, choose_bar, draw_overlay
+from porescope.report import draw_histogram
+
+
+def test_the_outline_lies_around_its_pore() -> None:
+    labels = np.zeros((40, 80), int)
+    labels[10:20, 50:60] = 1
+    picture = draw_overlay(Micrograph(np.ones((40, 80)), 0.1), labels, size=800, numbers=False)
+    picture[330:] = 0  # the scale bar
+    assert picture.shape == (400, 800, 3)
+    y, x = np.nonzero(picture[..., 0] > ORANGE[0] // 2)
+    assert (y.min(), y.max(), x.min(), x.max()) == pytest.approx((100, 199, 500, 599), abs=1)
+
+
+@given(width=st.floats(1e-3, 1e6))
+def test_the_scale_bar_is_round_and_fits(width: float) -> None:
+    bar = choose_bar(width)
+    assert width / 10.1 < bar <= width / 4 and f"{bar:e}"[0] in "125"
+
+
+@given(values=st.lists(st.floats(0.05, 100), min_size=1, max_size=300))
+def test_the_histogram_holds_every_pore(values: list[float]) -> None:
+    histogram = draw_histogram(np.array(values))
+    assert histogram is not None
+    assert sum(bar["count"] for bar in histogram["bars"]) == len(values)
+    assert max(bar["height"] for bar in histogram["bars"]) == 1 and len(histogram["bars"]) <= 60
