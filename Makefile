@@ -25,8 +25,9 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+# The full-resolution search takes minutes: make bench FULL=1
 bench: setup
-	$(BIN)/python -m pytest benchmarks --benchmark-enable -s -p no:cacheprovider -o testpaths=benchmarks
+	$(BIN)/python -m pytest benchmarks --benchmark-enable -s -p no:cacheprovider -o testpaths=benchmarks $(if $(FULL),,-m "not full")
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from porescope.cli import app
 
-COMMANDS = ("detect", "demo")
+COMMANDS = ("detect", "tune", "score", "explain", "recipes", "demo")
 
 
 def run(*arguments: object) -> Result:
@@ -143,7 +143,7 @@ def test_file_names_are_escaped_in_the_report(tmp_path: Path, chromium: str) -> 
     assert result.exit_code == 1, result.output
     text = (tmp_path / "out" / "report.html").read_text()
     assert "<img src=x" not in text and "&lt;img src=x" in text
-    page = _dump(chromium, tmp_path / "out" / "report.html")
+    page = dump(chromium, tmp_path / "out" / "report.html")
     assert "<title>porescope: 3 pores in 1 images</title>" in page
 
 
@@ -155,14 +155,14 @@ def test_the_report_sorts_in_a_browser(tmp_path: Path, chromium: str) -> None:
     assert not re.search(r"(src|href)=[\"']?https?://", text), "must open without a network"
     click = "<script>document.querySelectorAll('#pores th')[5].click()</script></body>"
     report.write_text(text.replace("</body>", click))
-    page = _dump(chromium, report)
+    page = dump(chromium, report)
     rows = re.findall(r"<tr>(<td>.*?)</tr>", page)
     areas = [float(re.findall(r"<td>(.*?)</td>", row)[5]) for row in rows]
     assert len(areas) == 3 and areas == sorted(areas)
     assert 'aria-sort="ascending"' in page
 
 
-def _dump(chromium: str, page: Path) -> str:
+def dump(chromium: str, page: Path) -> str:
     """The page's content after its scripts have run."""
     quiet = ["--no-first-run", "--disable-background-networking", "--disable-sync"]
     options = ["--headless", "--no-sandbox", "--disable-gpu", *quiet, "--disable-component-update"]

@@ -1,17 +1,35 @@
-"""Pictures: overlays now; each takes plain arrays and gives an image or draws on given axes."""
+"""Pictures: overlays, the stages of the pipeline, the paths of a climb."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.files import write_whole
 from porescope.micrograph import Micrograph
+from porescope.recipe import Recipe
+from porescope.segmentation import (
+    BRIGHT_HOLES,
+    average,
+    equalize,
+    median_gray,
+    normalize,
+    recipe_pixel_size,
+    scale_recipe,
+    segment,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Okabe and Ito's palette, which the colour-blind can tell apart, as RGB.
 ORANGE = (230, 159, 0)
+BLUE = (86, 180, 233)
 
 RGB = NDArray[np.uint8]
 
@@ -45,7 +63,11 @@ def draw_image(micrograph: Micrograph, size: int = 768) -> tuple[RGB, float]:
 
 
 def draw_overlay(
-    micrograph: Micrograph, labels: NDArray[np.integer], size: int = 768, numbers: bool = True
+    micrograph: Micrograph,
+    labels: NDArray[np.integer],
+    size: int = 768,
+    numbers: bool = True,
+    standard: NDArray[np.integer] | None = None,
 ) -> RGB:
     """Draw a micrograph with the outline and the label of each pore, and a scale bar.
 
@@ -57,6 +79,8 @@ def draw_overlay(
         The longer side of the picture [px].
     numbers : bool
         Whether to write the labels, which are left out beyond 99 pores.
+    standard : ndarray of int, shape (M, N), optional
+        Outlined in blue.
 
     Returns
     -------
@@ -68,7 +92,21 @@ def draw_overlay(
     >>> draw_overlay(Micrograph(np.eye(40, 20), 0.1), np.eye(40, 20, dtype=int), 80).shape
     (80, 40, 3)
     """
-    picture, zoom = draw_image(micrograph, size)
+    picture, _ = draw_image(micrograph, size)
+    if standard is not None:
+        _draw_outlines(picture, standard, BLUE)
+    boxes = _draw_outlines(picture, labels, ORANGE)
+    if numbers and len(boxes) < 100:
+        for label, (top, _, _, right) in boxes.items():
+            x = min(right + 3, picture.shape[1] - 14 * len(str(label)))
+            _write(picture, str(label), (x, max(top + 4, 14)), 0.45, ORANGE)
+    return picture
+
+
+def _draw_outlines(
+    picture: RGB, labels: NDArray[np.integer], color: tuple[int, int, int]
+) -> dict[int, tuple[int, int, int, int]]:
+    """Outline each region; give their boxes (top, left, bottom, right) in the picture."""
     # Outlines come from the enlarged label image, so that they follow the pixels' edges.
     large = cv2.resize(
         labels.astype(np.float32), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST
@@ -77,12 +115,8 @@ def draw_overlay(
     for label, (top, left, bottom, right) in boxes.items():
         mask = (large[top:bottom, left:right] == label).astype(np.uint8)
         outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
-        cv2.drawContours(picture, outlines, -1, ORANGE, 1, cv2.LINE_AA)
-    if numbers and len(boxes) < 100:
-        for label, (top, _, _, right) in boxes.items():
-            x = min(right + 3, picture.shape[1] - 14 * len(str(label)))
-            _write(picture, str(label), (x, max(top + 4, 14)), 0.45, ORANGE)
-    return picture
+        cv2.drawContours(picture, outlines, -1, color, 1, cv2.LINE_AA)
+    return boxes
 
 
 def _find_boxes(labels: NDArray[np.int32]) -> dict[int, tuple[int, int, int, int]]:
@@ -128,3 +162,123 @@ def _write(picture: RGB, text: str, at: tuple[int, int], scale: float, color: tu
     font = cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(picture, text, at, font, scale, (0, 0, 0), 3, cv2.LINE_AA)
     cv2.putText(picture, text, at, font, scale, color, 1, cv2.LINE_AA)
+
+
+def draw_stages(micrograph: Micrograph, recipe: Recipe, path: Path) -> None:
+    """Draw the stages of the pipeline side by side, each with a line scan through a pore.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    recipe : Recipe
+    path : Path
+        A PNG file.
+
+    Notes
+    -----
+    The scan goes through the largest pore, or the darkest point of the average where none is found.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray))
+    equal = equalize(gray, scaled.tiles, recipe.clip_limit)
+    mean = average(equal, scaled.width)
+    labels = segment(micrograph, recipe)
+    if labels.any():
+        row = round(np.argwhere(labels == np.bincount(labels.ravel())[1:].argmax() + 1)[:, 0].mean())
+    else:
+        row = int(np.unravel_index(mean.argmin(), mean.shape)[0])
+    heads = (
+        "original",
+        f"equalised, {scaled.tiles[0]} × {scaled.tiles[1]} tiles",
+        f"averaged over {scaled.width} × {scaled.width} px",
+        f"selected: {labels.max()} pores > {scaled.area:.0f} px²",
+    )
+    pictures = (gray, equal, mean, draw_overlay(micrograph, labels, 1000, numbers=False))
+    extent = (0, labels.shape[1] * micrograph.pixel_size[1], labels.shape[0] * micrograph.pixel_size[0], 0)
+    figure = Figure(figsize=(15, 6.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 4, height_ratios=(2.4, 1), sharex="col")
+    x = (np.arange(labels.shape[1]) + 0.5) * micrograph.pixel_size[1]
+    for i, (picture, head) in enumerate(zip(pictures, heads, strict=True)):
+        axes[0, i].imshow(picture, cmap="gray", extent=extent, interpolation="nearest", vmin=0, vmax=255)
+        axes[0, i].axhline((row + 0.5) * micrograph.pixel_size[0], color="#56B4E9", lw=0.9, ls="--")
+        axes[0, i].set_title(head, fontsize=11)
+        axes[1, i].set_xlabel("x [nm]")
+        scan = (gray, equal, mean, np.where(labels > 0, mean, 255))[i][row]
+        axes[1, i].plot(x, scan, color="#3a4552", lw=0.8)
+        axes[1, i].fill_between(x, 0, 255, where=labels[row] > 0, color="#E69F00", alpha=0.3, lw=0)
+        axes[1, i].set_ylim(0, 255)
+    for ax in axes[1, 2:]:
+        ax.axhline(scaled.threshold, color="#D55E00", lw=1.2)
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    axes[1, 2].text(
+        x[-1],
+        scaled.threshold + 6,
+        f"threshold {scaled.threshold:.0f}",
+        ha="right",
+        color="#D55E00",
+        bbox=box,
+    )
+    axes[0, 0].set_ylabel("y [nm]")
+    axes[1, 0].set_ylabel("grey (0–255)")
+    name = recipe.name or "recipe"
+    figure.suptitle(
+        f"{micrograph.name}: {name}, grid {recipe.grid:g}, radius {recipe.radius:g}, "
+        f"threshold {recipe.threshold:g}, area {recipe.area:g}, {recipe.scaling} scaling; "
+        "dashed: the scan; orange: pores",
+        fontsize=11,
+    )
+    with write_whole(path) as part:
+        figure.savefig(part, dpi=100, format="png")
+
+
+def draw_ascent(
+    surface: NDArray[np.float64],
+    axes: dict[str, NDArray[np.float64]],
+    path: pd.DataFrame,
+    title: str,
+    file: Path,
+) -> None:
+    """Draw the paths of a climb over the objective of the exhaustive search, two fields a panel.
+
+    Parameters
+    ----------
+    surface : ndarray, shape (*axes,)
+        The objective; each panel shows its best over the fields it does not show.
+    axes : dict
+    path : pandas.DataFrame
+        As `Climb.path`.
+    title : str
+    file : Path
+        A PNG file.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = list(axes)
+    pairs = [(0, 1), (2, 3)] if len(names) == 4 else [(i, i + 1) for i in range(0, len(names) - 1, 2)]
+    figure = Figure(figsize=(6.4 * max(len(pairs), 1), 5.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = np.atleast_1d(figure.subplots(1, max(len(pairs), 1)))
+    for ax, (i, j) in zip(panels, pairs, strict=False):
+        others = tuple(k for k in range(len(names)) if k not in (i, j))
+        image = ax.pcolormesh(
+            axes[names[i]], axes[names[j]], surface.max(axis=others).T, cmap="viridis", shading="nearest"
+        )
+        for restart, steps in path.groupby("restart"):
+            line = ax.plot(steps[names[i]], steps[names[j]], "-", color="white", lw=1.4, alpha=0.9)
+            ax.plot(*steps[[names[i], names[j]]].iloc[0], "o", color="white", ms=5, mec="black", mew=0.6)
+            ax.plot(*steps[[names[i], names[j]]].iloc[-1], "*", color="#D55E00", ms=13, mec="white", mew=0.8,
+                    label="end of a climb" if restart == 0 else None)  # fmt: skip
+            line[0].set_label("path from its random start" if restart == 0 else None)
+        ax.set_xlabel(names[i])
+        ax.set_ylabel(names[j])
+        figure.colorbar(image, ax=ax, label="objective, best over the other fields")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, facecolor="#9aa3ad")
+    figure.suptitle(title, fontsize=12)
+    with write_whole(file) as part:
+        figure.savefig(part, dpi=110, format="png")

@@ -7,9 +7,6 @@ import os
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_all_start_methods, get_context
 
-#: What every worker needs, loaded once by the fork server.
-PRELOAD = ["porescope.batch", "porescope.export", "rsciio.digitalmicrograph", "tifffile"]
-
 
 def count_cores() -> int:
     """Number of cores this process may use."""
@@ -22,18 +19,17 @@ def choose_workers(n_files: int) -> int:
     return min(count_cores(), n_files) if n_files > 20 else 1
 
 
-def prepare_workers() -> None:
-    """Let the fork server load the libraries while this process goes on with its own."""
+def prepare_workers(*modules: str) -> None:
+    """Let the fork server load what all workers need, while this process goes on with its own."""
     if "forkserver" in get_all_start_methods():
         from multiprocessing import forkserver
 
-        get_context("forkserver").set_forkserver_preload(PRELOAD)
+        get_context("forkserver").set_forkserver_preload(list(modules))
         forkserver.ensure_running()
 
 
 def start_pool(workers: int) -> Executor:
     """Start worker processes; a fork server inherits no threads, unlike a fork."""
-    prepare_workers()
     method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
     return ProcessPoolExecutor(workers, get_context(method), _start_worker)
 

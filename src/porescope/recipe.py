@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,10 @@ class Recipe:
         """The parameters and the scaling as a plain dictionary."""
         names = [parameter.name for parameter in parameters()]
         return {name: getattr(self, name) for name in (*names, "scaling")}
+
+    def with_values(self, values: Mapping[str, Any]) -> Recipe:
+        """The same recipe with other values of some parameters."""
+        return replace(self, **values)
 
 
 def parameters() -> tuple[Any, ...]:
@@ -192,3 +197,19 @@ def save_recipe(recipe: Recipe, path: str | Path, *, overwrite: bool = False) ->
     content = {**recipe.numbers(), "provenance": dict(recipe.provenance)}
     with write_whole(path) as part:
         part.write_text(tomli_w.dumps(content), encoding="utf-8")
+
+
+def add_recipe(recipe: Recipe, name: str, *, overwrite: bool = False) -> Path:
+    """Put a recipe into the user's folder; give its file.
+
+    Raises
+    ------
+    ValueError
+        If the name is no plain name, or taken.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError(f"name must be letters, digits, - and _, not {name!r}")
+    path = user_folder() / f"{name}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_recipe(recipe, path, overwrite=overwrite)
+    return path

@@ -51,24 +51,29 @@ class Score:
         )  # fmt: skip
 
     @property
+    def counts(self) -> NDArray[np.int64]:
+        """The six counts, as the metrics take them: tp, fp, fn, found, missed, false."""
+        return np.array([self.tp, self.fp, self.fn, self.found, self.missed, self.false])
+
+    @property
     def precision(self) -> float:
         """Share of the labels' pixels that are right; 0 if there are none but should be."""
-        return _ratio(self.tp, self.tp + self.fp, empty=self.fn == 0)
+        return float(precision(self.counts))
 
     @property
     def recall(self) -> float:
         """Share of the standard's pixels that are found."""
-        return _ratio(self.tp, self.tp + self.fn, empty=self.fp == 0)
+        return float(recall(self.counts))
 
     @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall of pixels."""
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn, empty=True)
+        return float(f1(self.counts))
 
     @property
     def iou(self) -> float:
         """Pixels in both over pixels in either."""
-        return _ratio(self.tp, self.tp + self.fp + self.fn, empty=True)
+        return float(iou(self.counts))
 
     @property
     def hamming(self) -> int:
@@ -76,19 +81,9 @@ class Score:
         return self.fp + self.fn
 
     @property
-    def pore_precision(self) -> float:
-        """Share of the regions that are pores."""
-        return _ratio(self.found, self.found + self.false, empty=self.missed == 0)
-
-    @property
-    def pore_recall(self) -> float:
-        """Share of the pores that are found."""
-        return _ratio(self.found, self.found + self.missed, empty=self.false == 0)
-
-    @property
     def pore_f1(self) -> float:
         """Harmonic mean of precision and recall of pores."""
-        return _ratio(2 * self.found, 2 * self.found + self.missed + self.false, empty=True)
+        return float(pore_f1(self.counts))
 
     @property
     def diameter_bias(self) -> float:
@@ -102,9 +97,58 @@ class Score:
         return float(np.median(ratios)) if len(ratios) else math.nan
 
 
-def _ratio(part: int, whole: int, *, empty: bool) -> float:
-    """Part of the whole; of nothing, 1 where nothing was to be had and 0 otherwise."""
-    return part / whole if whole else float(empty)
+Counts = NDArray[np.integer]
+
+
+def _share(part: Counts, whole: Counts, empty: Counts) -> NDArray[np.float64]:
+    """Part of the whole; where there is no whole, 1 if it is rightly ``empty`` and else 0."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), empty)
+
+
+def precision(counts: Counts) -> NDArray[np.float64]:
+    """Pixel precision of counts of shape (…, 6) as `Score.counts` gives them."""
+    tp, fp, fn = (counts[..., i] for i in range(3))
+    return _share(tp, tp + fp, fn == 0)
+
+
+def recall(counts: Counts) -> NDArray[np.float64]:
+    """Pixel recall of counts of shape (…, 6)."""
+    tp, fp, fn = (counts[..., i] for i in range(3))
+    return _share(tp, tp + fn, fp == 0)
+
+
+def f1(counts: Counts) -> NDArray[np.float64]:
+    """Harmonic mean of pixel precision and recall of counts of shape (…, 6)."""
+    tp, fp, fn = (counts[..., i] for i in range(3))
+    return _share(2 * tp, 2 * tp + fp + fn, tp == 0)
+
+
+def iou(counts: Counts) -> NDArray[np.float64]:
+    """Intersection over union of pixels of counts of shape (…, 6)."""
+    tp, fp, fn = (counts[..., i] for i in range(3))
+    return _share(tp, tp + fp + fn, tp == 0)
+
+
+def agreement(counts: Counts) -> NDArray[np.float64]:
+    """Hamming distance of counts of shape (…, 6) [px], negative, so that more is better."""
+    return -(counts[..., 1] + counts[..., 2]).astype(float)
+
+
+def pore_f1(counts: Counts) -> NDArray[np.float64]:
+    """Harmonic mean of precision and recall of pores of counts of shape (…, 6)."""
+    found, missed, false = (counts[..., i] for i in range(3, 6))
+    return _share(2 * found, 2 * found + missed + false, found == 0)
+
+
+#: What can be tuned for; of each more is better.
+METRICS = {
+    "precision": precision,
+    "recall": recall,
+    "f1": f1,
+    "iou": iou,
+    "hamming": agreement,
+    "pore_f1": pore_f1,
+}
 
 
 def wilson_interval(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -254,6 +298,47 @@ def find_standards(images: Iterable[Path], folder: Path) -> dict[Path, Path]:
         if candidates:
             found[image] = candidates[0]
     return found
+
+
+def score_results(out: Path, folder: Path) -> dict[str, Score]:
+    """Score the label images that ``porescope detect`` wrote, each against its standard.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of the results.
+    folder : Path
+        Where the standards are.
+
+    Returns
+    -------
+    dict
+        Name of the image → `Score`, for the images that have a standard.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no results, or no image has a standard.
+    """
+    import pandas as pd
+    import tifffile
+
+    if not (out / "images.csv").is_file():
+        raise ValueError(f"{out} holds no images.csv; give the folder of a porescope detect run")
+    if not folder.is_dir():
+        raise ValueError(f"--standards {folder} is not a folder")
+    images = pd.read_csv(out / "images.csv")
+    done = images[images.status == "ok"].drop_duplicates("file", keep=False)
+    files = {Path(f): str(n) for f, n in zip(done["file"], done["image"], strict=True)}
+    scores = {}
+    for file, standard in find_standards(files, folder).items():
+        labels = np.asarray(tifffile.imread(out / f"{files[file]}_labels.tif"), np.int32)
+        scores[files[file]] = score(read_standard(standard, labels.shape), labels)
+    if not scores:
+        raise ValueError(
+            f"{folder} holds no standard of an image in {out}; name it like A_standard.png for A.dm3"
+        )
+    return scores
 
 
 def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDArray[np.int32]:

@@ -217,7 +217,7 @@ def select(
 
 def outer_contours(mask: NDArray[np.bool_]) -> list[NDArray[np.int32]]:
     """Outer contours of the 8-connected regions, each of shape (K, 1, 2), x before y."""
-    found, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    found, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return list(found)  # type: ignore[arg-type]
 
 
@@ -225,8 +225,17 @@ def looks_like_pore(contour: NDArray[np.int32], area: float, max_area: float, ma
     """Whether an outer contour passes the rules of `select`."""
     if not area < cv2.contourArea(contour) < max_area:
         return False
-    sides = cv2.minAreaRect(contour)[1]
-    return max(sides) < max_aspect * min(sides)
+    long, short = measure_sides(contour - contour.min(axis=0))
+    return long < max_aspect * short
+
+
+def measure_sides(contour: NDArray[np.int32]) -> tuple[float, float]:
+    """Sides [px] of the minimum-area rectangle around a contour, the longer first.
+
+    The contour starts at (0, 0), so that equal shapes have equal sides to the last bit.
+    """
+    one, other = cv2.minAreaRect(contour)[1]
+    return max(one, other), min(one, other)
 
 
 def segment(micrograph: Micrograph, recipe: Recipe) -> NDArray[np.int32]:

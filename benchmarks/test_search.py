@@ -1,0 +1,83 @@
+"""The paper's search beside a naive loop, and climbs; ``make bench`` prints times and their ratio."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from porescope import Recipe, gradient_ascent, grid_search, read, read_standard, score, segment
+from porescope.processes import count_cores, prepare_workers
+from porescope.scoring import METRICS
+from porescope.tuning import PAPER_AXES
+
+WS2 = Path(__file__).parents[2] / "shared" / "data" / "ws2"
+
+
+@pytest.fixture(scope="module")
+def data():
+    if not WS2.is_dir():
+        pytest.skip(f"the published images are not at {WS2}")
+    standards = [read_standard(WS2 / f"{letter}_standard.png") for letter in "ABCDE"]
+    return [read(WS2 / f"{letter}.dm3") for letter in "ABCDE"], standards
+
+
+def test_paper_search(data) -> None:
+    prepare_workers("porescope.tuning")
+    recipe = Recipe(scaling="published")
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        search = grid_search(*data, PAPER_AXES, recipe, workers=count_cores())
+        times.append(time.perf_counter() - start)
+    points = np.random.default_rng(0).integers(0, 2700, 40)
+    start = time.perf_counter()
+    for point in points:
+        for micrograph, standard in zip(*data, strict=True):
+            score(standard, segment(micrograph, search.recipe_at(point)))
+    naive = (time.perf_counter() - start) / len(points) * 2700
+    print(
+        f"\n2,700 points × 5 images: {min(times):.2f} s on {count_cores()} cores, processes' start included"
+    )
+    print(f"  naive loop on one core, from 40 points: {naive:.0f} s; ratio {naive / min(times):.0f}")
+
+
+def test_ascent(data) -> None:
+    search = grid_search(*data, PAPER_AXES, Recipe(), workers=count_cores())
+    best = search.evaluate(METRICS["f1"]).mean(axis=0).max()
+    shares, times, looks = [], [], []
+    for seed in range(100):
+        start = time.perf_counter()
+        climb = gradient_ascent(*data, PAPER_AXES, METRICS["f1"], seed=seed)
+        times.append(time.perf_counter() - start)
+        shares.append(climb.values.mean() / best)
+        looks.append(climb.evaluations)
+    print(
+        f"\n100 ascents of 5 starts: {np.median(shares):.1%} of the grid's best (median), worst {min(shares):.1%}"
+    )
+    print(f"  {np.median(times):.1f} s a run on one core, {np.median(looks):.0f} distinct points")
+
+
+@pytest.mark.full
+def test_full_search(data) -> None:
+    import resource
+
+    axes = {
+        "grid": np.arange(5.0, 31),
+        "radius": np.arange(0.0, 9),
+        "threshold": np.arange(20.0, 141),
+        "area": np.arange(0.0, 91),
+    }
+    start = time.perf_counter()
+    search = grid_search(*data, axes, Recipe(), workers=count_cores())
+    f1 = search.evaluate(METRICS["f1"]).mean(axis=0)
+    seconds = time.perf_counter() - start
+    peak = [
+        resource.getrusage(who).ru_maxrss / 2**20 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    ]
+    print(
+        f"\n{f1.size:,} points × 5 images: {seconds:.0f} s, {peak[0]:.2f} GB here, {peak[1]:.2f} GB a worker"
+    )
+    print(f"  best mean F1 {f1.max():.3f} at {search.recipe_at(int(f1.argmax())).numbers()}")
