@@ -55,7 +55,8 @@ def test_ascent(data) -> None:
         shares.append(climb.values.mean() / best)
         looks.append(climb.evaluations)
     print(
-        f"\n100 ascents of 5 starts: {np.median(shares):.1%} of the grid's best (median), worst {min(shares):.1%}"
+        f"\n100 ascents of 5 starts: {np.median(shares):.1%} of the grid's best (median),"
+        f" worst {min(shares):.1%}"
     )
     print(f"  {np.median(times):.1f} s a run on one core, {np.median(looks):.0f} distinct points")
 

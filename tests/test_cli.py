@@ -63,7 +63,7 @@ def test_detect_writes_what_the_contract_says(tmp_path: Path) -> None:
     result = run("detect", tmp_path / "in", "-o", tmp_path / "out", "--rois", "--geojson")
     assert result.exit_code == 0, result.output
     stems = ("one", "two_0000", "two_0001")
-    endings = ("_labels.tif", "_overlay.png", "_rois.zip", ".geojson")
+    endings = ("_labels.tif", "_overlay.png", "_lattice.png", "_rois.zip", ".geojson")
     tables = ("pores.csv", "pores.parquet", "images.csv", "images.parquet", "report.html", "run.json")
     assert {p.name for p in (tmp_path / "out").iterdir()} == {s + e for s in stems for e in endings} | set(
         tables

@@ -14,7 +14,8 @@ from test_cli import dump, run
 from porescope import Micrograph, Recipe, gradient_ascent, grid_search, read, read_standard, score, segment
 from porescope.ascent import evolve
 from porescope.cvvp import lay_out, read_off
-from porescope.scoring import METRICS, label_regions
+from porescope.scoring import METRICS
+from porescope.segmentation import label_regions
 from porescope.simulation import simulate
 from porescope.tuning import PAPER_AXES, choose, cross_validate, find_metric, rank, read_axis
 

@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 
 from porescope import processes
 from porescope.files import hash_file, name_files, write_whole
+from porescope.lattice import Lattice, calibrate, check_calibration, find_lattice
+from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, is_counted, measure_columns
 from porescope.micrograph import Micrograph, read_all
 from porescope.recipe import Recipe
+from porescope.sites import Sites, build_structure, count_missing, detect_by_lattice, find_sites
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +49,10 @@ class Job:
     out: Path
     recipe: Recipe
     method: str = "threshold"
+    lattice: bool = False  # whether to look for one
+    material: str | None = None
+    calibrate: bool = False  # by the lattice
+    structure: bool = False
     modality: str = "auto"
     pixel_size: float | None = None
     overlays: bool = True
@@ -59,7 +66,7 @@ class Result(NamedTuple):
     row: dict[str, Any]
     pores: dict[str, NDArray[Any]]
     outputs: list[str]
-    pictures: tuple[bytes, bytes] | None
+    pictures: tuple[bytes, ...] | None
 
 
 class Census(NamedTuple):
@@ -68,7 +75,7 @@ class Census(NamedTuple):
     images: pd.DataFrame
     pores: pd.DataFrame
     outputs: list[str]
-    pictures: dict[str, tuple[bytes, bytes]]
+    pictures: dict[str, tuple[bytes, ...]]
 
 
 def run_batch(
@@ -165,10 +172,43 @@ def _failure(task: _Task, message: str) -> Result:
 def _process(micrograph: Micrograph, sha256: str, job: Job, picture: bool) -> Result:
     from porescope.detection import detect
 
-    labels = detect(micrograph, job.recipe)
+    messages: list[str] = []
+    crystal = None
+    if job.lattice:
+        micrograph, crystal, messages = _look_for_lattice(micrograph, job)
+    if job.method == "lattice":
+        labels = detect_by_lattice(micrograph, crystal.lattice if crystal else None)
+    else:
+        labels = detect(micrograph, job.recipe)
     pores = measure_columns(micrograph, labels)
-    outputs, pictures = _write_image(micrograph, labels, pores, job, picture)
-    return Result(_image_row(micrograph, labels, pores, sha256, job), pores, outputs, pictures)
+    if crystal and crystal.sites and job.material:
+        material = MATERIALS[job.material]
+        pores["missing_atoms"] = count_missing(crystal.sites, labels, crystal.lattice, material)
+    outputs, pictures = _write_image(micrograph, labels, pores, crystal, job, picture)
+    row = _image_row(micrograph, labels, pores, sha256, job, messages)
+    row["lattice_constant_nm"] = crystal.lattice.constant_nm if crystal else np.nan
+    return Result(row, pores, outputs, pictures)
+
+
+class Crystal(NamedTuple):
+    """The lattice of an image, and its sites where the material is known."""
+
+    lattice: Lattice
+    sites: Sites | None
+
+
+def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, list[str]]:
+    """Find the lattice, say what it tells of the pixel size, and apply that if asked to."""
+    lattice = find_lattice(micrograph)
+    if lattice is None:
+        kept = ", so the pixel size stays as it is" if job.calibrate else ""
+        return micrograph, None, [f"no lattice found{kept}"]
+    message = check_calibration(lattice, job.material)[1]
+    if job.calibrate and job.material:
+        micrograph = calibrate(micrograph, lattice, job.material)
+        message += "; corrected by the lattice"
+    sites = find_sites(micrograph, lattice, MATERIALS[job.material]) if job.material else None
+    return micrograph, Crystal(lattice, sites), [message]
 
 
 def _image_row(
@@ -177,11 +217,12 @@ def _image_row(
     pores: dict[str, NDArray[Any]],
     sha256: str,
     job: Job,
+    messages: list[str],
 ) -> dict[str, Any]:
     height, width = labels.shape
     n_pores = len(pores["label"])
     header = micrograph.metadata["pixel_size_header"]
-    messages = []
+    messages = list(messages)
     if micrograph.metadata["modality_source"] == "assumed":
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.image)) == 0:
@@ -214,13 +255,15 @@ def _write_image(
     micrograph: Micrograph,
     labels: NDArray[np.int32],
     pores: dict[str, NDArray[Any]],
+    crystal: Crystal | None,
     job: Job,
     picture: bool,
-) -> tuple[list[str], tuple[bytes, bytes] | None]:
+) -> tuple[list[str], tuple[bytes, ...] | None]:
     """Write the files that belong to one image; give their names, and pictures for the report."""
     from porescope import export
 
-    stem, pictures = micrograph.stem, None
+    stem = micrograph.stem
+    pictures: tuple[bytes, ...] | None = None
     outputs: dict[str, Callable[[Path], object]] = {
         f"{stem}_labels.tif": lambda part: export.save_labels(part, labels, micrograph.pixel_size)
     }
@@ -229,7 +272,7 @@ def _write_image(
     if job.geojson:
         outputs[f"{stem}.geojson"] = lambda part: export.save_geojson(part, labels, pores)
     if job.overlays:
-        from porescope.plotting import draw_image, draw_overlay
+        from porescope.plotting import draw_image, draw_lattice, draw_overlay
 
         overlay = draw_overlay(micrograph, labels)
         outputs[f"{stem}_overlay.png"] = lambda part: part.write_bytes(_encode(".png", overlay))
@@ -237,6 +280,15 @@ def _write_image(
             plain = draw_image(micrograph, REPORT_SIZE)[0]
             marked = draw_overlay(micrograph, labels, REPORT_SIZE)
             pictures = (_encode(".jpg", plain), _encode(".jpg", marked))
+        if crystal:
+            panels = draw_lattice(micrograph, crystal.lattice, crystal.sites)
+            outputs[f"{stem}_lattice.png"] = lambda part: part.write_bytes(_encode(".png", panels))
+            if pictures:
+                pictures = (*pictures, _encode(".jpg", panels))
+    if job.structure and job.material and crystal and crystal.sites:
+        structure = build_structure(crystal.sites, labels, crystal.lattice, MATERIALS[job.material])
+        outputs[f"{stem}.xyz"] = lambda part: export.save_structure(part, *structure, "extxyz")
+        outputs[f"{stem}.cif"] = lambda part: export.save_structure(part, *structure, "cif")
     for name, write in outputs.items():
         with write_whole(job.out / name) as part:
             write(part)
@@ -327,6 +379,8 @@ def write_run(
         "recipe_provenance": dict(job.recipe.provenance),
         "modality": job.modality,
         "pixel_size_nm": job.pixel_size,
+        "material": job.material,
+        "calibrate": "lattice" if job.calibrate else "header",
         "seed": None,
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

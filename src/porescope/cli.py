@@ -29,6 +29,14 @@ class Method(enum.StrEnum):
     """How pores are found."""
 
     threshold = "threshold"
+    lattice = "lattice"
+
+
+class Calibration(enum.StrEnum):
+    """Where the pixel size of the tables comes from."""
+
+    header = "header"
+    lattice = "lattice"
 
 
 class Modality(enum.StrEnum):
@@ -76,6 +84,17 @@ def detect(
     pixel_size: Annotated[
         float | None, typer.Option(metavar="NM", help="Pixel size, in place of the files' own.")
     ] = None,
+    material: Annotated[
+        str | None,
+        typer.Option(metavar="WS2", help="The crystal: checks the pixel size, counts missing atoms."),
+    ] = None,
+    calibrate: Annotated[
+        Calibration, typer.Option(help="Pixel size of the tables: the file's or the lattice's.")
+    ] = Calibration.header,
+    lattice: Annotated[
+        bool | None,
+        typer.Option("--lattice/--no-lattice", help="Look for the lattice; default unless --no-images."),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
     images: Annotated[
@@ -83,6 +102,9 @@ def detect(
     ] = True,
     rois: Annotated[bool, typer.Option("--rois", help="Write ImageJ ROIs too.")] = False,
     geojson: Annotated[bool, typer.Option("--geojson", help="Write GeoJSON too.")] = False,
+    structure: Annotated[
+        bool, typer.Option("--structure", help="Write the sheet's atoms too (extended XYZ, CIF).")
+    ] = False,
 ) -> None:
     """Find the pores in images and write tables, overlays and a report."""
     from porescope.files import find_files
@@ -109,13 +131,45 @@ def detect(
             overlays=images,
             rois=rois,
             geojson=geojson,
+            method=(method or Method.threshold).value,
+            material=material,
+            calibrate=calibrate is Calibration.lattice,
+            lattice=_wants_lattice(lattice, method, material, calibrate, images),
+            structure=structure,
         )
+        _check_job(job)
         census = _run(paths, job, workers, overwrite)
     except (ValueError, OSError) as error:
         stop(str(error))
     _print_summary(census, out)
     if (census.images.status != "ok").any():
         raise typer.Exit(1)
+
+
+def _wants_lattice(
+    asked: bool | None, method: Method | None, material: str | None, calibrate: Calibration, images: bool
+) -> bool:
+    if asked is not None:
+        return asked
+    return images or material is not None or method is Method.lattice or calibrate is Calibration.lattice
+
+
+def _check_job(job: Job) -> None:
+    """Refuse options that do not go together."""
+    from importlib.util import find_spec
+
+    from porescope.materials import MATERIALS
+
+    if job.material is not None and job.material not in MATERIALS:
+        raise ValueError(f"--material must be one of {', '.join(MATERIALS)}, not {job.material!r}")
+    if job.calibrate and job.material is None:
+        raise ValueError("--calibrate lattice needs the crystal: say --material WS2")
+    if not job.lattice and (job.calibrate or job.structure):
+        raise ValueError("--no-lattice leaves nothing to calibrate by or to build a structure from")
+    if job.structure and job.material is None:
+        raise ValueError("--structure needs the crystal: say --material WS2")
+    if job.structure and find_spec("ase") is None:
+        raise ValueError("--structure needs ASE: pip install 'porescope[atoms]'")
 
 
 def _run(paths: Sequence[Path], job: Job, workers: int, overwrite: bool) -> Census:
@@ -160,8 +214,11 @@ def _print_summary(census: Census, out: Path) -> None:
     if shown:
         console.print(table)
     done = census.images[census.images.status == "ok"]
-    for message, n in done.message[done.message != ""].value_counts().items():
+    told = done.message[done.message != ""].value_counts()
+    for message, n in told.head(8).items():
         say(f"{n} of {len(rows)} images: {message}.")
+    if len(told) > 8:
+        say(f"{len(told) - 8} further messages stand in images.csv.")
     failed = int((census.images.status != "ok").sum())
     console.print(
         f"{len(census.pores)} pores in {len(done)} images" + (f", {failed} failed" if failed else "")

@@ -1,4 +1,4 @@
-"""Label images in other programs' formats: TIFF, ImageJ ROIs, GeoJSON."""
+"""Results in other programs' formats: TIFF, ImageJ ROIs, GeoJSON, structures of atoms."""
 
 from __future__ import annotations
 
@@ -108,3 +108,22 @@ def save_geojson(path: Path, labels: NDArray[np.integer], pores: dict[str, NDArr
         )
     content = {"type": "FeatureCollection", "features": features}
     path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def save_structure(path: Path, elements: list[str], positions: NDArray[np.float64], form: str) -> None:
+    """Write atoms as extended XYZ or CIF, in a box with 10 Å of vacuum above and below.
+
+    Parameters
+    ----------
+    path : Path
+    elements : list of str
+    positions : ndarray, shape (K, 3)
+        [Å]
+    form : {"extxyz", "cif"}
+    """
+    from ase import Atoms
+    from ase.io import write
+
+    box = np.ptp(positions, axis=0) + (3.0, 3.0, 20.0)
+    atoms = Atoms(elements, positions - positions.min(axis=0) + (1.5, 1.5, 10.0), cell=box, pbc=False)
+    write(str(path), atoms, format=form)

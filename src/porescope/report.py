@@ -21,7 +21,8 @@ TABLE = (
     ("y_nm", "y [nm]", 2), ("x_nm", "x [nm]", 2), ("area_nm2", "area [nm²]", 3),
     ("equivalent_diameter_nm", "diameter [nm]", 3), ("equivalent_diameter_std_nm", "± [nm]", 3),
     ("feret_diameter_max_nm", "Feret max [nm]", 3), ("feret_diameter_min_nm", "Feret min [nm]", 3),
-    ("circularity", "circularity", 2), ("touches_border", "on border", None),
+    ("circularity", "circularity", 2), ("missing_atoms", "missing atoms", 0),
+    ("touches_border", "on border", None),
 )  # fmt: skip
 
 
@@ -84,6 +85,8 @@ def _card(row: Mapping[Any, Any], census: Census) -> dict[str, Any]:
 def _format(value: Any, digits: int | None) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else ""
+    if isinstance(value, float) and value != value:
+        return ""
     return str(value) if digits is None else f"{value:.{digits}f}"
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+
+from porescope.segmentation import label_regions
 
 #: A pixel counts as painted from this excess of green over red and blue on [grey].
 PAINTED = 128
@@ -179,19 +180,6 @@ def wilson_interval(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
-    """Label the 8-connected regions of a mask.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> label_regions(np.array([[1, 0], [0, 1]])).max()
-    np.int32(1)
-    """
-    mask = np.ascontiguousarray(np.asarray(mask) != 0, dtype=np.uint8)
-    return cv2.connectedComponents(mask, connectivity=8)[1]  # type: ignore[return-value]
 
 
 def score(

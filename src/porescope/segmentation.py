@@ -7,7 +7,7 @@ recipe into the pixels of one image, and `segment` chains the stages.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -178,6 +178,19 @@ def threshold(mean: Gray, level: float) -> NDArray[np.bool_]:
     array([[ True, False]])
     """
     return mean <= level
+
+
+def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
+    """Label the 8-connected regions of a mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> label_regions(np.array([[1, 0], [0, 1]])).max()
+    np.int32(1)
+    """
+    mask = np.ascontiguousarray(np.asarray(mask) != 0, dtype=np.uint8)
+    return cv2.connectedComponents(mask, connectivity=8)[1]  # type: ignore[return-value]
 
 
 def select(

@@ -5,7 +5,6 @@ Atoms on a hexagonal lattice, some of them missing, seen as a HAADF probe sees t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -13,43 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from porescope.materials import (
+    ATOMIC_NUMBER,
+    BOND_WIDTH,
+    MATERIALS,
+    OPENING_RADIUS,
+    RADIUS,
+    Material,
+)
 from porescope.micrograph import Micrograph
-
-
-@dataclass(frozen=True)
-class Material:
-    """A hexagonal sheet: lattice constant [nm] and what sits on its two sublattices.
-
-    ``second`` stands ``stack`` times above itself (2 for the chalcogens of a 1H sheet).
-    """
-
-    constant: float
-    first: str
-    second: str
-    stack: int = 1
-
-    @property
-    def both_count(self) -> bool:
-        """Whether a missing atom of either sublattice makes a pore (C, B, N)."""
-        return self.stack == 1
-
-
-MATERIALS = {
-    "WS2": Material(0.3153, "W", "S", 2),
-    "MoS2": Material(0.3160, "Mo", "S", 2),
-    "WSe2": Material(0.3282, "W", "Se", 2),
-    "MoSe2": Material(0.3288, "Mo", "Se", 2),
-    "graphene": Material(0.2461, "C", "C"),
-    "hBN": Material(0.2504, "B", "N"),
-}
-
-ATOMIC_NUMBER = {"B": 5, "C": 6, "N": 7, "S": 16, "Se": 34, "Mo": 42, "W": 74}
-
-#: Radii of atoms in the definition of a pore [nm]: Slater 1964 (doi:10.1063/1.1725697), for
-#: carbon the covalent radius of Cordero et al. 2008 (doi:10.1039/b801115j), rounded.
-RADIUS = {"W": 0.135, "Mo": 0.145, "Se": 0.115, "S": 0.100, "C": 0.077, "B": 0.085, "N": 0.065}
-BOND_WIDTH = 0.05  # nm
-OPENING_RADIUS = 0.03  # nm
 
 #: Truth is drawn this fine before it is averaged to pixels [nm].
 TRUTH_STEP = 0.005
@@ -81,10 +52,11 @@ def simulate(
     pores: int = 5,
     max_missing: int = 20,
     dose: float = 5e5,
+    modality: str = "haadf",
     seed: int = 0,
     name: str = "simulated",
 ) -> Simulation:
-    """Draw a HAADF micrograph of a sheet with pores.
+    """Draw a micrograph of a sheet with pores.
 
     Parameters
     ----------
@@ -100,6 +72,7 @@ def simulate(
         A pore lacks from 1 to this many atoms (metal, or C, B and N), small ones more often.
     dose : float
         Electrons per nm².
+    modality : {"haadf", "bf", "hrtem"}
     seed : int
     name : str
 
@@ -109,8 +82,11 @@ def simulate(
 
     Notes
     -----
-    Contrast goes as Z^1.7 (Krivanek et al. 2010, doi:10.1038/nature08879, find Z^1.64); a pore is
-    the plane not covered by atoms and bonds, opened by a small disc, that holds a missing atom.
+    HAADF contrast goes as Z^1.7 (Krivanek et al. 2010, doi:10.1038/nature08879, find Z^1.64). HRTEM
+    is a weak phase object seen through the contrast transfer function of a corrected microscope at
+    80 kV (Kirkland 2010, doi:10.1007/978-1-4419-6533-2); BF is taken as what is missing in a wider
+    HAADF. A pore is the plane not covered by atoms and bonds, opened by a small disc, that holds a
+    missing atom.
 
     Examples
     --------
@@ -127,8 +103,9 @@ def simulate(
         missing = int(np.floor(np.exp(rng.uniform(0, np.log(max_missing + 1)))))
         atoms = make_pore(sheet, atoms, centre, missing, rng)
     labels, areas, counts = find_truth(sheet, atoms, shape, pixel_size)
-    image = _image_haadf(sheet, atoms, shape, pixel_size, dose, rng)
-    micrograph = Micrograph(image, (pixel_size, pixel_size), name=name)
+    draw = {"haadf": _image_haadf, "bf": _image_bf, "hrtem": _image_hrtem}[modality]
+    image = draw(sheet, atoms, shape, pixel_size, dose, rng)
+    micrograph = Micrograph(image, (pixel_size, pixel_size), modality=modality, name=name)
     return Simulation(micrograph, labels, areas, counts, atoms)
 
 
@@ -296,18 +273,91 @@ def _image_haadf(
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Counts of a probe with tails over atoms under uneven contamination, with Poisson noise."""
-    pad = int(np.ceil(0.6 / pixel_size))
-    weights = np.array([ATOMIC_NUMBER[sheet.first], ATOMIC_NUMBER[sheet.second]]) ** 1.7
-    weight = weights[atoms.second.astype(int)] * atoms.occupancy
-    points = splat(atoms.positions / pixel_size + pad, weight, (shape[0] + 2 * pad, shape[1] + 2 * pad))
-    core = cv2.GaussianBlur(points, (0, 0), 0.07 / pixel_size)
-    tail = cv2.GaussianBlur(points, (0, 0), 0.25 / pixel_size)
-    signal = (0.65 * core + 0.35 * tail)[pad:-pad, pad:-pad]
-    dirt = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), 1.5 / pixel_size)
+    signal = _scatter(sheet, atoms, shape, pixel_size, 1.7, (0.07, 0.25, 0.35))
     # A pixel over the sheet scatters 2 % of its electrons on average.
-    relative = signal / signal.mean() + 0.12 * dirt / dirt.std() + 0.3
+    relative = signal / signal.mean() + 0.12 * _draw_dirt(shape, pixel_size, rng) + 0.3
     expected = dose * pixel_size**2 * 0.02 * np.maximum(relative, 0)
     return np.asarray(rng.poisson(expected), np.float32)
+
+
+def _image_bf(
+    sheet: Material,
+    atoms: Atoms,
+    shape: tuple[int, int],
+    pixel_size: float,
+    dose: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Counts of a bright-field detector: atoms and contamination are dark, holes bright."""
+    signal = _scatter(sheet, atoms, shape, pixel_size, 1.2, (0.08, 0.25, 0.35))
+    relative = 1 - 0.12 * signal / signal.mean() - 0.02 * _draw_dirt(shape, pixel_size, rng)
+    return np.asarray(rng.poisson(dose * pixel_size**2 * np.maximum(relative, 0)), np.float32)
+
+
+#: Electron wavelength at 80 kV [nm] and interaction constant times the potential of hydrogen [nm²].
+WAVELENGTH_80KV = 0.004176
+PHASE_PER_Z = 4e-5
+
+
+def _image_hrtem(
+    sheet: Material,
+    atoms: Atoms,
+    shape: tuple[int, int],
+    pixel_size: float,
+    dose: float,
+    rng: np.random.Generator,
+    *,
+    defocus: float = 6.0,
+    spherical: float = -20e3,
+    limit: float = 0.11,
+) -> NDArray[np.float32]:
+    """Counts of a camera: a weak phase object through the contrast transfer function.
+
+    ``defocus`` and ``spherical`` aberration in nm; the envelope falls to 1/e² at ``limit`` [nm].
+    """
+    pad = int(np.ceil(1.0 / pixel_size))
+    size = (shape[0] + 2 * pad, shape[1] + 2 * pad)
+    charge = np.array([ATOMIC_NUMBER[sheet.first], ATOMIC_NUMBER[sheet.second]], float)
+    weight = PHASE_PER_Z * charge[atoms.second.astype(int)] * atoms.occupancy / pixel_size**2
+    phase = cv2.GaussianBlur(
+        splat(atoms.positions / pixel_size + pad, weight, size), (0, 0), 0.025 / pixel_size
+    )
+    dirt = cv2.GaussianBlur(rng.normal(size=size).astype(np.float32), (0, 0), 0.06 / pixel_size)
+    cover = np.clip(
+        cv2.GaussianBlur(rng.normal(size=size).astype(np.float32), (0, 0), 1.5 / pixel_size), 0, None
+    )
+    phase += 0.15 * phase.std() * dirt / dirt.std() * cover / cover.max()
+    ky, kx = np.fft.fftfreq(size[0], pixel_size), np.fft.rfftfreq(size[1], pixel_size)
+    k2 = ky[:, None] ** 2 + kx[None] ** 2
+    chi = np.pi * WAVELENGTH_80KV * k2 * (defocus + 0.5 * spherical * WAVELENGTH_80KV**2 * k2)
+    transfer = np.sin(chi) * np.exp(-2 * (k2 * limit**2) ** 2)
+    wave = np.fft.irfft2(np.fft.rfft2(phase) * transfer, size)
+    relative = 1 + 2 * wave[pad:-pad, pad:-pad]
+    return np.asarray(rng.poisson(dose * pixel_size**2 * np.maximum(relative, 0)), np.float32)
+
+
+def _scatter(
+    sheet: Material,
+    atoms: Atoms,
+    shape: tuple[int, int],
+    pixel_size: float,
+    power: float,
+    probe: tuple[float, float, float],
+) -> NDArray[np.float32]:
+    """Signal of atoms, of weight Z^power, under a probe (core, tail [nm], share of the tail)."""
+    pad = int(np.ceil(0.8 / pixel_size))
+    weights = np.array([ATOMIC_NUMBER[sheet.first], ATOMIC_NUMBER[sheet.second]]) ** power
+    weight = weights[atoms.second.astype(int)] * atoms.occupancy
+    points = splat(atoms.positions / pixel_size + pad, weight, (shape[0] + 2 * pad, shape[1] + 2 * pad))
+    core = cv2.GaussianBlur(points, (0, 0), probe[0] / pixel_size)
+    tail = cv2.GaussianBlur(points, (0, 0), probe[1] / pixel_size)
+    return np.asarray(((1 - probe[2]) * core + probe[2] * tail)[pad:-pad, pad:-pad])
+
+
+def _draw_dirt(shape: tuple[int, int], pixel_size: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Uneven contamination: smooth over 1.5 nm, of mean 0 and deviation 1."""
+    noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), 1.5 / pixel_size)
+    return np.asarray(noise / noise.std())
 
 
 def splat(

@@ -1,0 +1,156 @@
+"""Figures of the lattice on simulated images; prints the tables of docs/lattice.md.
+
+python benchmarks/lattice.py
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+
+import cv2
+import numpy as np
+
+from porescope import Micrograph, score
+from porescope.detection import detect
+from porescope.lattice import find_lattice
+from porescope.materials import MATERIALS
+from porescope.scoring import wilson_interval
+from porescope.simulation import simulate
+from porescope.sites import count_missing, detect_by_lattice, find_sites
+
+FIRST_SEED = 900_000  # tests use small seeds
+
+
+def draw_nothing(i: int) -> np.ndarray:
+    """An image without a lattice: noise, smooth background, amorphous film, with steps and streaks."""
+    rng = np.random.default_rng(FIRST_SEED + i)
+    image = rng.normal(size=(384, 512))
+    kind = i % 5
+    if kind == 1:
+        image = image + 8 * cv2.GaussianBlur(rng.normal(size=image.shape), (0, 0), 20)
+    elif kind == 2:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.8, 4))
+    elif kind == 3:  # amorphous: a broad ring in the spectrum
+        sigma = rng.uniform(1.5, 6)
+        image = cv2.GaussianBlur(image, (0, 0), sigma) - cv2.GaussianBlur(image, (0, 0), 1.3 * sigma)
+        image = image / image.std() + 0.5 * rng.normal(size=image.shape)
+    elif kind == 4:  # scan lines, a bright blob, clipped
+        image = np.clip(image + 2 * rng.normal(size=(384, 1)), -2, 2)
+        cv2.circle(image, (300, 100), 60, 6.0, -1)
+    return image
+
+
+def find_constants() -> None:
+    print("\nfalse lattices in 200 images without one:", end=" ")
+    print(sum(find_lattice(Micrograph(draw_nothing(i), 0.04)) is not None for i in range(200)))
+    print("\n| px per constant | dose [e/nm²] | found | within 0.5 % | median error | worst |")
+    print("|---|---|---|---|---|---|")
+    times = []
+    for px in (4, 6, 10, 20, 40):
+        for dose in (1e6, 1e5, 1e4):
+            errors = []
+            for i, (name, material) in enumerate(MATERIALS.items()):
+                size = material.constant / px
+                drawn = simulate(name, pixel_size=size, pores=2, dose=dose, seed=FIRST_SEED + i)
+                start = time.perf_counter()
+                lattice = find_lattice(drawn.micrograph)
+                times.append(time.perf_counter() - start)
+                if lattice:
+                    errors.append(abs(lattice.constant_nm / material.constant - 1))
+            right = sum(e <= 0.005 for e in errors)
+            spread = f"{np.median(errors):.2%} | {max(errors):.2%}" if errors else "– | –"
+            print(f"| {px} | {dose:.0e} | {len(errors)} of 6 | {right} of {len(errors)} | {spread} |")
+    print(f"\nfind_lattice, 512 × 512 px: {np.median(times) * 1e3:.0f} ms on one core")
+
+
+SIZES = (("1 atom", 1, 1), ("2–4 atoms", 2, 4), ("5–20 atoms", 5, 20), ("21 or more", 21, 10_000))
+
+
+def detect_pores(modality: str, dose: float) -> None:
+    rows = {method: defaultdict(lambda: [0, 0]) for method in ("lattice", "threshold")}
+    false = dict.fromkeys(rows, 0)
+    counts = []
+    for i in range(24):
+        material = list(MATERIALS)[i % 6]
+        drawn = simulate(
+            material,
+            pores=8,
+            max_missing=80,
+            dose=dose,
+            modality=modality,
+            pixel_size=0.03,
+            seed=FIRST_SEED + i,
+        )
+        lattice = find_lattice(drawn.micrograph)
+        found = {
+            "lattice": detect_by_lattice(drawn.micrograph, lattice),
+            "threshold": detect(drawn.micrograph),
+        }
+        for method, labels in found.items():
+            false[method] += score(drawn.labels, labels, min_iou=0.3).false
+            for label, missing in enumerate(drawn.missing_atoms, start=1):
+                one = score((drawn.labels == label).astype(int), labels, min_iou=0.3)
+                size = next(name for name, low, high in SIZES if low <= missing <= high)
+                rows[method][size][0] += one.found
+                rows[method][size][1] += 1
+        if lattice:
+            sites = find_sites(drawn.micrograph, lattice, MATERIALS[material])
+            counted = count_missing(sites, drawn.labels, lattice, MATERIALS[material])
+            counts += list(zip(drawn.missing_atoms.tolist(), counted.tolist(), strict=True))
+    for method, sizes in rows.items():
+        cells = [f"{sizes[name][0]} of {sizes[name][1]}" for name, _, _ in SIZES]
+        print(f"| {modality} | {dose:.0e} | {method} | {' | '.join(cells)} | {false[method]} |")
+    single = [c == 1 for m, c in counts if m == 1]
+    large = [abs(c / m - 1) for m, c in counts if m >= 5]
+    low, high = wilson_interval(sum(single), len(single))
+    MISSING.append(
+        f"| {modality} | {sum(single)} of {len(single)} ({low:.0%}–{high:.0%}) | {np.median(large):.1%} | "
+        f"{np.percentile(large, 90):.1%} |"
+    )
+
+
+MISSING: list[str] = []
+
+
+def count_by_own_outlines() -> None:
+    """Missing atoms in the outlines of the threshold method (dichalcogenides) or of the lattice's."""
+    single, large = [], []
+    for i in range(36):
+        name = list(MATERIALS)[i % 6]
+        material = MATERIALS[name]
+        most = 80 if i % 2 else 3
+        drawn = simulate(name, pores=8, max_missing=most, dose=2e6, pixel_size=0.03, seed=FIRST_SEED + i)
+        lattice = find_lattice(drawn.micrograph)
+        if lattice is None:
+            continue
+        labels = (
+            detect_by_lattice(drawn.micrograph, lattice) if material.both_count else detect(drawn.micrograph)
+        )
+        counted = count_missing(find_sites(drawn.micrograph, lattice, material), labels, lattice, material)
+        by_label = dict(zip(np.unique(labels[labels > 0]).tolist(), counted.tolist(), strict=True))
+        for label, missing in enumerate(drawn.missing_atoms.tolist(), start=1):
+            met = np.unique(labels[(drawn.labels == label) & (labels > 0)])
+            if len(met) == 1 and missing == 1:
+                single.append(by_label[int(met[0])] == 1)
+            elif len(met) == 1 and missing >= 5:
+                large.append(abs(by_label[int(met[0])] / missing - 1))
+    print(
+        f"\nin the detectors' own outlines (HAADF): {sum(single)} of {len(single)} single vacancies count as 1;"
+    )
+    print(f"5 or more atoms: error {np.median(large):.1%} (median), {np.percentile(large, 90):.1%} (90 %)")
+
+
+if __name__ == "__main__":
+    import sys
+
+    if "quick" not in sys.argv:
+        find_constants()
+    print("\n| modality | dose [e/nm²] | method | " + " | ".join(n for n, _, _ in SIZES) + " | false |")
+    print("|---|---|---|---|---|---|---|---|")
+    for modality, dose in (("haadf", 5e5), ("bf", 1e6), ("hrtem", 1e6), ("hrtem", 1e5)):
+        detect_pores(modality, dose)
+    print("\n| modality | single vacancies counted as 1 | error of 5 or more atoms, median | 90 % |")
+    print("|---|---|---|---|")
+    print("\n".join(MISSING))
+    count_by_own_outlines()
