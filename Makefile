@@ -27,7 +27,7 @@ check: setup
 
 # The full-resolution search takes minutes: make bench FULL=1
 bench: setup
-	$(BIN)/python -m pytest benchmarks --benchmark-enable -s -p no:cacheprovider -o testpaths=benchmarks $(if $(FULL),,-m "not full")
+	FULL=$(FULL) $(BIN)/python -m pytest benchmarks --benchmark-enable -s -p no:cacheprovider -o testpaths=benchmarks $(if $(FULL),,-m "not full")
 
 format: setup
 	$(BIN)/ruff check --fix .

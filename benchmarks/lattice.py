@@ -135,9 +135,7 @@ def count_by_own_outlines() -> None:
                 single.append(by_label[int(met[0])] == 1)
             elif len(met) == 1 and missing >= 5:
                 large.append(abs(by_label[int(met[0])] / missing - 1))
-    print(
-        f"\nin the detectors' own outlines (HAADF): {sum(single)} of {len(single)} single vacancies count as 1;"
-    )
+    print(f"\nin the detectors' own outlines (HAADF): {sum(single)} of {len(single)} single vacancies are 1;")
     print(f"5 or more atoms: error {np.median(large):.1%} (median), {np.percentile(large, 90):.1%} (90 %)")
 
 
