@@ -12,7 +12,8 @@ from test_batch import save_simulated
 from test_cli import run
 
 from porescope import Micrograph, read, score
-from porescope.lattice import calibrate, check_calibration, find_lattice
+from porescope.calibration import calibrate, check_calibration
+from porescope.lattice import find_lattice
 from porescope.materials import MATERIALS
 from porescope.simulation import simulate
 from porescope.sites import build_structure, count_missing, detect_by_lattice, find_sites, map_amplitude

@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from porescope import Score, read_standard, score
-from porescope.scoring import find_standards, wilson_interval
+from porescope.scoring import wilson_interval
+from porescope.standards import find_standards
 
 masks = hnp.arrays(bool, (12, 17))
 

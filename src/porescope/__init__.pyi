@@ -3,8 +3,9 @@ from .detection import detect
 from .measurement import measure
 from .micrograph import Micrograph, read, read_all
 from .recipe import Recipe
-from .scoring import Score, read_standard, score
+from .scoring import Score, score
 from .segmentation import average, equalize, normalize, segment, select, threshold
+from .standards import read_standard
 from .tuning import grid_search
 
 __version__: str

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.counting import Problem, Stages
 from porescope.micrograph import Micrograph
 from porescope.recipe import Recipe
-from porescope.tuning import Metric, Problem, Stages, check_axes, prepare_all, rank
+from porescope.tuning import Metric, check_axes, prepare_all, rank
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope import processes
+from porescope.calibration import calibrate, check_calibration
 from porescope.files import hash_file, name_files, write_whole
-from porescope.lattice import Lattice, calibrate, check_calibration, find_lattice
+from porescope.lattice import Lattice, find_lattice
 from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, is_counted, measure_columns
 from porescope.micrograph import Micrograph, read_all

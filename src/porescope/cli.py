@@ -528,7 +528,8 @@ def demo(
 def _print_scores(images: Sequence[Path], folder: Path, recipe: Recipe) -> None:
     from porescope.detection import detect as detect_pores
     from porescope.micrograph import read
-    from porescope.scoring import find_standards, read_standard, score
+    from porescope.scoring import score
+    from porescope.standards import find_standards, read_standard
 
     scores = []
     for image, standard in find_standards(images, folder).items():

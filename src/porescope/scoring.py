@@ -1,11 +1,8 @@
-"""Standards in, scores out: precision, recall, F1, IoU, Hamming distance, pores found."""
+"""Compare label images with standards: precision, recall, F1, IoU, Hamming distance, pores found."""
 
 from __future__ import annotations
 
-import json
 import math
-import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from porescope.segmentation import label_regions
-
-#: A pixel counts as painted from this excess of green over red and blue on [grey].
-PAINTED = 128
-#: An excess of green between these is in doubt: a softened edge.
-DOUBT = (32, 224)
+from porescope.standards import find_standards, read_standard
 
 
 @dataclass(frozen=True)
@@ -257,37 +250,6 @@ def score(
     )
 
 
-def find_standards(images: Iterable[Path], folder: Path) -> dict[Path, Path]:
-    """Match images to standards by name: ``A.dm3`` to ``A_standard.png`` or ``A.png``.
-
-    Parameters
-    ----------
-    images : iterable of Path
-    folder : Path
-        Where the standards are.
-
-    Returns
-    -------
-    dict
-        Image → standard, for the images that have one; a warning tells of ambiguous names.
-    """
-    endings = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".bmp", ".roi", ".zip", ".json", ".geojson")
-    files = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in endings]
-    found = {}
-    for image in images:
-        exact = [p for p in files if p.stem.removesuffix("_rois") == f"{image.stem}_standard"]
-        plain = [p for p in files if p.stem == image.stem and p.resolve() != image.resolve()]
-        candidates = exact or plain
-        if len(candidates) > 1:
-            names = ", ".join(p.name for p in candidates)
-            warnings.warn(
-                f"{image.name} has several standards ({names}); took {candidates[0].name}", stacklevel=2
-            )
-        if candidates:
-            found[image] = candidates[0]
-    return found
-
-
 def score_results(out: Path, folder: Path) -> dict[str, Score]:
     """Score the label images that ``porescope detect`` wrote, each against its standard.
 
@@ -327,152 +289,3 @@ def score_results(out: Path, folder: Path) -> dict[str, Score]:
             f"{folder} holds no standard of an image in {out}; name it like A_standard.png for A.dm3"
         )
     return scores
-
-
-def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDArray[np.int32]:
-    """Read the pores that somebody marked by hand.
-
-    Parameters
-    ----------
-    path : str or Path
-        An image with pores painted (0, 255, 0); a mask or label image (TIFF, PNG, NPY); ImageJ's
-        ``.roi`` or ``.zip``; COCO's JSON or GeoJSON polygons.
-    shape : tuple of int, optional
-        Rows and columns of the micrograph; needed for outlines, checked for images.
-
-    Returns
-    -------
-    ndarray of int32, shape (M, N)
-        Label image.
-
-    Warns
-    -----
-    UserWarning
-        Says how many pixels of a softened edge were in doubt.
-
-    Raises
-    ------
-    ValueError
-        If nothing or everything is marked, or the size is another.
-
-    Examples
-    --------
-    >>> import numpy as np, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     np.save(f"{folder}/a.npy", np.eye(4, 5, dtype=bool))
-    ...     read_standard(f"{folder}/a.npy").max()
-    np.int32(1)
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if not path.is_file():
-        raise ValueError(f"standard {path} is not a file; check the path")
-    try:
-        if suffix in (".roi", ".zip"):
-            labels = _fill(_read_rois(path), _need(shape, path))
-        elif suffix in (".json", ".geojson"):
-            polygons, own = _read_json(path)
-            labels = _fill(polygons, own or _need(shape, path))
-        else:
-            labels = _read_painted(path)
-    except ValueError as error:
-        raise ValueError(f"standard {path.name}: {error}") from None
-    except Exception as error:
-        raise ValueError(
-            f"standard {path.name} cannot be read ({type(error).__name__}); is it whole?"
-        ) from None
-    if shape is not None and labels.shape != tuple(shape):
-        raise ValueError(
-            f"standard {path.name} has {labels.shape[0]} × {labels.shape[1]} px, the micrograph "
-            f"{shape[0]} × {shape[1]}; paint on an uncropped copy of the same size"
-        )
-    marked = int((labels > 0).sum())
-    if marked in (0, labels.size):
-        what = "nothing is" if marked == 0 else "every pixel is"
-        raise ValueError(f"standard {path.name}: {what} marked; paint each pore pure green (0, 255, 0)")
-    return labels
-
-
-def _need(shape: tuple[int, int] | None, path: Path) -> tuple[int, int]:
-    if shape is None:
-        raise ValueError("outlines do not tell the image's size; give shape=(rows, columns)")
-    return shape
-
-
-def _read_painted(path: Path) -> NDArray[np.int32]:
-    if path.suffix.lower() == ".npy":
-        data = np.load(path, allow_pickle=False)
-    elif path.suffix.lower() in (".tif", ".tiff"):
-        import tifffile
-
-        data = tifffile.imread(path)
-    else:
-        from PIL import Image
-
-        with Image.open(path) as picture:
-            convert = picture.mode in ("P", "PA", "CMYK")
-            data = np.asarray(picture.convert("RGB") if convert else picture)
-    if data.ndim == 3 and data.shape[2] in (3, 4):
-        return _find_green(data, path)
-    if data.ndim != 2 or data.dtype.kind not in "biu":
-        raise ValueError(f"must be a colour image, a mask or a label image, not {data.dtype} {data.shape}")
-    values = np.unique(data)
-    if len(values) <= 2:
-        return label_regions(data != 0)
-    counts = np.bincount(data.ravel().astype(np.int64))
-    if counts[0] < counts.max() or data.max() > 2**31 - 1:
-        raise ValueError("looks like a micrograph, not a standard: its background is not 0")
-    return np.asarray(data, np.int32)
-
-
-def _find_green(data: NDArray[Any], path: Path) -> NDArray[np.int32]:
-    red, green, blue = (data[..., i].astype(np.int32) for i in range(3))
-    excess = green - np.maximum(red, blue)
-    doubt = int(((excess >= DOUBT[0]) & (excess < DOUBT[1])).sum())
-    if doubt:
-        warnings.warn(
-            f"standard {path.name}: {doubt} pixels of softened edges are in doubt; those more than "
-            "half green count as pore",
-            stacklevel=4,
-        )
-    return label_regions(excess >= PAINTED)
-
-
-def _read_rois(path: Path) -> list[NDArray[np.float64]]:
-    import roifile
-
-    rois = roifile.roiread(path)
-    polygons = []
-    for roi in rois if isinstance(rois, list) else [rois]:
-        polygons += [np.asarray(p, float) for p in roi.coordinates(multi=True)]
-    return polygons
-
-
-def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] | None]:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if isinstance(content, dict) and "annotations" in content:  # COCO
-        image = (content.get("images") or [{}])[0]
-        if len(content.get("images") or []) > 1:
-            raise ValueError("holds several images; give one file per image")
-        own = (int(image["height"]), int(image["width"])) if "height" in image else None
-        flat = [ring for a in content["annotations"] for ring in a["segmentation"]]
-        return [np.asarray(ring, float).reshape(-1, 2) for ring in flat], own
-    features = content["features"] if isinstance(content, dict) else content
-    polygons = []
-    for feature in features:
-        geometry = feature["geometry"]
-        parts = geometry["coordinates"]
-        for rings in [parts] if geometry["type"] == "Polygon" else parts:
-            polygons.append(np.asarray(rings[0], float))
-    return polygons, None
-
-
-def _fill(polygons: list[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.int32]:
-    """Label the pixels whose centres lie in each polygon (x, y from the first pixel's corner)."""
-    from skimage.draw import polygon
-
-    labels = np.zeros(shape, np.int32)
-    for label, points in enumerate(polygons, start=1):
-        rows, columns = polygon(points[:, 1] - 0.5, points[:, 0] - 0.5, shape)
-        labels[rows, columns] = label
-    return labels

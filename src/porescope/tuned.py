@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope import ascent, cvvp, plotting, tuning
+from porescope import ascent, counting, cvvp, plotting, tuning
 from porescope.files import hash_file, write_whole
 from porescope.micrograph import Micrograph, read
 from porescope.recipe import Recipe, save_recipe
-from porescope.scoring import find_standards, read_standard
 from porescope.segmentation import segment
+from porescope.standards import find_standards, read_standard
 
 #: Best points whose overlays the page shows, and of how many images.
 BEST_SHOWN, IMAGES_SHOWN = 10, 6
@@ -211,7 +211,7 @@ def _leave_out(
     rest = [j for j in range(len(data.paths)) if j != i]
     others = [data.micrographs[j] for j in rest], [data.standards[j] for j in rest]
     found = climb(*others, axes, metric, recipe, **options).recipe
-    stages = tuning.Stages(tuning.prepare(data.micrographs[i], data.standards[i]), found.area)
+    stages = counting.Stages(counting.prepare(data.micrographs[i], data.standards[i]), found.area)
     return float(metric(stages.count_areas(found, np.array([found.area])))[0])
 
 
