@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from porescope.cli import app
 
-COMMANDS = ("detect", "tune", "score", "explain", "recipes", "demo")
+COMMANDS = ("detect", "tune", "score", "explain", "recipes", "simulate", "demo")
 
 
 def run(*arguments: object) -> Result:

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from pathlib import Path
 
-from porescope.simulation import MATERIALS, simulate
+import numpy as np
+import pandas as pd
+import pytest
+from test_cli import run
+
+from porescope import read, read_standard
+from porescope.materials import MATERIALS
+from porescope.simulation import simulate
 
 
 @pytest.mark.parametrize(("material", "area"), [("WS2", 0.078), ("MoS2", 0.069), ("graphene", 0.064)])
@@ -35,3 +41,46 @@ def test_the_seed_decides_all() -> None:
 def test_a_sheet_without_pores_has_no_truth() -> None:
     drawn = simulate(shape=(90, 100), pores=0, seed=3)
     assert not drawn.labels.any() and len(drawn.area_nm2) == 0
+
+
+@pytest.mark.parametrize("modality", ["haadf", "bf", "hrtem"])
+def test_simulate_on_the_command_line(tmp_path: Path, modality: str) -> None:
+    options = [
+        "--modality",
+        modality,
+        "--rows",
+        150,
+        "--columns",
+        200,
+        "--seed",
+        3,
+        "--pores",
+        2,
+        "--dose",
+        1e6,
+    ]
+    result = run("simulate", "-o", tmp_path, *options)
+    assert result.exit_code == 0, result.output
+    stem = f"WS2_{modality}_3"
+    assert {p.name for p in tmp_path.iterdir()} == {
+        f"{stem}{ending}" for ending in (".tif", "_standard.tif", "_truth.csv", "_atoms.csv")
+    }
+    drawn = simulate("WS2", shape=(150, 200), pores=2, dose=1e6, modality=modality, seed=3)
+    image = read(tmp_path / f"{stem}.tif")
+    assert image.pixel_size == pytest.approx((0.04, 0.04)) and np.array_equal(
+        image.image, drawn.micrograph.image
+    )
+    assert np.array_equal(read_standard(tmp_path / f"{stem}_standard.tif"), drawn.labels)
+    truth = pd.read_csv(tmp_path / f"{stem}_truth.csv")
+    assert truth.missing_atoms.tolist() == drawn.missing_atoms.tolist()
+    atoms = pd.read_csv(tmp_path / f"{stem}_atoms.csv")
+    assert len(atoms) == len(drawn.atoms.positions) and set(atoms.element) == {"W", "S"}
+    assert run("simulate", "-o", tmp_path, *options).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "options", [["--material", "Au"], ["--modality", "sem"], ["--dose", "-1"], ["--pixel-size", "0"]]
+)
+def test_impossible_simulations_are_refused(tmp_path: Path, options: list[str]) -> None:
+    result = run("simulate", "-o", tmp_path / "sim", *options)
+    assert result.exit_code == 2 and "must be" in result.output and not (tmp_path / "sim").exists()

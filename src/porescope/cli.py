@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -504,6 +505,40 @@ def export(
     except (ValueError, OSError) as error:
         stop(str(error))
     typer.echo(f"wrote {file}")
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the images.")],
+    material: Annotated[str, typer.Option(help="WS2, MoS2, WSe2, MoSe2, graphene or hBN.")] = "WS2",
+    pores: Annotated[int, typer.Option(min=0, help="Pores in an image.")] = 5,
+    max_missing: Annotated[int, typer.Option(min=1, help="Most atoms that a pore lacks.")] = 20,
+    dose: Annotated[float, typer.Option(help="Electrons per nm².")] = 5e5,
+    modality: Annotated[str, typer.Option(help="haadf, bf or hrtem.")] = "haadf",
+    pixel_size: Annotated[float, typer.Option(metavar="NM", help="Pixel size.")] = 0.04,
+    rows: Annotated[int, typer.Option(min=1)] = 512,
+    columns: Annotated[int, typer.Option(min=1)] = 512,
+    count: Annotated[int, typer.Option(min=1, help="Number of images, seeds counted on.")] = 1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace earlier images.")] = False,
+) -> None:
+    """Draw micrographs with known pores: image, truth (labels and table), atoms."""
+    from porescope.export import save_simulation
+    from porescope.simulation import simulate as draw
+
+    try:
+        for one in range(seed, seed + count):
+            name = f"{material}_{modality}_{one}"
+            if (out / f"{name}.tif").exists() and not overwrite:
+                raise ValueError(f"{out / name}.tif exists; give another -o or say --overwrite")
+            drawn = draw(
+                material, shape=(rows, columns), pixel_size=pixel_size, pores=pores, max_missing=max_missing,
+                dose=dose, modality=modality, seed=one, name=name,
+            )  # fmt: skip
+            note = f"seed {one}, {shlex.join(sys.argv[1:])}"
+            typer.echo(", ".join(save_simulation(out, drawn, note)))
+    except (ValueError, OSError) as error:
+        stop(str(error))
 
 
 @app.command()

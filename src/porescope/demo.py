@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 #: SHA-256 of the published WS2 images and their standards, by file name.
 PUBLISHED = {
     "A.dm3": "7ce48e916a5a8dbb966266697d9f6b5b905b1c3af08d0bfbcb8a83d7077ded72",
@@ -71,20 +69,10 @@ def _fetch(say: Callable[[str], None]) -> Path:
 
 
 def _simulate(folder: Path) -> Path:
-    import tifffile
-
+    from porescope.export import save_simulation
     from porescope.simulation import simulate
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for i in range(5):
-        drawn = simulate(pores=4 + i, seed=i + 1)
-        size = drawn.micrograph.pixel_size[0]
-        tifffile.imwrite(
-            folder / f"simulated_{i + 1}.tif",
-            np.asarray(drawn.micrograph.image, np.uint16),
-            imagej=True,
-            resolution=(1 / size, 1 / size),
-            metadata={"unit": "nm"},
-        )
-        tifffile.imwrite(folder / f"simulated_{i + 1}_standard.tif", drawn.labels)
+    for i in range(1, 6):
+        drawn = simulate(pores=3 + i, seed=i, name=f"simulated_{i}")
+        save_simulation(folder, drawn, f"demo, seed {i}")
     return folder

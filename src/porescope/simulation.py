@@ -42,6 +42,7 @@ class Simulation(NamedTuple):
     area_nm2: NDArray[np.float64]  # of each label
     missing_atoms: NDArray[np.int64]  # of each label: metal, or C, B and N
     atoms: Atoms
+    material: Material
 
 
 def simulate(
@@ -94,6 +95,13 @@ def simulate(
     >>> simulation.labels.max(), simulation.micrograph.image.shape
     (np.int32(2), (128, 160))
     """
+    if material not in MATERIALS:
+        raise ValueError(f"material must be one of {', '.join(MATERIALS)}, not {material!r}")
+    if min(shape) < 1 or pixel_size <= 0 or dose <= 0 or pores < 0 or max_missing < 1:
+        raise ValueError("shape, pixel_size, dose and max_missing must be above 0, pores not below")
+    draw = {"haadf": _image_haadf, "bf": _image_bf, "hrtem": _image_hrtem}.get(modality)
+    if draw is None:
+        raise ValueError(f"modality must be haadf, bf or hrtem, not {modality!r}")
     rng = np.random.default_rng(seed)
     sheet = MATERIALS[material]
     extent = np.array(shape) * pixel_size
@@ -103,10 +111,9 @@ def simulate(
         missing = int(np.floor(np.exp(rng.uniform(0, np.log(max_missing + 1)))))
         atoms = make_pore(sheet, atoms, centre, missing, rng)
     labels, areas, counts = find_truth(sheet, atoms, shape, pixel_size)
-    draw = {"haadf": _image_haadf, "bf": _image_bf, "hrtem": _image_hrtem}[modality]
     image = draw(sheet, atoms, shape, pixel_size, dose, rng)
     micrograph = Micrograph(image, (pixel_size, pixel_size), modality=modality, name=name)
-    return Simulation(micrograph, labels, areas, counts, atoms)
+    return Simulation(micrograph, labels, areas, counts, atoms, sheet)
 
 
 def make_sheet(sheet: Material, extent: NDArray[np.float64], rng: np.random.Generator) -> Atoms:
