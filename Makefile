@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 demo: setup
-	$(BIN)/porescope demo -o demo
+	$(BIN)/porescope demo -o demo --overwrite
 
 test: setup
 	$(BIN)/python -m pytest

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
+from test_cli import run
 
 from porescope import Score, read_standard, score
-from porescope.scoring import wilson_interval
+from porescope.export import save_simulation
+from porescope.scoring import score_results, wilson_interval
+from porescope.simulation import Simulation, simulate
 from porescope.standards import find_standards
 
 masks = hnp.arrays(bool, (12, 17))
@@ -131,18 +135,38 @@ def test_useless_standards_get_a_sentence(tmp_path: Path) -> None:
     Image.fromarray(np.repeat(grey[..., None], 3, axis=2)).save(tmp_path / "unpainted.png")
     np.save(tmp_path / "all.npy", np.ones((60, 80), bool))
     (tmp_path / "bad.json").write_text("{")
+    np.save(tmp_path / "empty.npy", np.zeros((0, 0), bool))
+    np.save(tmp_path / "huge.npy", np.array([[0, 1, 2**40]]))
+    (tmp_path / "rle.json").write_text('{"annotations": [{"segmentation": {"counts": [1]}}], "images": []}')
     path, _ = _paint(tmp_path)
     for name, message in {
         "micrograph.png": "looks like a micrograph",
         "unpainted.png": "nothing is marked; paint each pore pure green",
         "all.npy": "every pixel is marked",
         "bad.json": "bad.json",
+        "empty.npy": "is empty",
+        "huge.npy": "labels must be from 0",
+        "rle.json": "run-length masks",
         "missing.png": "not a file",
     }.items():
         with pytest.raises(ValueError, match=message):
             read_standard(tmp_path / name, (60, 80))
     with pytest.raises(ValueError, match="has 60 × 80 px, the micrograph 61 × 80"):
         read_standard(path, (61, 80))
+
+
+def test_results_with_names_like_numbers_are_scored(tmp_path: Path) -> None:
+    drawn = simulate(shape=(128, 160), pores=2, seed=1)
+    for name in ("001", "NA"):
+        save_simulation(tmp_path, replace(drawn, name), "test")
+    images = [tmp_path / "001.tif", tmp_path / "NA.tif"]
+    assert run("detect", *images, "-o", tmp_path / "out", "--no-images").exit_code == 0
+    scores = score_results(tmp_path / "out", tmp_path)
+    assert set(scores) == {"001", "NA"} and scores["NA"].found == 2
+
+
+def replace(drawn: Simulation, name: str) -> Simulation:
+    return drawn._replace(micrograph=dataclasses.replace(drawn.micrograph, name=name))
 
 
 def test_standards_are_found_by_name(tmp_path: Path) -> None:

@@ -57,6 +57,20 @@ def test_the_search_equals_detecting_and_scoring_point_by_point(
         assert counts[point].tolist() == plain.counts.tolist(), search.recipe_at(point)
 
 
+def test_gaps_in_the_standards_numbers_do_not_matter() -> None:
+    drawn = simulate(shape=(128, 160), pores=3, seed=1)
+    gaps = drawn.labels * 3 + 2 * (drawn.labels > 0)
+    one = grid_search([drawn.micrograph], [drawn.labels], AXES)
+    assert np.array_equal(one.counts, grid_search([drawn.micrograph], [gaps], AXES).counts)
+
+
+def test_climbing_keeps_to_fine_steps() -> None:
+    drawn = simulate(shape=(128, 160), pores=3, seed=1)
+    axes = {"max_aspect": np.arange(1.5, 2.55, 0.1), "threshold": np.array([40.0, 80])}
+    path = gradient_ascent([drawn.micrograph], [drawn.labels], axes, METRICS["f1"], seed=2).path
+    assert (path.max_aspect % 1 != 0).any() and (path.threshold % 1 == 0).all()
+
+
 def test_a_constant_image_scores_as_if_alone() -> None:
     micrograph, standard = Micrograph(np.ones((20, 30)), 0.05), np.zeros((20, 30), np.int32)
     standard[3:5, 3:5] = 1
@@ -134,15 +148,6 @@ def test_choosing_by_successes_first() -> None:
         rank(values, "median")
 
 
-@given(st.integers(1, 5), st.integers(0, 1000))
-def test_the_best_points_of_many_are_those_of_a_full_sort(n: int, seed: int) -> None:
-    from porescope.tuning import _top
-
-    ranks = np.random.default_rng(seed).integers(0, 4, (50, 2)).astype(float)
-    full = np.lexsort((-ranks[:, 1], -ranks[:, 0]))
-    assert _top(ranks, n)[:n].tolist() == full[:n].tolist()
-
-
 def test_leaving_out_chooses_without_the_image() -> None:
     values = np.array([[1.0, 0.0], [0.0, 0.9], [0.1, 0.8]])
     held_out, points = cross_validate(values)
@@ -158,7 +163,10 @@ def test_axes_include_their_stop(text: str, values: int) -> None:
     assert name == "a" and len(axis) == values
 
 
-@pytest.mark.parametrize("text", ["grid", "grid=", "grid=5:1:1", "grid=1:5:0", "grid=1:5", "grid=a:b:c"])
+@pytest.mark.parametrize(
+    "text",
+    ["grid", "grid=", "grid=5:1:1", "grid=1:5:0", "grid=1:5", "grid=a:b:c", "grid=1:inf:1", "grid=1:9:nan"],
+)
 def test_bad_axes_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="NAME=START:STOP:STEP"):
         read_axis(text)
@@ -174,7 +182,7 @@ def test_impossible_searches_are_refused() -> None:
         grid_search([image], [standard.T], AXES)
     with pytest.raises(ValueError, match="one standard per image"):
         grid_search([image], [], AXES)
-    for name in ("nope", "no_such_module:f", "math:nope"):
+    for name in ("nope", "no_such_module:f", "math:nope", "math:pi"):
         with pytest.raises(ValueError, match="metric"):
             find_metric(name)
 
@@ -183,7 +191,18 @@ def recall_of_pores(score) -> float:
     return score.found / (score.found + score.missed)
 
 
+def broken_metric(score) -> float:
+    return 1 / 0
+
+
+def not_a_number(score) -> float:
+    return float("nan")
+
+
 def test_a_users_own_metric() -> None:
+    for name, message in {"broken_metric": "fails where tp = 1", "not_a_number": "is not a number"}.items():
+        with pytest.raises(ValueError, match=message):
+            find_metric(f"test_tuning:{name}")(np.array([[1, 0, 0, 3, 1, 9]]))
     own = find_metric("test_tuning:recall_of_pores")
     assert own(np.array([[[1, 0, 0, 3, 1, 9]]])).tolist() == [[0.75]]
 
@@ -238,6 +257,8 @@ def test_tune_on_the_command_line(ws2: Path, tmp_path: Path, chromium: str) -> N
     shown = dump(chromium, out / "cvvp.html").split('id="command">')[1].split("</div>")[0]
     assert "--axis grid=5" in shown and "--axis threshold=50" in shown and shown.endswith("-o point")
     assert run("tune", ws2 / "A.dm3", "--standards", ws2, "-o", out, *small).exit_code == 2
+    twice = run("tune", ws2 / "A.dm3", "--standards", ws2, "-o", tmp_path / "t", *small, "--axis", "area=3")
+    assert twice.exit_code == 2 and "given twice" in twice.output
 
 
 @pytest.mark.parametrize("method", ["ascend", "evolve"])
@@ -263,7 +284,12 @@ def test_detect_score_explain_and_recipes(ws2: Path, tmp_path: Path) -> None:
     assert "tiles a side" in run("recipes", "show", "ws2").output
     assert run("recipes", "export", "ws2", tmp_path / "mine.toml").exit_code == 0
     assert run("recipes", "add", tmp_path / "mine.toml", "--name", "ws2-lab").exit_code == 0
-    assert run("recipes", "add", tmp_path / "mine.toml", "--name", "../evil").exit_code == 2
+    for name in ("../evil", "ws2", "ws2-lab"):
+        assert run("recipes", "add", tmp_path / "mine.toml", "--name", name).exit_code == 2
+    assert run("recipes", "export", "ws2", tmp_path / "mine.txt").exit_code == 2
+    (tmp_path / "bad.npy").write_bytes(b"no")
+    assert run("explain", tmp_path / "bad.npy", images[1], "-o", tmp_path / "explain").exit_code == 1
+    assert (tmp_path / "explain" / "B_stages.png").exists()
     assert (
         run("detect", images[0], "-o", tmp_path / "o2", "--recipe", "ws2-lab", "--no-images").exit_code == 0
     )

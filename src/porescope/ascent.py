@@ -59,13 +59,17 @@ class Landscape:
         self._metric, self._objective, self._success = metric, objective, success
         self._low = np.array([values[0] for values in axes.values()])
         self._high = np.array([values[-1] for values in axes.values()])
+        self.grain = np.array(
+            [min(1.0, *np.diff(values)) if len(values) > 1 else 1.0 for values in axes.values()]
+        )
         smallest = axes["area"][0] if "area" in axes else recipe.area
         self._stages = [Stages(problem, float(smallest), keep=64) for problem in problems]
         self.known: dict[tuple[float, ...], NDArray[np.float64]] = {}
 
     def clip(self, point: NDArray[np.float64]) -> tuple[float, ...]:
-        """Whole numbers within the bounds: the stages round finer ones away."""
-        return tuple(np.clip(np.rint(point), self._low, self._high).tolist())
+        """The nearest point within the bounds, in whole numbers or in the axis's finer steps."""
+        steps = np.rint((point - self._low) / self.grain)
+        return tuple(np.round(np.clip(self._low + steps * self.grain, self._low, self._high), 9).tolist())
 
     def recipe_at(self, point: tuple[float, ...]) -> Recipe:
         """The recipe of a point."""
@@ -130,9 +134,10 @@ def gradient_ascent(
 
 
 def _climb(landscape: Landscape, start: tuple[float, ...]) -> list[tuple[float, ...]]:
-    """Points of one climb; a step is a quarter of each range at first and 1 at last."""
+    """Points of one climb; a step is a quarter of each range at first and the finest at last."""
     spans = np.array([values[-1] - values[0] for values in landscape.axes.values()])
-    step = np.maximum(np.rint(spans / 4), 1)
+    finest = landscape.grain
+    step = np.maximum(np.rint(spans / 4 / finest), 1) * finest
     path = [start]
     while True:
         here = path[-1]
@@ -141,10 +146,10 @@ def _climb(landscape: Landscape, start: tuple[float, ...]) -> list[tuple[float, 
         best = max(sorted(neighbours), key=landscape, default=here)
         if landscape(best) > landscape(here):
             path.append(best)
-        elif (step <= 1).all():
+        elif (step <= finest).all():
             return path
         else:
-            step = np.maximum(np.rint(step / 2), 1)
+            step = np.maximum(np.rint(step / 2 / finest), 1) * finest
 
 
 def evolve(

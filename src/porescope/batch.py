@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from porescope import processes
 from porescope.calibration import calibrate, check_calibration
-from porescope.files import hash_file, name_files, write_whole
+from porescope.files import hash_file, name_files, printable, write_whole
 from porescope.lattice import Lattice, find_lattice
 from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, is_counted, measure_columns
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Longer side of the pictures in the report [px].
 REPORT_SIZE = 560
+
+#: Of so many frames of a stack the report keeps pictures.
+PICTURES_A_FILE = 10
 
 #: Columns of ``images.csv``, in order, with their types.
 IMAGE_COLUMNS = {
@@ -106,17 +110,30 @@ def run_batch(
     Census
         In the order of the files; a file that failed has one row with status ``failed``.
     """
+    names = name_files(paths)
+    _protect_inputs(paths, names, job.out)
     keep = max_pictures if job.overlays else 0
-    tasks = [
-        (path, name, job, i < keep)
-        for i, (path, name) in enumerate(zip(paths, name_files(paths), strict=True))
-    ]
+    tasks = [(path, name, job, i < keep) for i, (path, name) in enumerate(zip(paths, names, strict=True))]
     results: list[list[Result]] = [[] for _ in tasks]
     mapped = _map_here(tasks) if workers <= 1 else _map_processes(tasks, workers)
     for i, result in mapped:
         results[i] = result
         on_file(paths[i])
     return _collect([r for rs in results for r in rs])
+
+
+def _protect_inputs(paths: Sequence[Path], names: Sequence[str], out: Path) -> None:
+    """Refuse a run that would write over one of its own inputs."""
+    endings = "_labels.tif|_overlay.png|_lattice.png|_rois.zip|.geojson|.xyz|.cif"
+    stems = set(names)
+    for path in paths:
+        match = re.fullmatch(rf"(.+?)(_\d{{4,}})?({endings})", path.name)
+        if (
+            path.resolve().parent == out.resolve()
+            and match
+            and stems & {match[1], f"{match[1]}{match[2] or ''}"}
+        ):
+            raise ValueError(f"{path} would be overwritten by this run's own results; give another -o")
 
 
 _Task = tuple[Path, str, Job, bool]
@@ -149,24 +166,26 @@ def _map_processes(tasks: Sequence[_Task], workers: int) -> Iterator[tuple[int, 
 
 def process_file(path: Path, name: str, job: Job, picture: bool = False) -> list[Result]:
     """Detect and measure in every image of a file; never raises for a bad file."""
+    results: list[Result] = []
     try:
         sha256 = hash_file(path)
-        results = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # readers' remarks on foreign metadata
             for micrograph in read_all(path, pixel_size=job.pixel_size, modality=job.modality):
                 named = replace(micrograph, name=name)
-                results.append(_process(named, sha256, job, picture))
+                results.append(_process(named, sha256, job, picture and len(results) < PICTURES_A_FILE))
         return results
     except Exception as error:
         known = isinstance(error, (ValueError, OSError))
         message = str(error) if known else f"{type(error).__name__}: {error}"
-        return [_failure((path, name, job, picture), " ".join(message.split()))]
+        failed = _failure((path, name, job, picture), printable(Path(" ".join(message.split()))))
+        failed.row["frame"] = len(results)
+        return [*results, failed]
 
 
 def _failure(task: _Task, message: str) -> Result:
     path, name, job, _ = task
-    row = {"image": name, "frame": 0, "file": str(path), "method": job.method}
+    row = {"image": name, "frame": 0, "file": printable(path), "method": job.method}
     return Result({**row, "status": "failed", "message": message}, {}, [], None)
 
 
@@ -349,8 +368,8 @@ def prepare_folder(out: Path, overwrite: bool) -> None:
         )
     for name in _outputs_of(out / "run.json") if earlier else []:
         # Names in run.json are a file's content: only plain names inside the folder count.
-        if Path(name).name == name:
-            (out / name).unlink(missing_ok=True)
+        if Path(name).name == name and (out / name).is_file():
+            (out / name).unlink()
     out.mkdir(parents=True, exist_ok=True)
 
 
@@ -375,9 +394,9 @@ def write_run(
         "version": version("porescope"),
         "command": shlex.join([Path(command[0]).name, *command[1:]]),
         "method": job.method,
-        "recipe_name": job.recipe.name,
-        "recipe": job.recipe.numbers(),
-        "recipe_provenance": dict(job.recipe.provenance),
+        "recipe_name": job.recipe.name if job.method == "threshold" else None,
+        "recipe": job.recipe.numbers() if job.method == "threshold" else {},
+        "recipe_provenance": dict(job.recipe.provenance) if job.method == "threshold" else {},
         "modality": job.modality,
         "pixel_size_nm": job.pixel_size,
         "material": job.material,

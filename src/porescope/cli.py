@@ -113,7 +113,7 @@ def detect(
 
     try:
         paths = find_files(inputs)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         stop(str(error))
     workers = workers or choose_workers(len(paths))
     if workers > 1:
@@ -121,6 +121,8 @@ def detect(
     from porescope.batch import Job
     from porescope.recipe import load_recipe
 
+    if method is Method.lattice and recipe is not None:
+        stop("--method lattice takes no --recipe")
     if method is None and recipe is None:
         say("Method: threshold with the recipe ws2, the default today (tuned on HAADF of WS2).")
     try:
@@ -208,7 +210,10 @@ def _print_summary(census: Census, out: Path) -> None:
     for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", ""):
         table.add_column(head, justify="right" if head.endswith(("s", "]")) else "left")
     rows = census.images.to_dict("records")
-    shown = rows if len(rows) <= 20 else [row for row in rows if row["status"] != "ok"][:20]
+    bad = [row for row in rows if row["status"] != "ok"]
+    shown = rows if len(rows) <= 20 else bad[:20]
+    if len(rows) > 20 and len(bad) > 20:
+        say(f"The first 20 of {len(bad)} failures; all stand in images.csv.")
     for row in shown:
         table.add_row(*_summarise(row))
     console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
@@ -321,7 +326,12 @@ def tune(
     try:
         if (out / "recipe.toml").exists() and not overwrite:
             raise ValueError(f"{out} holds a tuned recipe; give another -o or say --overwrite")
-        axes = dict(read_axis(a) for a in axis) if axis else dict(PAPER_AXES)
+        if out.exists() and not out.is_dir():
+            raise ValueError(f"{out} is a file; give a folder with -o")
+        read_axes = [read_axis(a) for a in axis or []]
+        axes = dict(read_axes) or dict(PAPER_AXES)
+        if len(read_axes) > len(axes):
+            raise ValueError("an --axis is given twice; give each parameter once")
         with _spoken_warnings():
             data = read_all_standards(
                 find_files(inputs), standards, pixel_size=pixel_size, modality=modality.value
@@ -413,6 +423,8 @@ def explain(
     overwrite: Annotated[bool, typer.Option(help="Replace earlier pictures.")] = False,
 ) -> None:
     """Draw the stages of the pipeline side by side, with a line scan through a pore."""
+    from dataclasses import replace
+
     from porescope.files import find_files, name_files
     from porescope.micrograph import read_all
     from porescope.plotting import draw_stages
@@ -420,17 +432,25 @@ def explain(
 
     try:
         chosen, paths = load_recipe(recipe), find_files(inputs)
+        if out.exists() and not out.is_dir():
+            raise ValueError(f"{out} is a file; give a folder with -o")
         out.mkdir(parents=True, exist_ok=True)
-        for path, name in zip(paths, name_files(paths), strict=True):
-            for micrograph in read_all(path, pixel_size=pixel_size, modality=modality.value):
-                stem = micrograph.stem.replace(micrograph.name, name, 1)
-                picture = out / f"{stem}_stages.png"
-                if picture.exists() and not overwrite:
-                    raise ValueError(f"{picture} exists; give another -o or say --overwrite")
-                draw_stages(micrograph, chosen, picture)
-                typer.echo(str(picture))
     except (ValueError, OSError) as error:
         stop(str(error))
+    failed = False
+    for path, name in zip(paths, name_files(paths), strict=True):
+        try:
+            for micrograph in read_all(path, pixel_size=pixel_size, modality=modality.value):
+                picture = out / f"{replace(micrograph, name=name).stem}_stages.png"
+                if picture.exists() and not overwrite:
+                    stop(f"{picture} exists; give another -o or say --overwrite")
+                draw_stages(micrograph, chosen, picture)
+                typer.echo(str(picture))
+        except (ValueError, OSError) as error:
+            say(f"failed: {error}")
+            failed = True
+    if failed:
+        raise typer.Exit(1)
 
 
 recipes = typer.Typer(help="The library of recipes.", no_args_is_help=True)
@@ -544,16 +564,17 @@ def simulate(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("demo"),
+    overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
 ) -> None:
     """Detect and score pores in published or simulated images, and write a report."""
     from porescope.batch import Job
     from porescope.demo import find_images
     from porescope.recipe import load_recipe
 
-    recipe = load_recipe("ws2")
     try:
+        recipe = load_recipe("ws2")
         images, standards = find_images(out / "simulated", say)
-        census = _run(images, Job(out=out, recipe=recipe), 1, overwrite=True)
+        census = _run(images, Job(out=out, recipe=recipe), 1, overwrite)
         _print_scores(images, standards, recipe)
     except (ValueError, OSError) as error:
         stop(str(error))

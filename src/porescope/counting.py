@@ -30,6 +30,7 @@ from porescope.segmentation import (
     scale_recipe,
     threshold,
 )
+from porescope.standards import number_consecutively
 
 
 class Problem(NamedTuple):
@@ -46,6 +47,7 @@ class Problem(NamedTuple):
 def prepare(micrograph: Micrograph, standard: NDArray[np.int32]) -> Problem:
     """Do for an image what no parameter changes."""
     gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    standard = number_consecutively(standard)
     near = cv2.integral((standard > 0).astype(np.uint8))
     size = recipe_pixel_size(micrograph)
     return Problem(micrograph.name, gray, median_gray(gray), size, standard, np.asarray(near))

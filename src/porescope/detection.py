@@ -9,8 +9,6 @@ from porescope.micrograph import Micrograph
 from porescope.recipe import Recipe, load_recipe
 from porescope.segmentation import segment
 
-METHODS = ("threshold", "lattice")
-
 #: Recipe of the threshold method where none is named.
 DEFAULT_RECIPE = "ws2"
 

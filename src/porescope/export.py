@@ -96,7 +96,7 @@ def save_rois(path: Path, labels: NDArray[np.integer]) -> None:
 def save_geojson(path: Path, labels: NDArray[np.integer], pores: dict[str, NDArray[Any]]) -> None:
     """Write the outlines as GeoJSON polygons [px, from the corner of the first pixel].
 
-    Each feature carries its row of the pore table; NaN becomes null.
+    Each feature carries its row of the pore table; what is NaN there is left out.
     """
     outlines = outline_regions(labels)
     features = []

@@ -16,7 +16,8 @@ SUFFIXES = frozenset(
     + (".png", ".jpg", ".jpeg", ".bmp", ".npy")
 )
 #: Endings of stems that belong to porescope's results and standards, passed over in folders.
-OWN_ENDINGS = ("_labels", "_overlay", "_standard")
+OWN_ENDINGS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
+OWN_NAMES = ("cvvp", "ascent")
 
 
 def find_files(inputs: Sequence[str | Path]) -> list[Path]:
@@ -35,15 +36,19 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
         path = Path(given)
         if path.is_dir():
             paths = [p for p in sorted(path.iterdir()) if _is_wanted(p)]
-            if not paths:
+            if not paths and len(inputs) == 1:
                 raise ValueError(f"{given} holds no image files; name a folder or files that do")
-        elif path.exists():
+        elif path.is_file():
             paths = [path]
+        elif path.exists():
+            raise ValueError(f"{given} is neither a file nor a folder")
         else:
             paths = [Path(p) for p in sorted(glob.glob(given, recursive=True)) if os.path.isfile(p)]
             if not paths:
                 raise ValueError(f"{given} names no file; check the path")
         found.update((p.resolve(), p) for p in paths)
+    if not found:
+        raise ValueError(f"{', '.join(map(str, inputs))} hold no image files")
     emi = {p.with_suffix("") for p in found if p.suffix.lower() == ".emi"}
 
     def has_emi(p: Path) -> bool:
@@ -53,7 +58,7 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
 
 
 def _is_wanted(path: Path) -> bool:
-    own = path.stem.endswith(OWN_ENDINGS) or path.name.startswith(".")
+    own = path.stem.endswith(OWN_ENDINGS) or path.stem in OWN_NAMES or path.name.startswith(".")
     return path.suffix.lower() in SUFFIXES and not own and path.is_file()
 
 
@@ -69,23 +74,31 @@ def name_files(paths: Sequence[Path]) -> list[str]:
     """
     full = [path.resolve() for path in paths]
     names = [_safe(path.stem) for path in full]
+    for i in _clashing(names):
+        # Of files in one folder the ending tells, not the folder.
+        if sum(p.parent == full[i].parent and p.stem.casefold() == full[i].stem.casefold() for p in full) > 1:
+            names[i] = _safe(f"{full[i].stem}_{full[i].suffix[1:]}")
+    stems = list(names)
     for depth in range(1, max((len(path.parts) for path in full), default=0)):
         clashes = _clashing(names)
         if not clashes:
             return names
         for i in clashes:
             folders = full[i].parts[1:-1][-depth:]
-            names[i] = _safe("_".join((*folders, full[i].stem)))
-    for i in _clashing(names):
-        names[i] = f"{names[i]}_{_safe(full[i].suffix[1:])}"
+            names[i] = _safe("_".join((*folders, stems[i])))
     for i in _clashing(names):
         names[i] = f"{names[i]}_{i}"
     return names
 
 
+def printable(path: Path) -> str:
+    """A path as text that any file can hold, also where its bytes are no UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _safe(name: str) -> str:
     """A file name without path separators, control characters or Windows' reserved ones."""
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name).strip(" .")[:150] or "image"
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', "_", name).strip(" .")[-150:] or "image"
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     return f"_{name}" if reserved else name
 

@@ -65,6 +65,8 @@ def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
 def _why_no_image(signal: Signal) -> str | None:
     data = signal.data
     units = [(unit or "").replace(" ", "") for unit in signal.units]
+    if data.dtype.kind == "V" and not set("RGB") <= set(data.dtype.names or ()):
+        return f"holds records of {', '.join(data.dtype.names or ('bytes',))}, not an image"
     if data.dtype.kind == "b":
         return "has boolean pixels: a mask is not a micrograph; give the image itself"
     if data.dtype.kind == "c":
@@ -124,13 +126,15 @@ def load_signals(path: Path) -> list[Signal]:
         raise ReadError(f"{path.name} is empty (0 bytes); copy it again")
     load = {
         ".npy": _load_numpy,
-        **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), _load_picture),
+        **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _load_picture),
         **dict.fromkeys((".tif", ".tiff"), _load_tiff),
     }.get(suffix, _load_rosettasciio)
     try:
         return load(path)
     except ReadError:
         raise
+    except ImportError as error:
+        raise ReadError(f"{path.name} needs a library that is not installed ({error})") from None
     except MemoryError:
         raise ReadError(f"{path.name} claims more pixels than fit in memory; is it whole?") from None
     except Exception as error:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from porescope.files import printable
 from porescope.formats import (
     MODALITIES,
     ReadError,
@@ -187,7 +188,7 @@ def read_all(
                     name=path.stem,
                     frame=count if several else None,
                     metadata={
-                        "file": str(path),
+                        "file": printable(path),
                         "pixel_size_header": header,
                         "pixel_size_source": "header" if pixel_size is None else "argument",
                         "modality_source": "argument"

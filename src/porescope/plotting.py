@@ -338,10 +338,16 @@ def draw_ascent(
     from matplotlib.figure import Figure
 
     names = list(axes)
-    pairs = [(0, 1), (2, 3)] if len(names) == 4 else [(i, i + 1) for i in range(0, len(names) - 1, 2)]
+    n = len(names)
+    # Every field is in a panel; of an odd number the last but one is in two.
+    pairs = [(i, i + 1) for i in range(0, n - 1, 2)] + ([(n - 2, n - 1)] if n % 2 and n > 1 else [])
     figure = Figure(figsize=(6.4 * max(len(pairs), 1), 5.4), layout="constrained")
     FigureCanvasAgg(figure)
     panels = np.atleast_1d(figure.subplots(1, max(len(pairs), 1)))
+    if n == 1:
+        panels[0].plot(axes[names[0]], surface, color="#3a4552")
+        panels[0].plot(path[names[0]], path["objective"], "*", color="#D55E00", label="steps of the climbs")
+        panels[0].set(xlabel=names[0], ylabel="objective")
     for ax, (i, j) in zip(panels, pairs, strict=False):
         others = tuple(k for k in range(len(names)) if k not in (i, j))
         image = ax.pcolormesh(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -83,7 +82,7 @@ def parameters() -> tuple[Any, ...]:
 def _check(parameter: Any, value: Any) -> float:
     low, high = parameter.metadata["bounds"]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and low <= value <= high):
+    if not (is_number and low <= value <= high):
         raise ValueError(
             f"{parameter.name} must be from {low:g} to {high:g} {parameter.metadata['unit']}, "
             f"not {value!r}; see porescope recipes"
@@ -192,6 +191,8 @@ def save_recipe(recipe: Recipe, path: str | Path, *, overwrite: bool = False) ->
     from porescope.files import write_whole
 
     path = Path(path)
+    if path.suffix != ".toml":
+        raise ValueError(f"{path} must end in .toml, or no command will know it for a recipe")
     if path.exists() and not overwrite:
         raise ValueError(f"{path} exists; choose another name or say --overwrite")
     content = {**recipe.numbers(), "provenance": dict(recipe.provenance)}
@@ -209,6 +210,8 @@ def add_recipe(recipe: Recipe, name: str, *, overwrite: bool = False) -> Path:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ValueError(f"name must be letters, digits, - and _, not {name!r}")
+    if name in list_recipes() and not overwrite:
+        raise ValueError(f"recipe {name} exists; choose another name or say --overwrite")
     path = user_folder() / f"{name}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     save_recipe(recipe, path, overwrite=overwrite)

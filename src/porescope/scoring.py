@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -277,8 +278,15 @@ def score_results(out: Path, folder: Path) -> dict[str, Score]:
         raise ValueError(f"{out} holds no images.csv; give the folder of a porescope detect run")
     if not folder.is_dir():
         raise ValueError(f"--standards {folder} is not a folder")
-    images = pd.read_csv(out / "images.csv")
-    done = images[images.status == "ok"].drop_duplicates("file", keep=False)
+    images = pd.read_csv(out / "images.csv", dtype=str, keep_default_na=False)
+    if not {"image", "file", "status"} <= set(images):
+        raise ValueError(f"{out / 'images.csv'} is not porescope's: it lacks image, file or status")
+    ok = images[images.status == "ok"]
+    done = ok.drop_duplicates("file", keep=False)
+    if len(done) < len(ok):
+        warnings.warn(
+            f"{ok.file.nunique() - len(done)} stacks are not scored, only single images", stacklevel=2
+        )
     files = {Path(f): str(n) for f, n in zip(done["file"], done["image"], strict=True)}
     scores = {}
     for file, standard in find_standards(files, folder).items():

@@ -76,7 +76,8 @@ def scale_recipe(
         area = recipe.area * m**2
     # A tile is at least a pixel.
     tiles = (min(max(rows, 1), shape[0]), min(max(columns, 1), shape[1]))
-    width = 2 * round(recipe.radius * m) + 1
+    # A window that holds the image twice averages all of it; more is only more work.
+    width = 2 * min(round(recipe.radius * m), max(shape)) + 1
     return Scaled(tiles, width, recipe.threshold * median / REFERENCE_MEDIAN, area)
 
 
@@ -190,6 +191,8 @@ def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
     np.int32(1)
     """
     mask = np.ascontiguousarray(np.asarray(mask) != 0, dtype=np.uint8)
+    if mask.ndim != 2 or mask.size == 0:
+        raise ValueError(f"mask must have two non-empty dimensions, not shape {mask.shape}")
     return cv2.connectedComponents(mask, connectivity=8)[1]  # type: ignore[return-value]
 
 

@@ -102,6 +102,7 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
         raise ValueError(
             f"standard {path.name} cannot be read ({type(error).__name__}); is it whole?"
         ) from None
+    labels = number_consecutively(labels)
     if shape is not None and labels.shape != tuple(shape):
         raise ValueError(
             f"standard {path.name} has {labels.shape[0]} × {labels.shape[1]} px, the micrograph "
@@ -112,6 +113,19 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
         what = "nothing is" if marked == 0 else "every pixel is"
         raise ValueError(f"standard {path.name}: {what} marked; paint each pore pure green (0, 255, 0)")
     return labels
+
+
+def number_consecutively(labels: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Number labels 1, 2, 3 … without gaps, in their order; 0 stays background.
+
+    Examples
+    --------
+    >>> number_consecutively(np.array([[0, 7, 3]]))
+    array([[0, 2, 1]], dtype=int32)
+    """
+    present = np.unique(labels)
+    numbers = np.searchsorted(present[present > 0], labels) + 1
+    return np.where(labels > 0, numbers, 0).astype(np.int32)
 
 
 def _need(shape: tuple[int, int] | None, path: Path) -> tuple[int, int]:
@@ -133,6 +147,8 @@ def _read_painted(path: Path) -> NDArray[np.int32]:
         with Image.open(path) as picture:
             convert = picture.mode in ("P", "PA", "CMYK")
             data = np.asarray(picture.convert("RGB") if convert else picture)
+    if data.size == 0:
+        raise ValueError(f"is empty, of shape {data.shape}")
     if data.ndim == 3 and data.shape[2] in (3, 4):
         return _find_green(data, path)
     if data.ndim != 2 or data.dtype.kind not in "biu":
@@ -140,8 +156,12 @@ def _read_painted(path: Path) -> NDArray[np.int32]:
     values = np.unique(data)
     if len(values) <= 2:
         return label_regions(data != 0)
-    counts = np.bincount(data.ravel().astype(np.int64))
-    if counts[0] < counts.max() or data.max() > 2**31 - 1:
+    if values[0] < 0 or values[-1] > 2**31 - 1:
+        raise ValueError(f"labels must be from 0 to 2³¹ − 1, not {values[0]} to {values[-1]}")
+    if (
+        2 * np.count_nonzero(data == 0) < data.size
+        and np.count_nonzero(data == 0) < np.bincount(data.ravel()).max()
+    ):
         raise ValueError("looks like a micrograph, not a standard: its background is not 0")
     return np.asarray(data, np.int32)
 
@@ -176,8 +196,12 @@ def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] |
         if len(content.get("images") or []) > 1:
             raise ValueError("holds several images; give one file per image")
         own = (int(image["height"]), int(image["width"])) if "height" in image else None
+        if any(isinstance(a["segmentation"], dict) for a in content["annotations"]):
+            raise ValueError("holds run-length masks; export polygons instead")
         flat = [ring for a in content["annotations"] for ring in a["segmentation"]]
         return [np.asarray(ring, float).reshape(-1, 2) for ring in flat], own
+    if isinstance(content, dict) and "features" not in content:
+        raise ValueError("must be COCO's JSON or a GeoJSON FeatureCollection")
     features = content["features"] if isinstance(content, dict) else content
     polygons = []
     for feature in features:

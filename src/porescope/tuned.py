@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope import ascent, counting, cvvp, plotting, tuning
-from porescope.files import hash_file, write_whole
+from porescope.files import hash_file, name_files, write_whole
 from porescope.micrograph import Micrograph, read
 from porescope.recipe import Recipe, save_recipe
 from porescope.segmentation import segment
@@ -24,6 +25,12 @@ from porescope.standards import find_standards, read_standard
 
 #: Best points whose overlays the page shows, and of how many images.
 BEST_SHOWN, IMAGES_SHOWN = 10, 6
+
+
+#: What a tuning writes; those of an earlier one are removed first.
+OUTPUTS = (
+    "recipe.toml", "scores.parquet", "cvvp.png", "cvvp.html", "path.csv", "ascent.png", "tuning.json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,13 @@ def read_all_standards(
             f"{folder} holds no standard of {', '.join(p.name for p in list(paths)[:3])}; name it like "
             f"{Path(paths[0]).stem}_standard.png"
         )
-    micrographs = [read(path, pixel_size=pixel_size, modality=modality) for path in found]
+    without = [path.name for path in paths if path not in found]
+    if without:
+        warnings.warn(f"no standard for {', '.join(without[:10])}: left out", stacklevel=2)
+    micrographs = [
+        replace(read(path, pixel_size=pixel_size, modality=modality), name=name)
+        for path, name in zip(found, name_files(list(found)), strict=True)
+    ]
     standards = [read_standard(s, m.image.shape) for s, m in zip(found.values(), micrographs, strict=True)]
     return Standards(list(found), list(found.values()), micrographs, standards)
 
@@ -110,6 +123,8 @@ def tune(
     tuning.rank(np.zeros((1, 1)), goal.objective, goal.mark)  # refuses an impossible goal early
     axes = tuning.check_axes(axes, recipe)
     out.mkdir(parents=True, exist_ok=True)
+    for name in OUTPUTS:
+        (out / name).unlink(missing_ok=True)
     if goal.method == "grid":
         best, values, held_out, notes = _tune_by_grid(
             data, axes, recipe, goal, metric, out, cross_validate, workers, command
@@ -162,7 +177,8 @@ def _tune_by_grid(
     )
     _write_scores(search, out / "scores.parquet")
     # Where no mark is set the plot shows what comes within 5 % of the best mean.
-    mark = goal.mark if goal.mark is not None else float(f"{0.95 * values[:, best[0]].mean():.2g}")
+    mean = float(values[:, best[0]].mean())
+    mark = goal.mark if goal.mark is not None else round(mean - 0.05 * abs(mean), 3)
     title = f"{np.prod(search.shape):,} points on {len(values)} images: {goal.metric} above {mark:g}"
     cvvp.draw_cvvp(search, values, mark, int(best[0]), title, out / "cvvp.png")
     overlays = [_draw_overlays(data, search.recipe_at(int(p))) for p in best]
@@ -277,7 +293,7 @@ def _provenance(
         "goal": goal.describe(),
         "method": goal.method,
         "pixel_sizes_nm": sizes,
-        "calibration": "header",
+        "calibration": ", ".join(sorted({str(m.metadata["pixel_size_source"]) for m in data.micrographs})),
         "score": f"{goal.metric} {_spread(values)} (in-sample)",
     }
     if held_out is not None:

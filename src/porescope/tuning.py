@@ -196,6 +196,8 @@ def read_axis(text: str) -> tuple[str, NDArray[Any]]:
     name, _, span = text.partition("=")
     try:
         numbers = [float(part) for part in span.split(":")]
+        if not np.isfinite(numbers).all():
+            raise ValueError
         if len(numbers) == 1:
             return name, np.array(numbers)
         start, stop, step = numbers
@@ -222,16 +224,23 @@ def find_metric(name: str) -> Metric:
         raise ValueError(f"metric {name!r} is none of {', '.join(METRICS)}; or give module:function")
     try:
         own = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"metric {name!r} cannot be imported ({error}); is its folder on PYTHONPATH?"
-        ) from None
+    except Exception as error:  # a user's module may raise anything
+        raise ValueError(f"metric {name!r} cannot be imported ({error}); is it on PYTHONPATH?") from None
+    if not callable(own):
+        raise ValueError(f"metric {name!r} is no function")
 
     def evaluate(counts: NDArray[np.integer]) -> NDArray[np.float64]:
-        rows = counts.reshape(-1, 6).tolist()
-        flat = [
-            float(own(Score(tp, fp, fn, found, missed, false))) for tp, fp, fn, found, missed, false in rows
-        ]
+        flat = []
+        for tp, fp, fn, found, missed, false in counts.reshape(-1, 6).tolist():
+            try:
+                flat.append(float(own(Score(tp, fp, fn, found, missed, false))))
+            except Exception as error:
+                what = f"{type(error).__name__}: {error}"
+                raise ValueError(
+                    f"metric {name!r} fails where tp = {tp}, fp = {fp}, fn = {fn} ({what})"
+                ) from None
+            if np.isnan(flat[-1]):
+                raise ValueError(f"metric {name!r} is not a number where tp = {tp}, fp = {fp}, fn = {fn}")
         return np.array(flat).reshape(counts.shape[:-1])
 
     return evaluate
@@ -261,6 +270,8 @@ def rank(
     """
     if objective not in OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}, not {objective!r}")
+    if success is not None and not np.isfinite(success):
+        raise ValueError(f"--success must be a number, not {success:g}")
     if objective == "successes" and success is None:
         raise ValueError("objective successes needs a success mark; give --success")
     over = np.zeros(values.shape[1:]) if success is None else (values > success).sum(axis=0)
@@ -273,16 +284,7 @@ def choose(
 ) -> NDArray[np.int64]:
     """Numbers of the ``n`` best points of ``values``, shape (images, points), best first."""
     ranks = rank(values, objective, success)
-    # The objective's n best within the best numbers of successes; no need to sort millions.
-    order = np.lexsort((-ranks[:, 1], -ranks[:, 0])) if len(ranks) < 100_000 else _top(ranks, n)
-    return order[:n]
-
-
-def _top(ranks: NDArray[np.float64], n: int) -> NDArray[np.int64]:
-    """As a full sort would, but only among points at least as good as the n-th best."""
-    marks = np.sort(ranks[:, 0])[::-1]
-    likely = np.flatnonzero(ranks[:, 0] >= marks[n - 1])
-    return likely[np.lexsort((-ranks[likely, 1], -ranks[likely, 0]))]
+    return np.lexsort((-ranks[:, 1], -ranks[:, 0]))[:n]
 
 
 def cross_validate(
