@@ -12,10 +12,11 @@ import roifile
 import tifffile
 
 from porescope import Recipe, detect, measure, read, read_standard
-from porescope.batch import IMAGE_COLUMNS, Job, process_file, run_batch, write_tables
+from porescope.batch import IMAGE_COLUMNS, Job, process_file, run_batch
 from porescope.export import outline_regions, save_labels
 from porescope.files import find_files, name_files, write_whole
 from porescope.measurement import PORE_COLUMNS
+from porescope.results import write_tables
 from porescope.simulation import simulate
 
 RECIPE = Recipe()
@@ -148,7 +149,7 @@ def test_labels_open_with_their_scale(tmp_path: Path) -> None:
     save_labels(tmp_path / "l.tif", labels, (0.05, 0.0501))
     assert read(tmp_path / "l.tif").pixel_size == pytest.approx((0.05, 0.0501))
     with tifffile.TiffFile(tmp_path / "l.tif") as tiff:
-        assert tiff.is_imagej and tiff.imagej_metadata["unit"] == "nm" and tiff.pages[0].dtype == np.uint16
+        assert tiff.is_imagej and tiff.imagej_metadata["unit"] == "nm" and tiff.pages[0].dtype == np.uint8
     labels[5, 5] = 70_000
     save_labels(tmp_path / "m.tif", labels, (0.05, 0.05))
     assert tifffile.imread(tmp_path / "m.tif").max() == 70_000

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -335,84 +333,3 @@ def _collect(results: Sequence[Result]) -> Census:
         Path(r.outputs[0]).name.removesuffix("_labels.tif"): r.pictures for r in results if r.pictures
     }
     return Census(images, pores, [name for r in results for name in r.outputs], pictures)
-
-
-def write_tables(census: Census, out: Path) -> list[str]:
-    """Write ``pores`` and ``images`` as CSV and Parquet; give the files' names."""
-    names = []
-    for stem, table in (("pores", census.pores), ("images", census.images)):
-        with write_whole(out / f"{stem}.csv") as part:
-            table.to_csv(part, index=False, float_format="%.6g")
-        with write_whole(out / f"{stem}.parquet") as part:
-            table.to_parquet(part, index=False)
-        names += [f"{stem}.csv", f"{stem}.parquet"]
-    return names
-
-
-def prepare_folder(out: Path, overwrite: bool) -> None:
-    """Make the folder of a run; with ``overwrite`` remove what an earlier run wrote there.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds results and they may not be replaced.
-    """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder with -o")
-    earlier = [
-        name for name in ("run.json", "pores.csv", "images.csv", "report.html") if (out / name).exists()
-    ]
-    if earlier and not overwrite:
-        raise ValueError(
-            f"{out} holds the results of another run ({earlier[0]}); give another -o or say --overwrite"
-        )
-    for name in _outputs_of(out / "run.json") if earlier else []:
-        # Names in run.json are a file's content: only plain names inside the folder count.
-        if Path(name).name == name and (out / name).is_file():
-            (out / name).unlink()
-    out.mkdir(parents=True, exist_ok=True)
-
-
-def _outputs_of(path: Path) -> list[str]:
-    try:
-        names = json.loads(path.read_text(encoding="utf-8"))["outputs"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [str(name) for name in names] if isinstance(names, list) else []
-
-
-def write_run(
-    census: Census, job: Job, outputs: Sequence[str], command: Sequence[str], started: datetime
-) -> dict[str, Any]:
-    """Write ``run.json``: all that is needed to repeat a run; give its content."""
-    import platform
-    import shlex
-    from importlib.metadata import version
-
-    inputs = census.images.drop_duplicates("file")[["file", "sha256"]].astype(object)
-    run = {
-        "version": version("porescope"),
-        "command": shlex.join([Path(command[0]).name, *command[1:]]),
-        "method": job.method,
-        "recipe_name": job.recipe.name if job.method == "threshold" else None,
-        "recipe": job.recipe.numbers() if job.method == "threshold" else {},
-        "recipe_provenance": dict(job.recipe.provenance) if job.method == "threshold" else {},
-        "modality": job.modality,
-        "pixel_size_nm": job.pixel_size,
-        "material": job.material,
-        "calibrate": "lattice" if job.calibrate else "header",
-        "seed": None,
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": {
-            name: version(name)
-            for name in ("numpy", "scipy", "opencv-python-headless", "scikit-image", "rosettasciio")
-        },
-        "inputs": inputs.where(inputs.notna(), None).to_dict("records"),
-        "outputs": [*outputs, "report.html"],
-    }
-    with write_whole(job.out / "run.json") as part:
-        part.write_text(json.dumps(run, indent=1, ensure_ascii=False), encoding="utf-8")
-    return run

@@ -21,16 +21,16 @@ def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float
     ----------
     path : Path
     labels : ndarray of int, shape (M, N)
-        Written as 16-bit integers, as 32-bit ones from 65,536 labels on.
+        Written as 8-bit integers, from 256 labels on as 16-bit and from 65,536 on as 32-bit ones.
     pixel_size : tuple of float
         (row, column) [nm].
     """
     import tifffile
 
-    small = labels.size == 0 or labels.max() < 2**16
+    smallest = np.min_scalar_type(int(labels.max(initial=0)))
     tifffile.imwrite(
         path,
-        labels.astype(np.uint16 if small else np.uint32),
+        labels.astype(smallest),
         compression="zlib",
         rowsperstrip=labels.shape[0],
         # ImageJ's own header by hand: tifffile writes it only without compression.
