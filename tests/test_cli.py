@@ -144,7 +144,7 @@ def test_file_names_are_escaped_in_the_report(tmp_path: Path, chromium: str) -> 
     text = (tmp_path / "out" / "report.html").read_text()
     assert "<img src=x" not in text and "&lt;img src=x" in text
     page = dump(chromium, tmp_path / "out" / "report.html")
-    assert "<title>porescope: 3 pores in 1 images</title>" in page
+    assert "<title>porescope: 3 pores in 1 image</title>" in page
 
 
 def test_the_report_sorts_in_a_browser(tmp_path: Path, chromium: str) -> None:

@@ -188,6 +188,8 @@ def _print_summary(census: Census, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from porescope.files import describe_counts
+
     table = Table(box=None, pad_edge=False)
     for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", ""):
         table.add_column(head, justify="right" if head.endswith(("s", "]")) else "left")
@@ -208,9 +210,7 @@ def _print_summary(census: Census, out: Path) -> None:
     if len(told) > 8:
         say(f"{len(told) - 8} further messages stand in images.csv.")
     failed = int((census.images.status != "ok").sum())
-    console.print(
-        f"{len(census.pores)} pores in {len(done)} images" + (f", {failed} failed" if failed else "")
-    )
+    console.print(describe_counts(len(census.pores), len(done)) + (f", {failed} failed" if failed else ""))
     median = census.pores.equivalent_diameter_nm.median() if len(census.pores) else float("nan")
     console.print(f"median diameter {median:.3f} nm")
     console.print(f"report: {out / 'report.html'}")

@@ -91,6 +91,17 @@ def name_files(paths: Sequence[Path]) -> list[str]:
     return names
 
 
+def describe_counts(pores: int, images: int) -> str:
+    """What a run found, in words.
+
+    Examples
+    --------
+    >>> describe_counts(1, 5)
+    '1 pore in 5 images'
+    """
+    return f"{pores} pore{'s' * (pores != 1)} in {images} image{'s' * (images != 1)}"
+
+
 def printable(path: Path) -> str:
     """A path as text that any file can hold, also where its bytes are no UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

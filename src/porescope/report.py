@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from porescope.batch import Census
-from porescope.files import write_whole
+from porescope.files import describe_counts, write_whole
 
 #: Rows of the pore table in the report; all of them are in ``pores.csv``.
 MAX_ROWS = 2000
@@ -52,7 +52,7 @@ def write_report(census: Census, run: dict[str, Any], path: Path) -> None:
     columns = [(name, head, digits) for name, head, digits in TABLE]
     html = environment.get_template("report.html.j2").render(
         run=run,
-        n_images=len(done),
+        headline=describe_counts(len(pores), len(done)),
         n_failed=len(images) - len(done),
         n_pores=len(pores),
         n_border=int(pores.touches_border.sum()),
