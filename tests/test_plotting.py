@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from porescope import Micrograph
@@ -26,6 +26,7 @@ def test_the_scale_bar_is_round_and_fits(width: float) -> None:
     assert width / 10.1 < bar <= width / 4 and f"{bar:e}"[0] in "125"
 
 
+@example(values=[2.8])
 @given(values=st.lists(st.floats(0.05, 100), min_size=1, max_size=300))
 def test_the_histogram_holds_every_pore(values: list[float]) -> None:
     histogram = draw_histogram(np.array(values))

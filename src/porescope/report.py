@@ -108,7 +108,9 @@ def draw_histogram(diameters: np.ndarray[Any, Any]) -> dict[str, Any] | None:
     wanted = 2 * iqr / len(diameters) ** (1 / 3) or (high - low) / 10 or 0.1 * high
     step = _nice(min(max(wanted, (high - low) / 40), max((high - low) / 5, 1e-3 * high)))
     start = np.floor(low / step) * step
-    edges = np.arange(start, high + step * 1.001, step)
+    edges = start + step * np.arange(int((high - start) / step + 1e-9) + 2)
+    # Rounding must leave no pore out.
+    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
     counts, _ = np.histogram(diameters, edges)
     top = _nice(counts.max() / 4) if counts.max() > 4 else 1
     digits = max(0, -int(np.floor(np.log10(step) + 1e-9)))
