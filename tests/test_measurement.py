@@ -43,7 +43,7 @@ def test_anisotropic_pixels_keep_row_and_column_apart() -> None:
 def test_discs_have_their_own_size_and_shape(radius: float, dy: float, dx: float, size: float) -> None:
     labels = _disc((40, 50), (20 + dy, 22 + dx), radius)
     row = measure(Micrograph(np.ones(labels.shape), size), labels).iloc[0]
-    assert row.equivalent_diameter_nm == pytest.approx(2 * radius * size, rel=0.06)
+    assert row.equivalent_diameter_nm == pytest.approx(2 * radius * size, abs=0.8 * size)
     assert row.circularity == pytest.approx(1, abs=0.15)
     assert row.feret_diameter_min_nm <= row.feret_diameter_max_nm
     assert row.feret_diameter_max_nm == pytest.approx(2 * radius * size, abs=1.5 * size)
@@ -67,11 +67,11 @@ def test_columns_equal_scikit_images(seed: int) -> None:
         "x_px": "centroid-1",
         "perimeter_nm": "perimeter_crofton",
         "eccentricity": "eccentricity",
+        "solidity": "solidity",
     }.items():
         np.testing.assert_allclose(got[ours], wanted[theirs], rtol=1e-6, atol=1e-6, err_msg=ours)
     # scikit-image rasterises the hull before it measures its extent.
     np.testing.assert_allclose(got.feret_diameter_max_nm, wanted["feret_diameter_max"], atol=1.0)
-    np.testing.assert_allclose(got.solidity, wanted["solidity"], atol=0.12)
 
 
 def test_no_pores_give_an_empty_table_with_all_columns() -> None:

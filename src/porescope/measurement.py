@@ -98,7 +98,7 @@ def _measure_region(
     shape: tuple[int, int],
     probability: NDArray[np.floating] | None,
 ) -> dict[str, Any]:
-    """Columns of one pore. Moments and hull by NumPy and OpenCV: a fifth of scikit-image's time."""
+    """Columns of one pore. Moments and calipers by NumPy and OpenCV: a fifth of scikit-image's time."""
     rows, columns = coords = region.coords.T
     pixel = np.sqrt(micrograph.pixel_area)
     area = len(rows) * micrograph.pixel_area
@@ -108,8 +108,6 @@ def _measure_region(
     long, short = _feret(hull[:, 0, ::-1], micrograph.pixel_size)
     perimeter = perimeter_crofton(region.image, directions=4) * pixel
     eccentricity, orientation = _ellipse(coords * np.array(micrograph.pixel_size)[:, None])
-    convex = np.zeros((bottom - top, right - left), np.uint8)
-    cv2.fillConvexPoly(convex, hull - np.array([left, top], np.int32), 1)
     return {
         "image": micrograph.name,
         "frame": micrograph.frame or 0,
@@ -126,7 +124,7 @@ def _measure_region(
         "feret_diameter_min_nm": short,
         "perimeter_nm": perimeter,
         "circularity": 4 * np.pi * area / perimeter**2,
-        "solidity": len(rows) / np.count_nonzero(convex),
+        "solidity": region.solidity,
         "eccentricity": eccentricity,
         "orientation_deg": orientation,
         "touches_border": top == 0 or left == 0 or bottom == shape[0] or right == shape[1],

@@ -104,7 +104,9 @@ def normalize(image: NDArray[np.float32], invert: bool = False) -> Gray:
     low, high = (float(v) for v in cv2.minMaxLoc(image)[:2])
     if high <= low:
         return np.zeros(image.shape, np.uint8)
-    gray = image - np.float32(low) if high - low < 1e38 else image.astype(np.float64) - low
+    # Extreme ranges overflow in float32.
+    fits = 1e-30 < high - low < 1e38
+    gray = image - np.float32(low) if fits else image.astype(np.float64) - low
     gray *= 255 / (high - low)
     if invert:
         np.subtract(255, gray, out=gray)
