@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from porescope import Recipe, gradient_ascent, grid_search, read, read_standard, score, segment
+from porescope.ascent import evolve
 from porescope.processes import count_cores, prepare_workers
 from porescope.scoring import METRICS
 from porescope.tuning import PAPER_AXES
@@ -48,21 +49,21 @@ def test_paper_search(data) -> None:
     print(f"  naive loop on one core, from 40 points: {naive:.0f} s; ratio {naive / min(times):.0f}")
 
 
-def test_ascent(data) -> None:
+@pytest.mark.parametrize(("climb", "runs"), [(gradient_ascent, RUNS), (evolve, max(3, RUNS // 12))])
+def test_climbs(data, climb, runs: int) -> None:
     search = grid_search(*data, PAPER_AXES, Recipe(), workers=count_cores())
     best = search.evaluate(METRICS["f1"]).mean(axis=0).max()
     shares, times, looks = [], [], []
-    for seed in range(RUNS):
+    for seed in range(runs):
         start = time.perf_counter()
-        climb = gradient_ascent(*data, PAPER_AXES, METRICS["f1"], seed=seed)
+        found = climb(*data, PAPER_AXES, METRICS["f1"], seed=seed)
         times.append(time.perf_counter() - start)
-        shares.append(climb.values.mean() / best)
-        looks.append(climb.evaluations)
+        shares.append(found.values.mean() / best)
+        looks.append(found.evaluations)
     print(
-        f"\n{RUNS} ascents of 5 starts: {np.median(shares):.1%} of the grid's best (median),"
-        f" worst {min(shares):.1%}"
+        f"\n{runs} runs of {climb.__name__}, effort 5: {np.median(shares):.1%} of the grid's best (median),"
     )
-    print(f"  {np.median(times):.1f} s a run on one core, {np.median(looks):.0f} distinct points")
+    print(f"  worst {min(shares):.1%}; {np.median(times):.1f} s a run, {np.median(looks):.0f} points")
 
 
 @pytest.mark.full

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.counting import Problem, Stages
+from porescope.counting import Stages
 from porescope.micrograph import Micrograph
 from porescope.recipe import Recipe
 from porescope.tuning import Metric, check_axes, prepare_all, rank
@@ -48,14 +48,16 @@ class Landscape:
 
     def __init__(
         self,
-        problems: Sequence[Problem],
+        micrographs: Sequence[Micrograph],
+        standards: Sequence[NDArray[np.int32]],
         axes: Mapping[str, NDArray[np.float64]],
-        recipe: Recipe,
+        recipe: Recipe | None,
         metric: Metric,
         objective: str,
         success: float | None,
     ) -> None:
-        self.axes, self.recipe = axes, recipe
+        self.recipe = recipe = recipe or Recipe()
+        self.axes = axes = check_axes(axes, recipe)
         self._metric, self._objective, self._success = metric, objective, success
         self._low = np.array([values[0] for values in axes.values()])
         self._high = np.array([values[-1] for values in axes.values()])
@@ -63,6 +65,7 @@ class Landscape:
             [min(1.0, *np.diff(values)) if len(values) > 1 else 1.0 for values in axes.values()]
         )
         smallest = axes["area"][0] if "area" in axes else recipe.area
+        problems = prepare_all(micrographs, standards)
         self._stages = [Stages(problem, float(smallest), keep=64) for problem in problems]
         self.known: dict[tuple[float, ...], NDArray[np.float64]] = {}
 
@@ -122,13 +125,11 @@ def gradient_ascent(
     -------
     Climb
     """
-    recipe = recipe or Recipe()
-    axes = check_axes(axes, recipe)
-    landscape = Landscape(prepare_all(micrographs, standards), axes, recipe, metric, objective, success)
+    landscape = Landscape(micrographs, standards, axes, recipe, metric, objective, success)
     rng = np.random.default_rng(seed)
     rows: list[tuple[float, ...]] = []
     for restart in range(restarts):
-        start = landscape.clip(np.array([rng.uniform(v[0], v[-1]) for v in axes.values()]))
+        start = landscape.clip(np.array([rng.uniform(v[0], v[-1]) for v in landscape.axes.values()]))
         rows += [(restart, *point, *landscape(point)) for point in _climb(landscape, start)]
     return _finish(landscape, rows)
 
@@ -174,9 +175,7 @@ def evolve(
     """
     from scipy.optimize import Bounds, differential_evolution
 
-    recipe = recipe or Recipe()
-    axes = check_axes(axes, recipe)
-    landscape = Landscape(prepare_all(micrographs, standards), axes, recipe, metric, objective, success)
+    landscape = Landscape(micrographs, standards, axes, recipe, metric, objective, success)
     rows: list[tuple[float, ...]] = []
 
     def loss(point: NDArray[np.float64]) -> float:
@@ -188,7 +187,7 @@ def evolve(
 
     differential_evolution(
         loss,
-        Bounds([v[0] for v in axes.values()], [v[-1] for v in axes.values()]),
+        Bounds(*zip(*((v[0], v[-1]) for v in landscape.axes.values()), strict=True)),
         maxiter=8 * restarts,
         popsize=6,
         seed=seed,

@@ -1,4 +1,4 @@
-"""Many files: find and name them, detect and measure in processes, write the tables."""
+"""Many files: detect and measure in processes, write what belongs to each, collect the tables."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from porescope import processes
 from porescope.calibration import calibrate, check_calibration
+from porescope.detection import detect
 from porescope.files import hash_file, name_files, printable, write_whole
 from porescope.lattice import Lattice, find_lattice
 from porescope.materials import MATERIALS
@@ -188,8 +189,6 @@ def _failure(task: _Task, message: str) -> Result:
 
 
 def _process(micrograph: Micrograph, sha256: str, job: Job, picture: bool) -> Result:
-    from porescope.detection import detect
-
     messages: list[str] = []
     crystal = None
     if job.lattice:
@@ -203,8 +202,7 @@ def _process(micrograph: Micrograph, sha256: str, job: Job, picture: bool) -> Re
         material = MATERIALS[job.material]
         pores["missing_atoms"] = count_missing(crystal.sites, labels, crystal.lattice, material)
     outputs, pictures = _write_image(micrograph, labels, pores, crystal, job, picture)
-    row = _image_row(micrograph, labels, pores, sha256, job, messages)
-    row["lattice_constant_nm"] = crystal.lattice.constant_nm if crystal else np.nan
+    row = _image_row(micrograph, labels, pores, crystal, sha256, job, messages)
     return Result(row, pores, outputs, pictures)
 
 
@@ -233,6 +231,7 @@ def _image_row(
     micrograph: Micrograph,
     labels: NDArray[np.int32],
     pores: dict[str, NDArray[Any]],
+    crystal: Crystal | None,
     sha256: str,
     job: Job,
     messages: list[str],
@@ -257,7 +256,7 @@ def _image_row(
         "pixel_size_nm": float(np.sqrt(micrograph.pixel_area)),
         "pixel_size_header_nm": float(np.sqrt(header[0] * header[1])) if header else np.nan,
         "pixel_size_source": micrograph.metadata["pixel_size_source"],
-        "lattice_constant_nm": np.nan,
+        "lattice_constant_nm": crystal.lattice.constant_nm if crystal else np.nan,
         "n_pores": n_pores,
         "n_border": int(pores["touches_border"].sum()),
         "density_per_um2": is_counted(labels, pores["label"]).sum() / frame_nm2 * 1e6,

@@ -39,12 +39,8 @@ class Lattice:
     ----------
     frequencies : ndarray, shape (2, 2)
         The two shortest reciprocal vectors, 60° apart where it is hexagonal [cycles/px].
-    constant_px, constant_nm, constant_std_nm : float
+    constant_nm, constant_std_nm : float
         Lattice constant (of the hexagonal cell of the same area) and its standard deviation.
-    angle_deg : float
-        Between the two real-space vectors.
-    strain : float
-        Largest over smallest stretch from a perfect hexagon, minus 1: scan distortion.
     significance : float
         -log10 of the chance that noise shows as much.
     grains : int
@@ -52,11 +48,8 @@ class Lattice:
     """
 
     frequencies: NDArray[np.float64]
-    constant_px: float
     constant_nm: float
     constant_std_nm: float
-    angle_deg: float
-    strain: float
     significance: float
     grains: int
 
@@ -64,6 +57,24 @@ class Lattice:
     def vectors(self) -> NDArray[np.float64]:
         """The real-space vectors as rows [px]."""
         return np.asarray(np.linalg.inv(self.frequencies).T, np.float64)
+
+    @property
+    def constant_px(self) -> float:
+        """Lattice constant [px]."""
+        return _measure_constant(self.frequencies)
+
+    @property
+    def angle_deg(self) -> float:
+        """Angle between the two real-space vectors."""
+        one, two = self.vectors / np.linalg.norm(self.vectors, axis=1)[:, None]
+        return float(np.degrees(np.arccos(one @ two)))
+
+    @property
+    def strain(self) -> float:
+        """Largest over smallest stretch of a perfect hexagonal cell, minus 1: scan distortion."""
+        perfect = np.array([[1.0, 0.0], [-0.5, np.sqrt(3) / 2]])
+        large, small = np.linalg.svd(np.linalg.inv(perfect) @ self.vectors, compute_uv=False)
+        return float(large / small - 1)
 
     @property
     def spots(self) -> NDArray[np.float64]:
@@ -117,17 +128,11 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     if deviation > VAGUEST:
         return None
     grains = _count_grains(spectrum, frequencies)
-    vectors = np.asarray(np.linalg.inv(frequencies).T, np.float64)
-    constant = float(np.sqrt(abs(np.linalg.det(vectors)) * 2 / np.sqrt(3)))
-    cosine = vectors[0] @ vectors[1] / np.prod(np.linalg.norm(vectors, axis=1))
-    size = float(np.sqrt(micrograph.pixel_area))
+    constant = _measure_constant(frequencies) * float(np.sqrt(micrograph.pixel_area))
     return Lattice(
         frequencies=frequencies,
-        constant_px=constant,
-        constant_nm=constant * size,
-        constant_std_nm=constant * size * deviation,
-        angle_deg=float(np.degrees(np.arccos(cosine))),
-        strain=_measure_strain(vectors),
+        constant_nm=constant,
+        constant_std_nm=constant * deviation,
         significance=-chance,
         grains=grains,
     )
@@ -366,8 +371,6 @@ def _count_grains(spectrum: _Spectrum, frequencies: NDArray[np.float64], most: i
     return most
 
 
-def _measure_strain(vectors: NDArray[np.float64]) -> float:
-    """Largest over smallest stretch of a perfect hexagonal cell, minus 1."""
-    perfect = np.array([[1.0, 0.0], [-0.5, np.sqrt(3) / 2]])
-    large, small = np.linalg.svd(np.linalg.inv(perfect) @ vectors, compute_uv=False)
-    return float(large / small - 1)
+def _measure_constant(frequencies: NDArray[np.float64]) -> float:
+    """Lattice constant [px] of the hexagonal cell of the same area."""
+    return float(np.sqrt(2 / np.sqrt(3) / abs(np.linalg.det(frequencies))))

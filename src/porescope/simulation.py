@@ -1,6 +1,6 @@
 """Simulated micrographs with known pores: for tests, the demo and training.
 
-Atoms on a hexagonal lattice, some of them missing, seen as a HAADF probe sees them.
+Atoms on a hexagonal lattice, some of them missing, seen in HAADF, BF or HRTEM.
 """
 
 from __future__ import annotations
@@ -301,8 +301,10 @@ def _image_bf(
     return np.asarray(rng.poisson(dose * pixel_size**2 * np.maximum(relative, 0)), np.float32)
 
 
-#: Electron wavelength at 80 kV [nm] and interaction constant times the potential of hydrogen [nm²].
+#: Electron wavelength at 80 kV [nm].
 WAVELENGTH_80KV = 0.004176
+#: Phase that an atom adds, per atomic number, summed over its area [rad nm²]: chosen for contrast of
+#: some per cent, not calculated.
 PHASE_PER_Z = 4e-5
 
 

@@ -88,9 +88,9 @@ def detect_by_lattice(micrograph: Micrograph, lattice: Lattice | None = None) ->
     -----
     A pore is where the amplitude falls below the middle between sheet and noise, and 5 standard
     deviations below the sheet; where noise leaves no room for that, the map is made coarser. Where
-    the modality
-    tells a hole's sign (HAADF dark, BF and ABF bright) it must also have it, which contamination,
-    without lattice too, has not; and the edge is then put at half the intensity's step.
+    the modality tells a hole's sign (HAADF dark, BF and ABF bright) it must also have it, which
+    contamination, without lattice too, has not; and the edge is then put at half the step of the
+    intensity.
 
     Examples
     --------
