@@ -1,37 +1,71 @@
 """Simulated micrographs with known pores: for tests, the demo and training.
 
-Atoms on a hexagonal lattice, some of them missing, seen in HAADF, BF or HRTEM.
+A `Scene` says what is drawn; `draw` lays its sheet, images it, records it and finds the truth.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from porescope.materials import (
-    ATOMIC_NUMBER,
-    BOND_WIDTH,
-    MATERIALS,
-    OPENING_RADIUS,
-    RADIUS,
-    Material,
+from porescope.materials import ATOMIC_NUMBER, HAADF_CROSS_SECTION, MATERIALS, Material
+from porescope.micrograph import MODALITIES, Micrograph
+from porescope.optics import CARBON_DENSITY, Optics, image_atoms, splat
+from porescope.recording import Recording, record
+from porescope.sheets import (
+    Atoms,
+    Pore,
+    count_neighbours,
+    cut_pores,
+    dope,
+    drop_chalcogens,
+    join_grains,
+    make_amorphous,
+    make_sheet,
+    relax_edges,
 )
-from porescope.micrograph import Micrograph
+from porescope.truth import find_truth
 
-#: Truth is drawn this fine before it is averaged to pixels [nm].
-TRUTH_STEP = 0.005
+#: Up to so many missing atoms a pore is not to be seen under thick contamination.
+SMALL = 4
 
 
-class Atoms(NamedTuple):
-    """Sites of a sheet, those of missing atoms too."""
+@dataclass(frozen=True)
+class Scene:
+    """All that decides a simulated micrograph, but for chance. Lengths in nm."""
 
-    positions: NDArray[np.float64]  # (K, 2), row before column [nm]
-    second: NDArray[np.bool_]  # on the second sublattice
-    occupancy: NDArray[np.int64]  # atoms left on the site
+    material: str = "WS2"
+    shape: tuple[int, int] = (512, 512)
+    pixel_size: float = 0.04
+    modality: str = "haadf"
+    pores: tuple[Pore, ...] = ()
+    angle: float | None = None  # of the lattice [rad]; by chance if None
+    strain: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # drift, shear: yy, yx, xy, xx
+    grain_angle: float | None = None  # of a second grain against the first [rad]
+    twist: float | None = None  # of a second layer against the first [rad]
+    twist_cover: float = 1.0  # share of the frame under the second layer
+    chalcogen_vacancies: float = 0.0  # share of the sites
+    dopant: str = ""
+    dopants: float = 0.0  # share of the metal's sites (C's, B's)
+    alloy: str = ""
+    alloyed: float = 0.0  # share of the chalcogen's sites
+    adatom: str = "C"
+    adatoms: float = 0.0  # a nm²
+    rim_atoms: float = 0.0  # share of edge sites with a metal atom beside
+    relaxation: float = 0.0  # of edge atoms, standard deviation
+    amorphous: float = 0.0  # share of the frame
+    contamination: float = 0.0  # carbon's thickness, mean
+    patches: float = 0.0  # thickness of patches with an edge
+    patch_cover: float = 0.0  # their share of the frame
+    grain_size: float = 1.5  # of contamination, standard deviation
+    rim: float = 0.0  # thickness of contamination around pores
+    optics: Optics = field(default_factory=Optics)
+    recording: Recording = field(default_factory=Recording)
+    clarity: float | None = None  # instead of a dose: lattice contrast over noise, a cell
 
 
 class Simulation(NamedTuple):
@@ -45,6 +79,16 @@ class Simulation(NamedTuple):
     material: Material
 
 
+class Specimen(NamedTuple):
+    """What is put under the microscope."""
+
+    layers: tuple[Atoms, ...]
+    loose: NDArray[np.float64]  # adatoms (row, column) [nm]
+    loose_number: NDArray[np.int64]
+    carbon: NDArray[np.float32]  # thickness at each pixel [nm]
+    disorder: NDArray[np.bool_]  # where the sheet is amorphous
+
+
 def simulate(
     material: str = "WS2",
     *,
@@ -54,6 +98,7 @@ def simulate(
     max_missing: int = 20,
     dose: float = 5e5,
     modality: str = "haadf",
+    contamination: float | None = None,
     seed: int = 0,
     name: str = "simulated",
 ) -> Simulation:
@@ -73,7 +118,10 @@ def simulate(
         A pore lacks from 1 to this many atoms (metal, or C, B and N), small ones more often.
     dose : float
         Electrons per nm².
-    modality : {"haadf", "bf", "hrtem"}
+    modality : {"haadf", "bf", "abf", "hrtem"}
+    contamination : float, optional
+        Mean thickness of amorphous carbon [nm]; by default as much as scatters a tenth of what the
+        sheet does, at most 0.5 nm.
     seed : int
     name : str
 
@@ -81,13 +129,14 @@ def simulate(
     -------
     Simulation
 
+    Raises
+    ------
+    ValueError
+        If an argument is not in its range.
+
     Notes
     -----
-    HAADF contrast goes as Z^1.7 (Krivanek et al. 2010, doi:10.1038/nature08879, find Z^1.64). HRTEM
-    is a weak phase object seen through the contrast transfer function of a corrected microscope at
-    80 kV (Kirkland 2010, doi:10.1007/978-1-4419-6533-2); BF is taken as what is missing in a wider
-    HAADF. A pore is the plane not covered by atoms and bonds, opened by a small disc, that holds a
-    missing atom.
+    `optics.image_atoms` has the physics and its sources, `truth.find_truth` what a pore is.
 
     Examples
     --------
@@ -97,289 +146,249 @@ def simulate(
     """
     if material not in MATERIALS:
         raise ValueError(f"material must be one of {', '.join(MATERIALS)}, not {material!r}")
+    if modality not in MODALITIES:
+        raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {modality!r}")
     if min(shape) < 1 or pixel_size <= 0 or dose <= 0 or pores < 0 or max_missing < 1:
         raise ValueError("shape, pixel_size, dose and max_missing must be above 0, pores not below")
-    draw = {"haadf": _image_haadf, "bf": _image_bf, "hrtem": _image_hrtem}.get(modality)
-    if draw is None:
-        raise ValueError(f"modality must be haadf, bf or hrtem, not {modality!r}")
     rng = np.random.default_rng(seed)
-    sheet = MATERIALS[material]
-    extent = np.array(shape) * pixel_size
-    atoms = make_sheet(sheet, extent, rng)
-    centres = _place(pores, extent, rng)
-    for centre in centres:
-        missing = int(np.floor(np.exp(rng.uniform(0, np.log(max_missing + 1)))))
-        atoms = make_pore(sheet, atoms, centre, missing, rng)
-    labels, areas, counts = find_truth(sheet, atoms, shape, pixel_size)
-    image = draw(sheet, atoms, shape, pixel_size, dose, rng)
-    micrograph = Micrograph(image, (pixel_size, pixel_size), modality=modality, name=name)
-    return Simulation(micrograph, labels, areas, counts, atoms, sheet)
+    if contamination is None:
+        carbon = CARBON_DENSITY * HAADF_CROSS_SECTION["C"]
+        contamination = min(0.1 * mean_signal(MATERIALS[material]) / carbon, 0.5)
+    scene = Scene(
+        material=material,
+        shape=shape,
+        pixel_size=pixel_size,
+        modality=modality,
+        pores=place_pores(pores, max_missing, np.array(shape) * pixel_size, rng),
+        contamination=contamination,
+        optics=OPTICS[modality],
+        recording=Recording(dose=dose),
+    )
+    return draw(scene, rng, name)
 
 
-def make_sheet(sheet: Material, extent: NDArray[np.float64], rng: np.random.Generator) -> Atoms:
-    """Lay a whole sheet over an area (height, width) [nm], turned at random, with a margin."""
-    a, margin = sheet.constant, 0.5
-    reach = float(np.hypot(*extent)) + 2 * margin
-    n = int(np.ceil(reach / (a * np.sqrt(3) / 2))) + 1
-    i, j = np.mgrid[-n : n + 1, -n : n + 1].reshape(2, -1)
-    first = np.stack([j * a * np.sqrt(3) / 2, (i + j / 2) * a], axis=1)
-    second = first + np.array([a / (2 * np.sqrt(3)), a / 2])
-    angle = rng.uniform(0, np.pi / 3)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    points = np.concatenate([first, second]) @ turn.T + extent / 2 + rng.uniform(-a, a, 2)
-    is_second = np.arange(len(points)) >= len(first)
-    inside = ((points > -margin) & (points < extent + margin)).all(axis=1)
-    occupancy = np.where(is_second, sheet.stack, 1)
-    return Atoms(points[inside], is_second[inside], occupancy[inside])
+#: Lenses of an aberration-corrected microscope at 80 kV, focused for the clearest atoms.
+OPTICS = {
+    "haadf": Optics(),
+    "bf": Optics(defocus=-4.0, semiangle_mrad=25.0),
+    "abf": Optics(),
+    "hrtem": Optics(defocus=6.0, spherical=-20e3, semiangle_mrad=38.0),
+}
 
 
-def _place(n: int, extent: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Choose centres away from the border and from each other."""
-    best = np.empty((0, 2))
+def place_pores(
+    n: int, max_missing: int, extent: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[Pore, ...]:
+    """Choose round pores of 1 to ``max_missing`` atoms away from the border and from each other."""
+    centres: list[NDArray[np.float64]] = []
     distance = 0.7 * np.sqrt(extent.prod() / max(n, 1))
-    while len(best) < n:
+    while len(centres) < n:
         margin = np.minimum(0.8, extent / 4)
         point = rng.uniform(margin, extent - margin)
-        if len(best) == 0 or np.hypot(*(best - point).T).min() > distance:
-            best = np.vstack([best, point])
+        if not centres or np.hypot(*(np.array(centres) - point).T).min() > distance:
+            centres.append(point)
         distance *= 0.98
-    return best
+    most = np.log(max_missing + 1)
+    return tuple(Pore((float(y), float(x)), int(np.exp(rng.uniform(0, most)))) for y, x in centres)
 
 
-def make_pore(
-    sheet: Material, atoms: Atoms, centre: NDArray[np.float64], missing: int, rng: np.random.Generator
+def mean_signal(material: Material) -> float:
+    """Share of the electrons that a whole sheet scatters onto the HAADF detector."""
+    cell = material.constant**2 * np.sqrt(3) / 2
+    sections = HAADF_CROSS_SECTION[material.first] + material.stack * HAADF_CROSS_SECTION[material.second]
+    return float(sections / cell)
+
+
+def draw(scene: Scene, rng: np.random.Generator, name: str = "simulated") -> Simulation:
+    """Draw the micrograph of a scene, and its truth."""
+    material = MATERIALS[scene.material]
+    specimen = prepare(scene, rng)
+    image = expose(scene, specimen, rng)
+    truth = find_truth(material, specimen.layers, scene.shape, scene.pixel_size)
+    size = (scene.pixel_size, scene.pixel_size)
+    micrograph = Micrograph(image, size, modality=scene.modality, name=name)
+    atoms = specimen.layers[0]
+    return Simulation(micrograph, truth.labels, truth.area_nm2, truth.missing_atoms, atoms, material)
+
+
+def prepare(scene: Scene, rng: np.random.Generator) -> Specimen:
+    """Make the sheet of a scene, with its pores and defects, and what lies on it."""
+    material = MATERIALS[scene.material]
+    extent = np.array(scene.shape) * scene.pixel_size
+    carbon = _draw_carbon(scene, rng)
+    disorder = _draw_patches(scene.shape, scene.amorphous, 1.5 / scene.pixel_size, rng)
+    atoms = make_sheet(material, extent, rng, angle=scene.angle)
+    if scene.grain_angle is not None:
+        other = make_sheet(material, extent, rng, angle=(scene.angle or 0.0) + scene.grain_angle)
+        around = rng.uniform(0, 2 * np.pi)
+        normal = np.array([np.sin(around), np.cos(around)])
+        atoms = join_grains(material, atoms, other, extent * rng.uniform(0.25, 0.75, 2), normal)
+    layers = [atoms]
+    if scene.twist is not None:
+        layers.append(_lay_second(scene, material, extent, rng))
+    pores = [p for p in scene.pores if _can_be_seen(p, scene, carbon, disorder)]
+    strain = np.eye(2) + np.reshape(scene.strain, (2, 2))
+    for i, layer in enumerate(layers):
+        layer = drop_chalcogens(material, layer, scene.chalcogen_vacancies, rng)
+        if scene.dopant:
+            layer = dope(layer, scene.dopant, scene.dopants, False, rng)
+        if scene.alloy:
+            layer = dope(layer, scene.alloy, scene.alloyed, True, rng)
+        # One pore in three stops at the second layer.
+        through = pores if i == 0 else [p for p in pores if (p.centre[0] * 1e3) % 3 > 1]
+        layer = cut_pores(material, layer, through, rng)
+        layer = relax_edges(material, layer, scene.relaxation, rng)
+        if scene.amorphous > 0:
+            layer = make_amorphous(layer, _look_up(disorder, layer.positions, scene.pixel_size), rng)
+        layers[i] = layer._replace(positions=(layer.positions - extent / 2) @ strain.T + extent / 2)
+    loose, number = _scatter_adatoms(scene, material, layers[0], extent, rng)
+    return Specimen(tuple(layers), loose, number, carbon, disorder)
+
+
+def _lay_second(
+    scene: Scene, material: Material, extent: NDArray[np.float64], rng: np.random.Generator
 ) -> Atoms:
-    """Take ``missing`` atoms (metal, or C, B, N) out around a point, and what they held."""
-    occupancy = atoms.occupancy.copy()
-    counted = (sheet.both_count | ~atoms.second) & (occupancy > 0)
-    distance = np.hypot(*(atoms.positions - centre).T)
-    # Edges are ragged by a fraction of a cell.
-    ragged = distance + rng.normal(0, 0.25 * sheet.constant, len(distance)) * (missing > 2)
-    order = np.argsort(np.where(counted, ragged, np.inf))[:missing]
-    occupancy[order] = 0
-    if sheet.both_count:
-        _drop_dangling(atoms.positions, occupancy, sheet.constant, at_least=2)
-        return atoms._replace(occupancy=occupancy)
-    left = _count_neighbours(atoms.positions, occupancy * ~atoms.second, sheet.constant)
-    loose = atoms.second & ((left <= 1) | ((left == 2) & (rng.random(len(left)) < 0.3)))
-    occupancy[loose] = 0
-    return atoms._replace(occupancy=occupancy)
+    """Make a twisted layer over a half plane that holds about its share of the frame."""
+    layer = make_sheet(material, extent, rng, angle=(scene.angle or 0.0) + (scene.twist or 0.0))
+    around = rng.uniform(0, 2 * np.pi)
+    along = layer.positions @ np.array([np.sin(around), np.cos(around)])
+    kept = along <= np.quantile(along, scene.twist_cover)
+    return Atoms(*(values[kept] for values in layer))
 
 
-def _count_neighbours(
-    positions: NDArray[np.float64], occupancy: NDArray[np.int64], constant: float
-) -> NDArray[np.int64]:
-    """Nearest sites that hold an atom; sites beyond the sheet's margin count as held."""
-    tree = cKDTree(positions)
-    pairs = tree.query_pairs(constant / np.sqrt(3) * 1.2, output_type="ndarray")
-    count = np.full(len(positions), 3)
-    for here, there in ((pairs[:, 0], pairs[:, 1]), (pairs[:, 1], pairs[:, 0])):
-        np.subtract.at(count, here, (occupancy[there] == 0).astype(int))
-    return count
+def _can_be_seen(
+    pore: Pore, scene: Scene, carbon: NDArray[np.float32], disorder: NDArray[np.bool_]
+) -> bool:
+    """Whether a pore is not hidden by contamination or disorder; large ones cannot be."""
+    if pore.missing is None or pore.missing > 3 * SMALL:
+        return True
+    at = np.array([pore.centre])
+    if _look_up(disorder, at, scene.pixel_size)[0]:
+        return False
+    hidden = carbon > thick_carbon(scene.modality, mean_signal(MATERIALS[scene.material]))
+    return pore.missing > SMALL or not _look_up(hidden, at, scene.pixel_size)[0]
 
 
-def _drop_dangling(
-    positions: NDArray[np.float64], occupancy: NDArray[np.int64], constant: float, at_least: int
-) -> None:
-    """Take out, in place, atoms with fewer neighbours than ``at_least``, until none is left."""
-    while True:
-        dangling = (occupancy > 0) & (_count_neighbours(positions, occupancy, constant) < at_least)
-        if not dangling.any():
-            return
-        occupancy[dangling] = 0
+def thick_carbon(modality: str, signal: float) -> float:
+    """Thickness of carbon [nm] that scatters as much as a sheet, or blurs its phase."""
+    if modality == "haadf":
+        return signal / (CARBON_DENSITY * HAADF_CROSS_SECTION["C"])
+    return 2.0
 
 
-def find_truth(
-    sheet: Material, atoms: Atoms, shape: tuple[int, int], pixel_size: float
-) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]:
-    """Find the pores of a sheet by their definition.
-
-    Returns
-    -------
-    labels : ndarray of int32, shape (M, N)
-        A pixel belongs to the pore that covers half of it or more.
-    area_nm2 : ndarray, shape (n,)
-        Area of each pore inside the frame.
-    missing_atoms : ndarray of int, shape (n,)
-        Metal, or C, B and N.
-    """
-    fine = max(1, round(pixel_size / TRUTH_STEP))
-    step = pixel_size / fine
-    labels = np.zeros(shape, np.int32)
-    areas, counts = [], []
-    gone = atoms.positions[(atoms.occupancy == 0) & (sheet.both_count | ~atoms.second)]
-    for members in _group(gone, 2.2 * sheet.constant):
-        low = np.floor(np.maximum(members.min(axis=0) - 0.6, 0) / pixel_size).astype(int)
-        high = np.ceil((members.max(axis=0) + 0.6) / pixel_size).astype(int)
-        high = np.minimum(high, shape)
-        if (high <= low).any():
-            continue
-        origin = low * pixel_size - pixel_size / 2 + step / 2
-        free = _draw_free(sheet, atoms, origin, (high - low) * fine, step)
-        n, pieces = cv2.connectedComponents(free, connectivity=8)
-        at = np.rint((members - origin) / step).astype(int)
-        inside = ((at >= 0) & (at < free.shape)).all(axis=1)
-        hit = pieces[at[inside, 0], at[inside, 1]]
-        for piece in range(1, n):
-            if (hit == piece).any():
-                mask = (pieces == piece).reshape(high[0] - low[0], fine, high[1] - low[1], fine)
-                cover = mask.mean(axis=(1, 3)) >= 0.5
-                if cover.any():
-                    areas.append(mask.sum() * step**2)
-                    counts.append(int((hit == piece).sum()))
-                    labels[low[0] : high[0], low[1] : high[1]][cover] = len(areas)
-    return labels, np.array(areas), np.array(counts, int)
+def _look_up(
+    mask: NDArray[np.bool_], positions: NDArray[np.float64], pixel_size: float
+) -> NDArray[np.bool_]:
+    y, x = np.rint(positions / pixel_size).astype(int).T
+    return np.asarray(mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)])
 
 
-def _group(points: NDArray[np.float64], reach: float) -> list[NDArray[np.float64]]:
-    """Split points into groups whose neighbours are within reach."""
-    if len(points) == 0:
-        return []
-    from scipy.sparse.csgraph import connected_components
-
-    graph = cKDTree(points).sparse_distance_matrix(cKDTree(points), reach)
-    n, group = connected_components(graph + graph.T)
-    return [points[group == g] for g in range(n)]
-
-
-def _draw_free(
-    sheet: Material,
-    atoms: Atoms,
-    origin: NDArray[np.float64],
-    size: NDArray[np.int64],
-    step: float,
-) -> NDArray[np.uint8]:
-    """Draw the plane that neither atoms nor bonds cover, opened, on a fine grid."""
-    free = np.ones(tuple(size), np.uint8)
-    held = atoms.occupancy > 0
-    far = origin + size * step
-    near = ((atoms.positions > origin - 0.4) & (atoms.positions < far + 0.4)).all(axis=1) & held
-    points, second = atoms.positions[near], atoms.second[near]
-    # OpenCV's drawing takes fixed-point positions, x before y.
-    shift = 8
-    fixed = np.rint((points - origin) / step * 2**shift).astype(int)[:, ::-1]
-    pairs = cKDTree(points).query_pairs(sheet.constant / np.sqrt(3) * 1.2, output_type="ndarray")
-    for i, j in pairs:
-        cv2.line(
-            free, fixed[i].tolist(), fixed[j].tolist(), 0, round(BOND_WIDTH / step) - 1, cv2.LINE_8, shift
-        )
-    for at, is_second in zip(fixed.tolist(), second, strict=True):
-        radius = RADIUS[sheet.second if is_second else sheet.first]
-        cv2.circle(free, at, round((radius / step - 0.5) * 2**shift), 0, -1, cv2.LINE_8, shift)
-    r = round(OPENING_RADIUS / step)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1))
-    return np.asarray(cv2.morphologyEx(free, cv2.MORPH_OPEN, disc))
+def _scatter_adatoms(
+    scene: Scene, material: Material, atoms: Atoms, extent: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Put atoms on the sheet, and metal atoms on the edges of its pores."""
+    n = rng.poisson(scene.adatoms * extent.prod())
+    points = rng.uniform(0, extent, (n, 2))
+    number = np.full(n, ATOMIC_NUMBER[scene.adatom])
+    if scene.rim_atoms > 0:
+        left = count_neighbours(atoms.positions, atoms.occupancy, material.constant)
+        edge = (left < 3) & (atoms.occupancy > 0) & (rng.random(len(left)) < scene.rim_atoms)
+        beside = atoms.positions[edge] + rng.normal(0, 0.06, (int(edge.sum()), 2))
+        points = np.concatenate([points, beside])
+        number = np.concatenate([number, np.full(len(beside), ATOMIC_NUMBER[material.first])])
+    return points, number
 
 
-def _image_haadf(
-    sheet: Material,
-    atoms: Atoms,
-    shape: tuple[int, int],
-    pixel_size: float,
-    dose: float,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Counts of a probe with tails over atoms under uneven contamination, with Poisson noise."""
-    signal = _scatter(sheet, atoms, shape, pixel_size, 1.7, (0.07, 0.25, 0.35))
-    # A pixel over the sheet scatters 2 % of its electrons on average.
-    relative = signal / signal.mean() + 0.12 * _draw_dirt(shape, pixel_size, rng) + 0.3
-    expected = dose * pixel_size**2 * 0.02 * np.maximum(relative, 0)
-    return np.asarray(rng.poisson(expected), np.float32)
+def _draw_carbon(scene: Scene, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Thickness of contamination [nm]: a smooth film, and patches with an edge."""
+    thickness = np.zeros(scene.shape, np.float32)
+    sigma = scene.grain_size / scene.pixel_size
+    if scene.contamination > 0:
+        noise = _smooth_noise(scene.shape, sigma, rng)
+        thickness += scene.contamination * np.clip(1 + noise, 0, None)
+    if scene.patches > 0:
+        inside = _draw_patches(scene.shape, scene.patch_cover, sigma, rng).astype(np.float32)
+        soft = cv2.GaussianBlur(inside, (0, 0), max(0.15 * sigma * float(rng.uniform(0.3, 3)), 0.5))
+        rough = np.clip(1 + 0.4 * _smooth_noise(scene.shape, max(0.2 / scene.pixel_size, 0.5), rng), 0, None)
+        thickness += scene.patches * soft * rough
+    return thickness
 
 
-def _image_bf(
-    sheet: Material,
-    atoms: Atoms,
-    shape: tuple[int, int],
-    pixel_size: float,
-    dose: float,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Counts of a bright-field detector: atoms and contamination are dark, holes bright."""
-    signal = _scatter(sheet, atoms, shape, pixel_size, 1.2, (0.08, 0.25, 0.35))
-    relative = 1 - 0.12 * signal / signal.mean() - 0.02 * _draw_dirt(shape, pixel_size, rng)
-    return np.asarray(rng.poisson(dose * pixel_size**2 * np.maximum(relative, 0)), np.float32)
+def _draw_patches(
+    shape: tuple[int, int], cover: float, sigma: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    if cover <= 0:
+        return np.zeros(shape, np.bool_)
+    noise = _smooth_noise(shape, sigma, rng)
+    return np.asarray(noise >= np.quantile(noise, 1 - min(cover, 1.0)))
 
 
-#: Electron wavelength at 80 kV [nm].
-WAVELENGTH_80KV = 0.004176
-#: Phase that an atom adds, per atomic number, summed over its area [rad nm²]: chosen for contrast of
-#: some per cent, not calculated.
-PHASE_PER_Z = 4e-5
+def _smooth_noise(shape: tuple[int, int], sigma: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Noise of mean 0 and deviation 1, smooth over ``sigma`` [px]."""
+    # Drawn on a coarse grid: a Gaussian as wide as the frame would be slow.
+    step = max(1, int(sigma / 3))
+    small = [n // step + 3 for n in shape]
+    noise = cv2.GaussianBlur(rng.normal(size=small).astype(np.float32), (0, 0), sigma / step)
+    large = cv2.resize(noise, (small[1] * step, small[0] * step), interpolation=cv2.INTER_CUBIC)
+    large = large[step : step + shape[0], step : step + shape[1]]
+    return np.asarray((large - large.mean()) / max(float(large.std()), 1e-9))
 
 
-def _image_hrtem(
-    sheet: Material,
-    atoms: Atoms,
-    shape: tuple[int, int],
-    pixel_size: float,
-    dose: float,
-    rng: np.random.Generator,
-    *,
-    defocus: float = 6.0,
-    spherical: float = -20e3,
-    limit: float = 0.11,
-) -> NDArray[np.float32]:
-    """Counts of a camera: a weak phase object through the contrast transfer function.
-
-    ``defocus`` and ``spherical`` aberration in nm; the envelope falls to 1/e² at ``limit`` [nm].
-    """
-    pad = int(np.ceil(1.0 / pixel_size))
-    size = (shape[0] + 2 * pad, shape[1] + 2 * pad)
-    charge = np.array([ATOMIC_NUMBER[sheet.first], ATOMIC_NUMBER[sheet.second]], float)
-    weight = PHASE_PER_Z * charge[atoms.second.astype(int)] * atoms.occupancy / pixel_size**2
-    phase = cv2.GaussianBlur(
-        splat(atoms.positions / pixel_size + pad, weight, size), (0, 0), 0.025 / pixel_size
-    )
-    dirt = cv2.GaussianBlur(rng.normal(size=size).astype(np.float32), (0, 0), 0.06 / pixel_size)
-    cover = np.clip(
-        cv2.GaussianBlur(rng.normal(size=size).astype(np.float32), (0, 0), 1.5 / pixel_size), 0, None
-    )
-    phase += 0.15 * phase.std() * dirt / dirt.std() * cover / cover.max()
-    ky, kx = np.fft.fftfreq(size[0], pixel_size), np.fft.rfftfreq(size[1], pixel_size)
-    k2 = ky[:, None] ** 2 + kx[None] ** 2
-    chi = np.pi * WAVELENGTH_80KV * k2 * (defocus + 0.5 * spherical * WAVELENGTH_80KV**2 * k2)
-    transfer = np.sin(chi) * np.exp(-2 * (k2 * limit**2) ** 2)
-    wave = np.fft.irfft2(np.fft.rfft2(phase) * transfer, size)
-    relative = 1 + 2 * wave[pad:-pad, pad:-pad]
-    return np.asarray(rng.poisson(dose * pixel_size**2 * np.maximum(relative, 0)), np.float32)
+def expose(scene: Scene, specimen: Specimen, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Image a specimen, and record it: shape (M, N), counts or grey levels."""
+    material = MATERIALS[scene.material]
+    presence = _map_presence(scene, specimen)
+    carbon = specimen.carbon * presence
+    if scene.rim > 0:
+        carbon = carbon + scene.rim * _draw_rims(scene, presence)
+    # A wave's lens mixes what is far: the frame is imaged with a margin.
+    pad = int(np.ceil(0.6 / scene.pixel_size))
+    carbon = cv2.copyMakeBorder(carbon, pad, pad, pad, pad, cv2.BORDER_REFLECT)
+    grains = rng.poisson(np.maximum(carbon, 0) * CARBON_DENSITY * scene.pixel_size**2).astype(np.float32)
+    held = [np.repeat(layer.positions, layer.occupancy, axis=0) for layer in specimen.layers]
+    numbers = [np.repeat(layer.number, layer.occupancy) for layer in specimen.layers]
+    points = np.concatenate([*held, specimen.loose]) + pad * scene.pixel_size
+    number = np.concatenate([*numbers, specimen.loose_number])
+    expected = image_atoms(points, number, grains, scene.pixel_size, scene.modality, scene.optics)
+    expected = expected[pad:-pad, pad:-pad]
+    background = scene.recording.background * mean_signal(material) if scene.modality == "haadf" else 0.0
+    recording = scene.recording
+    if scene.clarity is not None:
+        recording = replace(recording, dose=_choose_dose(scene, expected, presence, background))
+    return record(expected, scene.pixel_size, recording, rng, background=background)
 
 
-def _scatter(
-    sheet: Material,
-    atoms: Atoms,
-    shape: tuple[int, int],
-    pixel_size: float,
-    power: float,
-    probe: tuple[float, float, float],
-) -> NDArray[np.float32]:
-    """Signal of atoms, of weight Z^power, under a probe (core, tail [nm], share of the tail)."""
-    pad = int(np.ceil(0.8 / pixel_size))
-    weights = np.array([ATOMIC_NUMBER[sheet.first], ATOMIC_NUMBER[sheet.second]]) ** power
-    weight = weights[atoms.second.astype(int)] * atoms.occupancy
-    points = splat(atoms.positions / pixel_size + pad, weight, (shape[0] + 2 * pad, shape[1] + 2 * pad))
-    core = cv2.GaussianBlur(points, (0, 0), probe[0] / pixel_size)
-    tail = cv2.GaussianBlur(points, (0, 0), probe[1] / pixel_size)
-    return np.asarray(((1 - probe[2]) * core + probe[2] * tail)[pad:-pad, pad:-pad])
+def _choose_dose(
+    scene: Scene, expected: NDArray[np.float32], presence: NDArray[np.float32], background: float
+) -> float:
+    """Dose at which the sheet's contrast is ``clarity`` times the noise of a cell."""
+    constant = MATERIALS[scene.material].constant
+    sheet = presence > 0.9
+    if sheet.mean() < 0.05:
+        sheet[:] = True
+    smooth = cv2.GaussianBlur(expected, (0, 0), constant / scene.pixel_size)
+    contrast = max(float((expected - smooth)[sheet].std()), 1e-9)
+    level = max(float(expected[sheet].mean()) + background, 1e-9)
+    return float((scene.clarity or 0.0) ** 2 * level / contrast**2 / constant**2)
 
 
-def _draw_dirt(shape: tuple[int, int], pixel_size: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Uneven contamination: smooth over 1.5 nm, of mean 0 and deviation 1."""
-    noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), 1.5 / pixel_size)
-    return np.asarray(noise / noise.std())
+def _map_presence(scene: Scene, specimen: Specimen) -> NDArray[np.float32]:
+    """Where there is a sheet: 1, and 0 where a pore is larger than some atoms."""
+    material = MATERIALS[scene.material]
+    sigma = 0.45 * material.constant / scene.pixel_size
+    pad = int(np.ceil(2 * sigma))
+    shape = (scene.shape[0] + 2 * pad, scene.shape[1] + 2 * pad)
+    positions = np.concatenate([a.positions[a.occupancy > 0] for a in specimen.layers])
+    sites = splat(positions / scene.pixel_size + pad, np.ones(len(positions)), shape)
+    whole = 2 / (material.constant**2 * np.sqrt(3) / 2) * scene.pixel_size**2
+    density = cv2.GaussianBlur(sites, (0, 0), sigma)[pad:-pad, pad:-pad] / whole
+    return np.clip((density - 0.2) / 0.35, 0, 1)
 
 
-def splat(
-    points: NDArray[np.float64], weight: NDArray[np.float64], shape: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Add weights at sub-pixel points (row, column) [px], shared by the four nearest pixels."""
-    image = np.zeros(shape, np.float64)
-    corner = np.floor(points).astype(int)
-    part = points - corner
-    for dy in (0, 1):
-        for dx in (0, 1):
-            share = np.abs(1 - dy - part[:, 0]) * np.abs(1 - dx - part[:, 1])
-            y, x = corner[:, 0] + dy, corner[:, 1] + dx
-            ok = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
-            np.add.at(image, (y[ok], x[ok]), (share * weight)[ok])
-    return np.asarray(image, np.float32)
+def _draw_rims(scene: Scene, presence: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Contamination along the edges of pores: 1 there, falling off over half a nm."""
+    held = (presence > 0.5).astype(np.uint8)
+    if held.all():
+        return np.zeros(scene.shape, np.float32)
+    distance = cv2.distanceTransform(held, cv2.DIST_L2, 3) * scene.pixel_size
+    return np.asarray(np.exp(-((distance / 0.35) ** 2)) * presence, np.float32)

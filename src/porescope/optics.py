@@ -1,0 +1,168 @@
+"""What electrons make of atoms: HAADF, BF, ABF and HRTEM images without noise, at 80 kV.
+
+An image is the share of the beam's electrons that a pixel counts. Contamination is carbon atoms at
+random places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from porescope.materials import ATOMIC_NUMBER, HAADF_CROSS_SECTION, PHASE, PHASE_WIDTH
+
+#: Electron wavelength at 80 kV [nm].
+WAVELENGTH = 0.0041757
+#: Carbon atoms in a nm³ of amorphous carbon (2 g/cm³).
+CARBON_DENSITY = 100.0
+#: Share of the beam that an atom keeps from an annular bright-field detector, per rad of its
+#: phase: chosen for the contrast of some per cent that such images have, not calculated.
+ABF_PER_PHASE = 0.5
+
+
+@dataclass(frozen=True)
+class Optics:
+    """The lens, for a probe as for a wave; lengths in nm."""
+
+    semiangle_mrad: float = 30.0  # of the probe, or of what the objective passes
+    defocus: float = 0.0  # above 0 atoms of an HRTEM image are bright
+    astigmatism: float = 0.0
+    astigmatism_angle: float = 0.0  # rad
+    spherical: float = 0.0
+    source: float = 0.035  # standard deviation of the source's image, instabilities too
+    tail: float = 0.2  # share of the probe that is far from its centre
+    tail_width: float = 0.3  # standard deviation
+
+
+def _table(values: Mapping[str, float]) -> NDArray[np.float64]:
+    table = np.zeros(max(ATOMIC_NUMBER.values()) + 1)
+    for element, value in values.items():
+        table[ATOMIC_NUMBER[element]] = value
+    return table
+
+
+_SECTIONS, _PHASES = _table(HAADF_CROSS_SECTION), _table(PHASE)
+
+
+def shift_phase(ky: NDArray[np.float64], kx: NDArray[np.float64], optics: Optics) -> NDArray[np.float64]:
+    """Phase that the lens's aberrations add at spatial frequencies [1/nm]; in rad.
+
+    Kirkland 2010, chapter 2 (doi:10.1007/978-1-4419-6533-2).
+    """
+    k2 = ky**2 + kx**2
+    twofold = np.cos(2 * optics.astigmatism_angle) * (kx**2 - ky**2) + 2 * np.sin(
+        2 * optics.astigmatism_angle
+    ) * (kx * ky)
+    defocus = optics.defocus * k2 + optics.astigmatism * twofold
+    return np.asarray(np.pi * WAVELENGTH * (defocus + 0.5 * optics.spherical * WAVELENGTH**2 * k2**2))
+
+
+def draw_probe(pixel_size: float, optics: Optics) -> NDArray[np.float32]:
+    """Intensity of the probe around its centre, of sum 1: odd shape (K, K)."""
+    fine = int(np.ceil(pixel_size / 0.03)) // 2 * 2 + 1  # odd: the middle has a pixel
+    half = int(np.ceil((0.5 + 2.0 * optics.tail_width * (optics.tail > 0)) / pixel_size))
+    n = (2 * half + 1) * fine
+    k = np.fft.fftfreq(n, pixel_size / fine)
+    ky, kx = k[:, None], k[None]
+    aperture = np.hypot(ky, kx) * WAVELENGTH <= optics.semiangle_mrad * 1e-3
+    wave = np.fft.ifft2(aperture * np.exp(-1j * shift_phase(ky, kx, optics)))
+    core = np.fft.fftshift(np.abs(wave) ** 2)
+    core = cv2.GaussianBlur(core / core.sum(), (0, 0), max(optics.source * fine / pixel_size, 0.1))
+    binned = core.reshape(2 * half + 1, fine, 2 * half + 1, fine).sum(axis=(1, 3))
+    r = (np.arange(-half, half + 1) * pixel_size) ** 2
+    tail = np.exp(-(r[:, None] + r[None]) / 2 / optics.tail_width**2)
+    probe = (1 - optics.tail) * binned / binned.sum() + optics.tail * tail / tail.sum()
+    return np.asarray(probe, np.float32)
+
+
+def splat(
+    points: NDArray[np.float64], weight: NDArray[np.float64], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Add weights at sub-pixel points (row, column) [px], shared by the four nearest pixels."""
+    corner = np.floor(points).astype(np.int64)
+    part = points - corner
+    flat, shares = [], []
+    for dy in (0, 1):
+        for dx in (0, 1):
+            y, x = corner[:, 0] + dy, corner[:, 1] + dx
+            ok = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
+            share = np.abs(1 - dy - part[:, 0]) * np.abs(1 - dx - part[:, 1]) * weight
+            flat.append((y * shape[1] + x)[ok])
+            shares.append(share[ok])
+    total = np.bincount(np.concatenate(flat), np.concatenate(shares), shape[0] * shape[1])
+    return np.asarray(total.reshape(shape), np.float32)
+
+
+def image_atoms(
+    points: NDArray[np.float64],
+    number: NDArray[np.int64],
+    carbon: NDArray[np.float32],
+    pixel_size: float,
+    modality: str,
+    optics: Optics,
+) -> NDArray[np.float32]:
+    """Image atoms and contamination.
+
+    Parameters
+    ----------
+    points : ndarray, shape (K, 2)
+        Atoms (row, column) [nm] in the frame of ``carbon``.
+    number : ndarray of int, shape (K,)
+        Atomic numbers.
+    carbon : ndarray, shape (M, N)
+        Atoms of contamination in each pixel.
+    pixel_size : float
+        [nm]
+    modality : {"haadf", "bf", "abf", "hrtem"}
+    optics : Optics
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        Share of the electrons counted.
+
+    Notes
+    -----
+    HAADF adds the cross-sections of atoms under the probe's intensity. BF and HRTEM are a phase
+    object seen through the lens; BF by reciprocity, its aperture the probe's, so that both obey one
+    formula (Kirkland 2010, doi:10.1007/978-1-4419-6533-2). ABF is taken as incoherent.
+    """
+    if modality in ("haadf", "abf"):
+        table = _SECTIONS if modality == "haadf" else _PHASES * ABF_PER_PHASE
+        weights = splat(points / pixel_size, table[number], carbon.shape)
+        weights += np.float32(table[ATOMIC_NUMBER["C"]]) * carbon
+        signal = cv2.filter2D(
+            weights / pixel_size**2, -1, draw_probe(pixel_size, optics), borderType=cv2.BORDER_REFLECT
+        )
+        return np.maximum(signal, 0) if modality == "haadf" else np.exp(-signal)
+    phase = splat(points / pixel_size, _PHASES[number], carbon.shape)
+    phase += np.float32(_PHASES[ATOMIC_NUMBER["C"]]) * carbon
+    return _image_wave(phase / pixel_size**2, pixel_size, modality, optics)
+
+
+def _image_wave(
+    phase: NDArray[np.float32], pixel_size: float, modality: str, optics: Optics
+) -> NDArray[np.float32]:
+    """Intensity behind the lens of a wave that an object gave this phase [rad]."""
+    shape = phase.shape
+    size = [fft.next_fast_len(n) for n in shape]
+    pads = [(0, s - n) for s, n in zip(size, shape, strict=True)]
+    phase = cv2.GaussianBlur(phase, (0, 0), max(PHASE_WIDTH / pixel_size, 0.1))
+    phase = np.pad(phase, pads, mode="reflect")
+    ky, kx = (np.fft.fftfreq(n, pixel_size) for n in size)
+    ky, kx = ky[:, None], kx[None]
+    limit = optics.semiangle_mrad * 1e-3 / WAVELENGTH
+    k = np.hypot(ky, kx) / limit
+    # A camera's image fades towards the information limit; a probe's aperture has an edge.
+    envelope = np.exp(-2 * k**4) if modality == "hrtem" else 1 / (1 + np.exp((k - 1) / 0.02))
+    transfer = (envelope * np.exp(-1j * shift_phase(ky, kx, optics))).astype(np.complex64)
+    wave = fft.ifft2(fft.fft2(np.exp(1j * phase).astype(np.complex64)) * transfer)
+    intensity = (wave.real**2 + wave.imag**2)[: shape[0], : shape[1]]
+    if modality == "bf":
+        intensity = cv2.GaussianBlur(intensity, (0, 0), max(optics.source / pixel_size, 0.1))
+    return np.asarray(intensity, np.float32)

@@ -1,0 +1,365 @@
+"""Train the network on simulated micrographs, on labelled ones too, and export it to ONNX.
+
+The only module that imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from porescope import processes
+from porescope.files import write_whole
+from porescope.materials import MATERIALS
+from porescope.network import CELL_PX, MODES, rescale, standardize
+from porescope.scenes import draw_scene, make_generator
+from porescope.simulation import expose, mean_signal, prepare, thick_carbon
+from porescope.truth import find_truth
+
+#: Side of a simulated field, and of what is cut from it for a step [px].
+FIELD, CROP = 256, 192
+#: Truth for training is drawn this fine [nm].
+STEP = 0.01
+#: A pore's pixels weigh as many times more as it is smaller than this [px], at most `MOST_WEIGHT`.
+EVEN_AREA, MOST_WEIGHT = 400.0, 4.0
+#: Steps from one set of new fields to the next, how many fields that is, how many sets are kept.
+ROUND, NEW_FIELDS, KEPT_ROUNDS = 150, 300, 10
+#: Marks pixels of which it is not known whether they are usable.
+UNKNOWN = 255
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is trained."""
+
+    minutes: float | None = None  # until the learning rate is 0
+    steps: int | None = None  # the same, in steps
+    seed: int = 0
+    batch: int = 8
+    rate: float = 2e-3  # highest learning rate
+    channels: tuple[int, ...] = (16, 32, 64, 96, 128)
+    own_share: float = 0.5  # of labelled images in a batch, where there are any
+
+
+class Sample(NamedTuple):
+    """A field for training, at the network's scale; all of shape (M, N)."""
+
+    image: NDArray[np.float16]  # standardized
+    cover: NDArray[np.uint8]  # 255 × share of the pixel that is pore
+    weight: NDArray[np.uint8]  # 16 × weight of the pixel
+    unusable: NDArray[np.uint8]  # 1: contamination or disorder hides the sheet
+    mode: int  # index into `MODES`
+
+
+class Net(nn.Module):
+    """A small U-Net on pixels taken 2 × 2 together: image, mode → pore, unusable."""
+
+    def __init__(self, channels: Sequence[int], norm: bool = True) -> None:
+        super().__init__()
+        ins = [4 + len(MODES) - 1, *channels[:-1]]
+        self.down = nn.ModuleList(_double(i, o, norm) for i, o in zip(ins, channels, strict=True))
+        pairs = list(zip(channels[:0:-1], channels[-2::-1], strict=True))
+        self.up = nn.ModuleList(_double(below + here, here, norm) for below, here in pairs)
+        self.head = nn.Conv2d(channels[0], 8, 1)
+
+    def forward(self, image: Tensor, mode: Tensor) -> Tensor:
+        """Logits of shape (B, 2, M, N) of images (B, 1, M, N) and their modes (B, modes − 1)."""
+        x = functional.pixel_unshuffle(image, 2)
+        planes = mode[:, :, None, None] + torch.zeros_like(x[:, :1])
+        x = torch.cat([x, planes], 1)
+        kept = []
+        for i, block in enumerate(self.down):
+            x = block(x if i == 0 else functional.max_pool2d(x, 2))
+            kept.append(x)
+        for block, beside in zip(self.up, kept[-2::-1], strict=True):
+            x = block(torch.cat([functional.interpolate(x, scale_factor=2.0), beside], 1))
+        return functional.pixel_shuffle(self.head(x), 2)
+
+
+def _double(ins: int, outs: int, norm: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for i in (ins, outs):
+        layers += [nn.Conv2d(i, outs, 3, padding=1), nn.BatchNorm2d(outs) if norm else nn.Identity(), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def make_sample(purpose: str, seed: int, index: int) -> Sample:
+    """Draw a field at random, rescaled as the network sees it."""
+    rng = make_generator(purpose, index, seed)
+    cell = CELL_PX * float(rng.uniform(0.75, 1.35) if rng.random() < 0.2 else np.exp(rng.normal(0, 0.05)))
+    kind = rng.random()
+    native = cell
+    if kind < 0.07:
+        native = cell = float(rng.uniform(1.2, 3))
+    elif kind < 0.35:
+        native = float(rng.uniform(4.5, 8))
+    elif kind < 0.55:
+        native = float(rng.uniform(8, 13))
+    side = round(FIELD * native / cell)
+    scene = draw_scene(rng, (side, side), native)
+    specimen = prepare(scene, rng)
+    image = standardize(rescale(expose(scene, specimen, rng), (FIELD, FIELD)), scene.modality)
+    coarse = scene.pixel_size * side / FIELD
+    shift = (scene.pixel_size - coarse) / 2
+    layers = [layer._replace(positions=layer.positions + shift) for layer in specimen.layers]
+    step = min(STEP * max(coarse / 0.04, 1.0), coarse / 3)
+    truth = find_truth(MATERIALS[scene.material], layers, (FIELD, FIELD), coarse, step=step)
+    thick = thick_carbon(scene.modality, mean_signal(MATERIALS[scene.material]))
+    hidden = (specimen.disorder | (specimen.carbon > thick)).astype(np.float32)
+    unusable = (rescale(hidden, (FIELD, FIELD)) > 0.5) & (truth.cover < 0.5)
+    return Sample(
+        image.astype(np.float16),
+        np.rint(truth.cover * 255).astype(np.uint8),
+        weigh(truth.labels),
+        unusable.astype(np.uint8),
+        MODES.index(scene.modality if scene.modality != "abf" else "bf"),
+    )
+
+
+def weigh(labels: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Weigh pixels so that a small pore, with what is around, counts almost as a large one does."""
+    weight = np.ones(labels.shape, np.float32)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    areas = np.bincount(labels.ravel())
+    for label in np.argsort(-areas[1:]) + 1:
+        if 0 < areas[label] < EVEN_AREA:
+            near = cv2.dilate((labels == label).astype(np.uint8), disc) > 0
+            weight[near] = min(EVEN_AREA / areas[label], MOST_WEIGHT)
+    return np.rint(16 * weight).astype(np.uint8)
+
+
+def make_samples(purpose: str, seed: int, indices: Sequence[int]) -> list[Sample]:
+    """Draw many fields; what a worker does."""
+    cv2.setNumThreads(1)
+    return [make_sample(purpose, seed, i) for i in indices]
+
+
+def _draw_batch(
+    samples: Sequence[Sample], own: Sequence[Sample], plan: Plan, step: int
+) -> tuple[Tensor, ...]:
+    """Cut, turn and vary: image, mode, cover, weight, unusable."""
+    rng = np.random.default_rng([9, plan.seed, step])
+    rows: list[list[NDArray[Any]]] = []
+    for i in range(plan.batch):
+        pool = own if own and i < plan.batch * plan.own_share else samples
+        sample = pool[int(rng.integers(len(pool)))]
+        y, x = (int(rng.integers(n - CROP + 1)) for n in sample.image.shape)
+        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+        arrays = [a[y : y + CROP, x : x + CROP] for a in sample[:4]]
+        arrays = [np.rot90(a[::-1] if mirror else a, turns) for a in arrays]
+        image = arrays[0].astype(np.float32) * np.exp(rng.normal(0, 0.12)) + rng.normal(0, 0.15)
+        mode = np.eye(len(MODES), dtype=np.float32)[sample.mode, 1:]
+        rows.append([image[None], mode, *(np.ascontiguousarray(a) for a in arrays[1:])])
+    image, mode, cover, weight, unusable = (torch.from_numpy(np.stack(c)) for c in zip(*rows, strict=True))
+    return image.float(), mode, cover.float() / 255, weight.float() / 16, unusable
+
+
+def measure_loss(logits: Tensor, cover: Tensor, weight: Tensor, unusable: Tensor) -> Tensor:
+    """Cross-entropy and half a Dice, each pore weighed alike; a fifth for what is unusable."""
+    pore = logits[:, 0]
+    entropy = (functional.binary_cross_entropy_with_logits(pore, cover, reduction="none") * weight).mean()
+    p = torch.sigmoid(pore)
+    dice = 1 - (2 * (weight * p * cover).sum() + 1) / ((weight * (p + cover)).sum() + 1)
+    known = unusable != UNKNOWN
+    other = functional.binary_cross_entropy_with_logits(logits[:, 1][known], unusable[known].float())
+    return entropy + 0.5 * dice + 0.2 * (other if bool(known.any()) else 0.0)
+
+
+class Trainer:
+    """A network being trained, with all that a checkpoint holds."""
+
+    def __init__(self, plan: Plan, start: dict[str, Tensor] | None = None) -> None:
+        torch.manual_seed(plan.seed)
+        self.plan = plan
+        self.net = Net(plan.channels, norm=start is None).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if start is not None:
+            self.net.load_state_dict(start)
+        self.mean = Net(plan.channels, norm=start is None)
+        self.mean.load_state_dict(self.net.state_dict())
+        self.mean.eval()
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=plan.rate, weight_decay=1e-4)
+        self.step, self.seconds = 0, 0.0
+
+    @property
+    def progress(self) -> float:
+        """Share of the training done."""
+        parts = [0.0]
+        if self.plan.steps:
+            parts.append(self.step / self.plan.steps)
+        if self.plan.minutes:
+            parts.append(self.seconds / 60 / self.plan.minutes)
+        return min(max(parts), 1.0)
+
+    def learn(self, batch: tuple[Tensor, ...]) -> float:
+        """Take one step; give the loss."""
+        began = time.monotonic()
+        image, mode, cover, weight, unusable = batch
+        warm = min(1.0, (self.step + 1) / 200)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.rate * warm * (0.5 + 0.5 * np.cos(np.pi * self.progress))
+        self.net.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.net(image.contiguous(memory_format=torch.channels_last), mode)
+        loss = measure_loss(logits.float(), cover, weight, unusable)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        keep = min(0.999, self.step / (self.step + 10))
+        with torch.no_grad():
+            for mine, theirs in zip(
+                self.mean.state_dict().values(), self.net.state_dict().values(), strict=True
+            ):
+                if mine.dtype.is_floating_point:
+                    mine.lerp_(theirs, 1 - keep)
+        self.seconds += time.monotonic() - began
+        return loss.item()
+
+    def validate(self, samples: Sequence[Sample]) -> dict[str, float]:
+        """Loss of the averaged network on fields of their own, by mode."""
+        losses: dict[str, list[float]] = {}
+        with torch.no_grad():
+            for s in samples:
+                mode = torch.eye(len(MODES))[s.mode, 1:][None]
+                logits = self.mean(torch.from_numpy(s.image.astype(np.float32))[None, None], mode)
+                arrays = (torch.from_numpy(a)[None] for a in (s.cover, s.weight, s.unusable))
+                cover, weight, unusable = arrays
+                loss = measure_loss(logits, cover / 255, weight / 16, unusable)
+                losses.setdefault(MODES[s.mode], []).append(float(loss))
+        return {mode: float(np.mean(values)) for mode, values in sorted(losses.items())}
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        state = {
+            "plan": asdict(self.plan), "net": self.net.state_dict(), "mean": self.mean.state_dict(),
+            "optimizer": self.optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
+        }  # fmt: skip
+        with write_whole(path) as part:
+            torch.save(state, part)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        state = torch.load(path, weights_only=True)
+        for name in ("net", "mean", "optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def train(
+    plan: Plan,
+    folder: Path,
+    *,
+    own: Sequence[Sample] = (),
+    start: dict[str, Tensor] | None = None,
+    on_round: Callable[[Trainer, float, dict[str, float]], None] = lambda *_: None,
+) -> Trainer:
+    """Train until the plan is done; goes on from ``folder/checkpoint.pt`` where there is one."""
+    trainer = Trainer(plan, start)
+    checkpoint = folder / "checkpoint.pt"
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    validation = make_samples("validation", 0, range(64))
+    kept: list[list[Sample]] = []
+    saved = time.monotonic()
+    with processes.start_pool(1) as pool:
+        rounds = _draw_rounds(pool, plan, trainer.step // ROUND)
+        while trainer.progress < 1:
+            kept = [*kept, next(rounds)][-KEPT_ROUNDS:]
+            samples = [sample for part in kept for sample in part]
+            losses = []
+            for _ in range(ROUND):
+                losses.append(trainer.learn(_draw_batch(samples, own, plan, trainer.step)))
+                if trainer.progress >= 1:
+                    break
+            scores = trainer.validate(validation) if trainer.step // ROUND % 10 == 0 else {}
+            on_round(trainer, float(np.mean(losses)), scores)
+            if time.monotonic() - saved > 240 or trainer.progress >= 1:
+                trainer.save(checkpoint)
+                saved = time.monotonic()
+    return trainer
+
+
+def _draw_rounds(pool: ProcessPoolExecutor, plan: Plan, first: int) -> Iterator[list[Sample]]:
+    """New fields, drawn while the network learns from the last."""
+    part = 25
+
+    def ask(number: int) -> list[Future[list[Sample]]]:
+        starts = range(number * NEW_FIELDS, (number + 1) * NEW_FIELDS, part)
+        return [pool.submit(make_samples, "training", plan.seed, range(s, s + part)) for s in starts]
+
+    waiting = ask(first)
+    number = first
+    while True:
+        samples = [sample for future in waiting for sample in future.result()]
+        number += 1
+        waiting = ask(number)
+        yield samples
+
+
+def fold(net: Net, channels: Sequence[int]) -> Net:
+    """Put each normalization into the convolution before it: the same network without any."""
+    plain = Net(channels, norm=False)
+    state = {}
+    for name, module in net.named_modules():
+        if not isinstance(module, nn.Sequential):
+            continue
+        for i, layer in enumerate(module):
+            if isinstance(layer, nn.Conv2d):
+                weight, bias = layer.weight.detach(), layer.bias.detach()  # type: ignore[union-attr]
+                after = module[i + 1]
+                if isinstance(after, nn.BatchNorm2d):
+                    scale = after.weight / torch.sqrt(after.running_var + after.eps)  # type: ignore[operator]
+                    weight = weight * scale.detach()[:, None, None, None]
+                    bias = ((bias - after.running_mean) * scale + after.bias).detach()
+                state[f"{name}.{i}.weight"], state[f"{name}.{i}.bias"] = weight, bias
+    state["head.weight"], state["head.bias"] = net.head.weight.detach(), net.head.bias.detach()  # type: ignore[union-attr]
+    plain.load_state_dict(state)
+    return plain.eval()
+
+
+class _Probabilities(nn.Module):
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor, mode: Tensor) -> Tensor:
+        return torch.sigmoid(self.net(image, mode))
+
+
+def export_model(trainer: Trainer, path: Path, card: dict[str, Any]) -> None:
+    """Write the averaged network as ONNX with its card inside."""
+    import onnx
+
+    net = _Probabilities(fold(trainer.mean, trainer.plan.channels))
+    example = (torch.zeros(1, 1, 64, 96), torch.zeros(1, len(MODES) - 1))
+    axes = {"image": {0: "batch", 2: "rows", 3: "columns"}, "mode": {0: "batch"}}
+    with write_whole(path) as part:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter that needs no further package is the old one
+            torch.onnx.export(
+                net, example, str(part), input_names=["image", "mode"], output_names=["probability"],
+                dynamic_axes={**axes, "probability": axes["image"]}, opset_version=17, dynamo=False,
+            )  # fmt: skip
+        model = onnx.load(str(part))
+        about = {
+            "porescope": version("porescope"), "cell_px": CELL_PX, "modes": MODES,
+            "plan": asdict(trainer.plan), "steps": trainer.step, "minutes": round(trainer.seconds / 60, 1),
+            **card,
+        }  # fmt: skip
+        onnx.helper.set_model_props(model, {"porescope": json.dumps(about)})
+        onnx.save(model, str(part))
