@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: setup demo test check bench docs format clean
+.PHONY: setup demo test check bench bench-accuracy docs format clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,10 @@ check: setup
 # The full-resolution search takes minutes: make bench FULL=1
 bench: setup
 	FULL=$(FULL) $(BIN)/python -m pytest benchmarks --benchmark-enable -s -p no:cacheprovider -o testpaths=benchmarks $(if $(FULL),,-m "not full")
+
+# Every method on the simulated benchmark and on the published images: the tables of docs/accuracy.md.
+bench-accuracy: setup
+	$(BIN)/python benchmarks/accuracy.py
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -23,7 +23,7 @@ def require(present: bool, what: str) -> None:
         return
     if os.environ.get("PORESCOPE_REQUIRE") == "all":
         pytest.fail(f"{what} is missing, but PORESCOPE_REQUIRE=all", pytrace=False)
-    pytest.skip(f"{what} is missing")
+    pytest.skip(f"{what} is missing", allow_module_level=True)
 
 
 @pytest.fixture(scope="session")

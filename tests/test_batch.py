@@ -23,7 +23,10 @@ RECIPE = Recipe()
 
 
 def save_simulated(folder: Path, name: str, seed: int = 1, frames: int = 1, **options: int) -> Path:
-    drawn = [simulate(shape=(180, 220), pores=3, seed=seed + i, **options) for i in range(frames)]
+    drawn = [
+        simulate(shape=(180, 220), pores=3, max_missing=40, dose=2e6, seed=seed + i, **options)
+        for i in range(frames)
+    ]
     stack = np.stack([d.micrograph.image for d in drawn]).astype(np.uint16)
     size = 1 / drawn[0].micrograph.pixel_size[0]
     path = folder / name

@@ -71,8 +71,16 @@ def test_detect_writes_what_the_contract_says(tmp_path: Path) -> None:
     images = pd.read_csv(tmp_path / "out" / "images.csv")
     assert images.frame.tolist() == [0, 0, 1] and images.image.tolist() == ["one", "two", "two"]
     record = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert record["recipe"]["grid"] == 10 and record["inputs"][0]["sha256"] == images.sha256[0]
-    assert "recipe ws2, the default" in result.output and "taken as HAADF" in result.output
+    assert record["method"] == "network" and len(record["model"]["sha256"]) == 64
+    assert record["inputs"][0]["sha256"] == images.sha256[0]
+    assert "Method: network" in result.output and "taken as HAADF" in result.output
+
+
+def test_a_recipe_means_the_threshold_method(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    assert run("detect", path, "-o", tmp_path / "out", "--recipe", "ws2").exit_code == 0
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["method"] == "threshold" and record["recipe"]["grid"] == 10 and record["model"] is None
 
 
 def test_no_images_leaves_out_pictures(tmp_path: Path) -> None:
@@ -120,6 +128,10 @@ def test_a_forged_run_file_cannot_delete_elsewhere(tmp_path: Path) -> None:
         (["one.tif", "--recipe", "nope"], "'nope' is none of"),
         (["one.tif", "--pixel-size", "-1"], "--pixel-size must be above 0 nm"),
         (["one.tif", "--method", "magic"], "magic"),
+        (["one.tif", "--method", "network", "--recipe", "ws2"], "takes no --recipe"),
+        (["one.tif", "--method", "lattice", "--turned"], "belong to the network"),
+        (["one.tif", "--model", "one.tif"], "is no network of porescope's"),
+        (["one.tif", "--model", "none.onnx"], "none.onnx cannot be read"),
         (["one.tif", "-o", "one.tif"], "is a file"),
     ],
 )
@@ -189,4 +201,4 @@ def test_demo_uses_the_published_images_where_they_are(tmp_path: Path, data: Pat
     monkeypatch.setenv("PORESCOPE_DATA", str(data))
     result = run("demo", "-o", tmp_path / "demo")
     assert result.exit_code == 0, result.output
-    assert "15 of 17 pores found, 0 false" in result.output
+    assert "16 of 17 pores found, 1 false" in result.output

@@ -207,7 +207,7 @@ def test_calibrating_keeps_the_pores_and_shrinks_the_areas(ws2: Path, tmp_path: 
 
 
 def test_the_lattice_method_and_structure_on_the_command_line(tmp_path: Path) -> None:
-    path = save_simulated(tmp_path, "one.tif", max_missing=30)
+    path = save_simulated(tmp_path, "one.tif")
     out = tmp_path / "out"
     result = run("detect", path, "-o", out, "--method", "lattice", "--material", "WS2", "--structure")
     assert result.exit_code == 0, result.output

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from porescope import processes
 from porescope.calibration import calibrate, check_calibration
-from porescope.detection import detect
+from porescope.detection import Detection, detect_by
 from porescope.files import hash_file, name_files, printable, write_whole
 from porescope.lattice import Lattice, find_lattice
 from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, is_counted, measure_columns
 from porescope.micrograph import Micrograph, read_all
 from porescope.recipe import Recipe
-from porescope.sites import Sites, build_structure, count_missing, detect_by_lattice, find_sites
+from porescope.sites import Sites, build_structure, count_missing, find_sites
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ IMAGE_COLUMNS = {
     "pixel_size_nm": "float64", "pixel_size_header_nm": "float64", "pixel_size_source": "str",
     "lattice_constant_nm": "float64", "n_pores": "Int64", "n_border": "Int64",
     "density_per_um2": "float64", "porosity": "float64", "median_diameter_nm": "float64",
-    "method": "str", "status": "str", "message": "str",
+    "clean_fraction": "float64", "method": "str", "status": "str", "message": "str",
 }  # fmt: skip
 
 
@@ -51,9 +51,11 @@ class Job:
     """What is done to every file of a run."""
 
     out: Path
-    recipe: Recipe
-    method: str = "threshold"
-    lattice: bool = False  # whether to look for one
+    recipe: Recipe | None = None  # with one the method is threshold
+    method: str = "network"
+    model: Path | None = None  # in place of the shipped network
+    turned: bool = False  # whether the network sees each image in its eight orientations
+    lattice: bool = True  # whether to look for one
     material: str | None = None
     calibrate: bool = False  # by the lattice
     structure: bool = False
@@ -62,6 +64,10 @@ class Job:
     overlays: bool = True
     rois: bool = False
     geojson: bool = False
+
+    def __post_init__(self) -> None:
+        if self.recipe is not None:
+            object.__setattr__(self, "method", "threshold")
 
 
 class Result(NamedTuple):
@@ -193,17 +199,37 @@ def _process(micrograph: Micrograph, sha256: str, job: Job, picture: bool) -> Re
     crystal = None
     if job.lattice:
         micrograph, crystal, messages = _look_for_lattice(micrograph, job)
-    if job.method == "lattice":
-        labels = detect_by_lattice(micrograph, crystal.lattice if crystal else None)
-    else:
-        labels = detect(micrograph, job.recipe)
-    pores = measure_columns(micrograph, labels)
+    found = _detect(micrograph, crystal.lattice if crystal else None, job)
+    labels = found.labels
+    if found.message and found.message not in messages:
+        messages.append(found.message)
+    pores = measure_columns(micrograph, labels, found.probability)
+    if found.confidence is not None:
+        pores["confidence"] = found.confidence
     if crystal and crystal.sites and job.material:
         material = MATERIALS[job.material]
         pores["missing_atoms"] = count_missing(crystal.sites, labels, crystal.lattice, material)
     outputs, pictures = _write_image(micrograph, labels, pores, crystal, job, picture)
     row = _image_row(micrograph, labels, pores, crystal, sha256, job, messages)
+    row["clean_fraction"] = found.clean_fraction
     return Result(row, pores, outputs, pictures)
+
+
+def _detect(micrograph: Micrograph, lattice: Lattice | None, job: Job) -> Detection:
+    """Find pores as the job says; a model whose file is no ONNX is a Mask R-CNN."""
+    if job.model is not None and job.model.suffix == ".pt":
+        from porescope.maskrcnn import find_pores
+
+        return Detection(*find_pores(micrograph, job.model, lattice=lattice, material=job.material))
+    return detect_by(
+        job.method,
+        micrograph,
+        lattice=lattice,
+        recipe=job.recipe,
+        material=job.material,
+        model=job.model,
+        turned=job.turned,
+    )
 
 
 class Crystal(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from porescope import cli_tuning
+from porescope import cli_simulation, cli_tuning
 from porescope.console import Modality, say, stop
 
 if TYPE_CHECKING:
     from porescope.batch import Census, Job
-    from porescope.recipe import Recipe
 
 app = typer.Typer(
     name="porescope",
@@ -26,11 +24,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_tuning.app)
+app.add_typer(cli_simulation.app)
 
 
 class Method(enum.StrEnum):
     """How pores are found."""
 
+    network = "network"
     threshold = "threshold"
     lattice = "lattice"
 
@@ -62,6 +62,12 @@ def detect(
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Parameters of the threshold method.")
     ] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A network of your own (porescope train).")
+    ] = None,
+    turned: Annotated[
+        bool, typer.Option("--turned", help="Network: average over eight orientations; slower, surer.")
+    ] = False,
     modality: Annotated[Modality, typer.Option(help="How the images were taken.")] = Modality.auto,
     pixel_size: Annotated[
         float | None, typer.Option(metavar="NM", help="Pixel size, in place of the files' own.")
@@ -75,7 +81,10 @@ def detect(
     ] = Calibration.header,
     lattice: Annotated[
         bool | None,
-        typer.Option("--lattice/--no-lattice", help="Look for the lattice; default unless --no-images."),
+        typer.Option(
+            "--lattice/--no-lattice",
+            help="Look for the lattice; default but for --method threshold --no-images.",
+        ),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
@@ -100,25 +109,25 @@ def detect(
     if workers > 1:
         prepare_workers("porescope.batch", "porescope.export", "rsciio.digitalmicrograph", "tifffile")
     from porescope.batch import Job
+    from porescope.detection import DEFAULT_RECIPE
     from porescope.recipe import load_recipe
 
-    if method is Method.lattice and recipe is not None:
-        stop("--method lattice takes no --recipe")
-    if method is None and recipe is None:
-        say("Method: threshold with the recipe ws2, the default today (tuned on HAADF of WS2).")
     try:
+        chosen = _choose_method(method, recipe, model, turned)
         job = Job(
             out=out,
-            recipe=load_recipe(recipe or "ws2"),
+            recipe=load_recipe(recipe or DEFAULT_RECIPE) if chosen is Method.threshold else None,
+            method=chosen.value,
+            model=model,
+            turned=turned,
             modality=modality.value,
             pixel_size=pixel_size,
             overlays=images,
             rois=rois,
             geojson=geojson,
-            method=(method or Method.threshold).value,
             material=material,
             calibrate=calibrate is Calibration.lattice,
-            lattice=_wants_lattice(lattice, method, material, calibrate, images),
+            lattice=_wants_lattice(lattice, chosen, material, calibrate, images),
             structure=structure,
         )
         _check_job(job)
@@ -130,12 +139,32 @@ def detect(
         raise typer.Exit(1)
 
 
+def _choose_method(method: Method | None, recipe: str | None, model: Path | None, turned: bool) -> Method:
+    """Choose how pores are found: the network, unless a recipe is given; load what it needs."""
+    chosen = method or (Method.threshold if recipe is not None else Method.network)
+    if recipe is not None and chosen is not Method.threshold:
+        raise ValueError(f"--method {chosen.value} takes no --recipe")
+    if chosen is not Method.network and (model is not None or turned):
+        raise ValueError(f"--model and --turned belong to the network, not to --method {chosen.value}")
+    if chosen is Method.network and (model is None or model.suffix != ".pt"):
+        from porescope.network import load_model
+
+        load_model(model)
+    if model is not None and not model.is_file():
+        raise ValueError(f"--model {model} is not a file")
+    if chosen is Method.network and method is None:
+        say(f"Method: network ({model.name if model else 'the shipped one'}), which needs no labels.")
+    return chosen
+
+
 def _wants_lattice(
-    asked: bool | None, method: Method | None, material: str | None, calibrate: Calibration, images: bool
+    asked: bool | None, method: Method, material: str | None, calibrate: Calibration, images: bool
 ) -> bool:
     if asked is not None:
         return asked
-    return images or material is not None or method is Method.lattice or calibrate is Calibration.lattice
+    return (
+        images or method is not Method.threshold or material is not None or calibrate is Calibration.lattice
+    )
 
 
 def _check_job(job: Job) -> None:
@@ -231,40 +260,6 @@ def _summarise(row: Mapping[Any, Any]) -> tuple[str, ...]:
 
 
 @app.command()
-def simulate(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the images.")],
-    material: Annotated[str, typer.Option(help="WS2, MoS2, WSe2, MoSe2, graphene or hBN.")] = "WS2",
-    pores: Annotated[int, typer.Option(min=0, help="Pores in an image.")] = 5,
-    max_missing: Annotated[int, typer.Option(min=1, help="Most atoms that a pore lacks.")] = 20,
-    dose: Annotated[float, typer.Option(help="Electrons per nm².")] = 5e5,
-    modality: Annotated[str, typer.Option(help="haadf, bf or hrtem.")] = "haadf",
-    pixel_size: Annotated[float, typer.Option(metavar="NM", help="Pixel size.")] = 0.04,
-    rows: Annotated[int, typer.Option(min=1)] = 512,
-    columns: Annotated[int, typer.Option(min=1)] = 512,
-    count: Annotated[int, typer.Option(min=1, help="Number of images, seeds counted on.")] = 1,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace earlier images.")] = False,
-) -> None:
-    """Draw micrographs with known pores: image, truth (labels and table), atoms."""
-    from porescope.export import save_simulation
-    from porescope.simulation import simulate as draw
-
-    try:
-        for one in range(seed, seed + count):
-            name = f"{material}_{modality}_{one}"
-            if (out / f"{name}.tif").exists() and not overwrite:
-                raise ValueError(f"{out / name}.tif exists; give another -o or say --overwrite")
-            drawn = draw(
-                material, shape=(rows, columns), pixel_size=pixel_size, pores=pores, max_missing=max_missing,
-                dose=dose, modality=modality, seed=one, name=name,
-            )  # fmt: skip
-            note = f"seed {one}, {shlex.join(sys.argv[1:])}"
-            typer.echo(", ".join(save_simulation(out, drawn, note)))
-    except (ValueError, OSError) as error:
-        stop(str(error))
-
-
-@app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("demo"),
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
@@ -272,33 +267,24 @@ def demo(
     """Detect and score pores in published or simulated images, and write a report."""
     from porescope.batch import Job
     from porescope.demo import find_images
-    from porescope.recipe import load_recipe
 
     try:
-        recipe = load_recipe("ws2")
         images, standards = find_images(out / "simulated", say)
-        census = _run(images, Job(out=out, recipe=recipe), 1, overwrite)
-        _print_scores(images, standards, recipe)
+        census = _run(images, Job(out=out), 1, overwrite)
+        _print_scores(out, standards)
     except (ValueError, OSError) as error:
         stop(str(error))
     _print_summary(census, out)
 
 
-def _print_scores(images: Sequence[Path], folder: Path, recipe: Recipe) -> None:
-    from porescope.detection import detect as detect_pores
-    from porescope.micrograph import read
-    from porescope.scoring import score
-    from porescope.standards import find_standards, read_standard
+def _print_scores(out: Path, folder: Path) -> None:
+    from porescope.scoring import score_results
 
-    scores = []
-    for image, standard in find_standards(images, folder).items():
-        micrograph = read(image)
-        truth = read_standard(standard, micrograph.image.shape)
-        scores.append(score(truth, detect_pores(micrograph, recipe), micrograph.pixel_size))
-    if scores:
-        pooled = sum(scores[1:], scores[0])
-        mean = [sum(getattr(s, name) for s in scores) / len(scores) for name in ("precision", "recall")]
-        say(
-            f"Against the standards: {pooled.found} of {pooled.found + pooled.missed} pores found, "
-            f"{pooled.false} false; pixel precision {mean[0]:.2f}, recall {mean[1]:.2f} (means of images)."
-        )
+    scores = list(score_results(out, folder).values())
+    pooled = sum(scores[1:], scores[0])
+    mean = [sum(getattr(s, name) for s in scores) / len(scores) for name in ("precision", "recall", "f1")]
+    say(
+        f"Against the standards: {pooled.found} of {pooled.found + pooled.missed} pores found, "
+        f"{pooled.false} false; pixel precision {mean[0]:.2f}, recall {mean[1]:.2f}, F1 {mean[2]:.2f} "
+        "(means of images)."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files import write_whole
+from porescope.series import Tile
 from porescope.simulation import Simulation
 
 
@@ -178,3 +180,21 @@ def save_simulation(folder: Path, drawn: Simulation, note: str) -> list[str]:
         with write_whole(folder / name) as part:
             write(part)
     return list(writers)
+
+
+def save_stage(folder: Path, name: str, tiles: Sequence[Tile]) -> str:
+    """Write where the stage was for each tile of a sheet; give the file's name."""
+    import pandas as pd
+
+    rows = [
+        {
+            "image": tile.simulation.micrograph.name,
+            "stage_y_nm": tile.stage_nm[0], "stage_x_nm": tile.stage_nm[1],
+            "true_y_nm": tile.true_nm[0], "true_x_nm": tile.true_nm[1],
+        }
+        for tile in tiles
+    ]  # fmt: skip
+    file = f"{name}_stage.csv"
+    with write_whole(folder / file) as part:
+        pd.DataFrame(rows).to_csv(part, index=False, float_format="%.6g")
+    return file

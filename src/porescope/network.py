@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.lattice import Lattice
+from porescope.materials import MATERIALS
+from porescope.micrograph import Micrograph
+from porescope.segmentation import label_regions
+
+#: The network in the package.
+SHIPPED = Path(__file__).parent / "models" / "porescope.onnx"
 #: Lattice constant that the network sees [px].
 CELL_PX = 8.0
 #: What the network is told of an image: BF and ABF alike, inverted.
 MODES = ("haadf", "bf", "hrtem")
+#: Lattice constants [nm] that may be true, pixel sizes a third wrong included.
+PLAUSIBLE = (0.16, 0.46)
+#: Between graphene's and the dichalcogenides' [nm]: where neither lattice nor material is known.
+USUAL_CONSTANT = 0.29
+#: With fewer pixels a lattice constant the lattice is not seen, and the image not enlarged.
+COARSEST = 3.5
+#: A pore's edge is where the probability is this.
+EDGE = 0.5
+#: What is less sure to be a pore is left out.
+LEAST_CONFIDENCE = 0.5
+#: Images are cut into tiles, each seen with a margin; sides are multiples of the stride [px].
+TILE, MARGIN, STRIDE = 1024, 128, 32
 
 
 def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -32,3 +58,200 @@ def standardize(image: NDArray[np.float32], modality: str) -> NDArray[np.float32
         deviation = float(image.std()) or 1.0
     sign = -1 if modality in ("bf", "abf") else 1
     return np.asarray(2 * np.arcsinh(sign * (image - level) / np.float32(2 * deviation)), np.float32)
+
+
+class Finding(NamedTuple):
+    """What the network makes of a micrograph of shape (M, N)."""
+
+    labels: NDArray[np.int32]
+    confidence: NDArray[np.float64]  # of each label, calibrated
+    probability: NDArray[np.float32]  # of a pore at each pixel
+    unusable: NDArray[np.float32]  # probability that contamination or disorder hides the sheet
+    message: str  # by what the image was scaled
+
+
+class Model(NamedTuple):
+    """A network and what its file says about it."""
+
+    session: Any
+    card: dict[str, Any]
+    sha256: str
+
+
+def load_model(path: Path | None = None) -> Model:
+    """Load a network; the shipped one without a path.
+
+    Raises
+    ------
+    ValueError
+        If the file is no network of porescope's.
+    """
+    path = SHIPPED if path is None else path
+    try:
+        return _load_model(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise ValueError(f"{path.name} cannot be read: {error.strerror}") from None
+
+
+@cache
+def _load_model(path: Path, changed: int) -> Model:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # the processes of a batch share the cores already
+    options.log_severity_level = 3
+    content = path.read_bytes()
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        card = json.loads(session.get_modelmeta().custom_metadata_map["porescope"])
+    except Exception:  # onnxruntime has many kinds of error, none documented
+        raise ValueError(
+            f"{path.name} is no network of porescope's; train one with porescope train"
+        ) from None
+    if list(card.get("modes", ())) != list(MODES) or card.get("cell_px") != CELL_PX:
+        raise ValueError(f"{path.name} was trained by another version of porescope; train it anew")
+    return Model(session, card, hashlib.sha256(content).hexdigest())
+
+
+def choose_scale(micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> tuple[float, str]:
+    """Choose the network's pixels per pixel of the image, and say by what."""
+    if lattice is not None and PLAUSIBLE[0] <= lattice.constant_nm <= PLAUSIBLE[1]:
+        return CELL_PX / lattice.constant_px, ""
+    constant = MATERIALS[material].constant if material else USUAL_CONSTANT
+    cell = constant / float(np.sqrt(micrograph.pixel_area))
+    if cell < COARSEST:
+        return (
+            1.0,
+            "pixels too coarse for a lattice: pores found by brightness alone, at the image's own scale",
+        )
+    return CELL_PX / cell, "no lattice to scale by: scaled by the pixel size"
+
+
+def find_pores(
+    micrograph: Micrograph,
+    *,
+    lattice: Lattice | None = None,
+    material: str | None = None,
+    model: Model | None = None,
+    turned: bool = False,
+) -> Finding:
+    """Find pores with the network.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    lattice : Lattice, optional
+        As `find_lattice` gives it; the image is brought to its scale.
+    material : str, optional
+        Its lattice constant is the scale where no lattice was found.
+    model : Model, optional
+        The shipped one if not given.
+    turned : bool
+        Average over the image in its eight orientations: slower, a little surer.
+
+    Returns
+    -------
+    Finding
+
+    Examples
+    --------
+    >>> from porescope.simulation import simulate
+    >>> drawn = simulate(shape=(150, 170), pores=1, max_missing=9, seed=4)
+    >>> int(find_pores(drawn.micrograph).labels.max())
+    1
+    """
+    model = load_model() if model is None else model
+    factor, message = choose_scale(micrograph, lattice, material)
+    shape = micrograph.image.shape
+    probability, unusable = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+    field = find_field(micrograph.image)
+    inner = micrograph.image[field]
+    height, width = (max(round(n * factor), 1) for n in inner.shape)
+    image = standardize(rescale(inner, (height, width)), micrograph.modality)
+    maps = predict(image, micrograph.modality, model, turned)
+    probability[field], unusable[field] = (rescale(m, inner.shape).clip(0, 1) for m in maps)
+    labels = label_regions(probability >= EDGE)
+    confidence = rate_regions(measure_regions(labels, probability), model)
+    return Finding(*keep_pores(labels, confidence), probability, unusable, message)
+
+
+def find_field(image: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Find the part of an image within a frame of one grey level, or all of it.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).normal(size=(60, 80)).astype(np.float32)
+    >>> image[:3], image[-3:], image[:, :2], image[:, -4:] = 9, 9, 9, 9
+    >>> find_field(image)
+    (slice(3, 57, None), slice(2, 76, None))
+    """
+    sides = []
+    for axis in (1, 0):
+        varied = np.ptp(image, axis=axis) > 0
+        busy = image.std(axis=axis) > 0.3 * float(np.median(image.std(axis=axis)))
+        at = np.flatnonzero(varied & busy)
+        sides.append((int(at[0]), int(at[-1]) + 1) if len(at) else (0, image.shape[1 - axis]))
+    (top, bottom), (left, right) = sides
+    framed = min(top, left, image.shape[0] - bottom, image.shape[1] - right) > 0
+    thin = bottom - top > 0.8 * image.shape[0] and right - left > 0.8 * image.shape[1]
+    if framed and thin:
+        return slice(top, bottom), slice(left, right)
+    return slice(0, image.shape[0]), slice(0, image.shape[1])
+
+
+def predict(
+    image: NDArray[np.float32], modality: str, model: Model, turned: bool = False
+) -> NDArray[np.float32]:
+    """Probabilities of pore and of unusable sheet at the network's scale: shape (2, M, N)."""
+    if turned:
+        total = np.zeros((2, *image.shape), np.float32)
+        for turns in range(4):
+            for mirror in (1, -1):
+                there = np.ascontiguousarray(np.rot90(image, turns)[::mirror])
+                total += np.rot90(predict(there, modality, model)[:, ::mirror], -turns, axes=(1, 2))
+        return np.asarray(total / 8, np.float32)
+    mode = np.eye(len(MODES), dtype=np.float32)[MODES.index("bf" if modality == "abf" else modality), 1:]
+    out = np.empty((2, *image.shape), np.float32)
+    for rows in _tiles(image.shape[0]):
+        for columns in _tiles(image.shape[1]):
+            wide = [slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in (rows, columns)]
+            part = image[tuple(wide)]
+            pads = [(0, -n % STRIDE) for n in part.shape]
+            padded = np.pad(part, pads, mode="symmetric" if min(part.shape) >= STRIDE else "edge")
+            result = model.session.run(None, {"image": padded[None, None], "mode": mode[None]})[0][0]
+            y, x = (s.start - w.start for s, w in zip((rows, columns), wide, strict=True))
+            height, width = rows.stop - rows.start, columns.stop - columns.start
+            out[:, rows, columns] = result[:, y : y + height, x : x + width]
+    return out
+
+
+def _tiles(length: int) -> list[slice]:
+    """Cut a length into equal parts of at most a tile."""
+    n = -(-length // TILE)
+    edges = np.linspace(0, length, n + 1).astype(int)
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
+
+
+def keep_pores(
+    labels: NDArray[np.int32], confidence: NDArray[np.float64]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Leave out the regions that are rather no pores, and number the others anew."""
+    kept = np.r_[False, confidence >= LEAST_CONFIDENCE]
+    numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return np.asarray(numbers[labels]), confidence[kept[1:]]
+
+
+def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean probability over each region of a label image: shape (n,)."""
+    n = int(labels.max()) + 1
+    sums = np.bincount(labels.ravel(), probability.ravel(), n)[1:]
+    return np.asarray(sums / np.maximum(np.bincount(labels.ravel(), minlength=n)[1:], 1))
+
+
+def rate_regions(raw: NDArray[np.float64], model: Model) -> NDArray[np.float64]:
+    """Confidence of regions of this mean probability: the share of such that were real.
+
+    The network's card has it from simulated images; without, the mean probability stands.
+    """
+    table = model.card.get("confidence")
+    return np.asarray(np.interp(raw, *np.transpose(table)) if table else raw)

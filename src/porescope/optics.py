@@ -67,7 +67,7 @@ def draw_probe(pixel_size: float, optics: Optics) -> NDArray[np.float32]:
     fine = int(np.ceil(pixel_size / 0.03)) // 2 * 2 + 1  # odd: the middle has a pixel
     half = int(np.ceil((0.5 + 2.0 * optics.tail_width * (optics.tail > 0)) / pixel_size))
     n = (2 * half + 1) * fine
-    k = np.fft.fftfreq(n, pixel_size / fine)
+    k = np.asarray(np.fft.fftfreq(n, pixel_size / fine), np.float64)
     ky, kx = k[:, None], k[None]
     aperture = np.hypot(ky, kx) * WAVELENGTH <= optics.semiangle_mrad * 1e-3
     wave = np.fft.ifft2(aperture * np.exp(-1j * shift_phase(ky, kx, optics)))
@@ -152,16 +152,16 @@ def _image_wave(
     shape = phase.shape
     size = [fft.next_fast_len(n) for n in shape]
     pads = [(0, s - n) for s, n in zip(size, shape, strict=True)]
-    phase = cv2.GaussianBlur(phase, (0, 0), max(PHASE_WIDTH / pixel_size, 0.1))
-    phase = np.pad(phase, pads, mode="reflect")
-    ky, kx = (np.fft.fftfreq(n, pixel_size) for n in size)
-    ky, kx = ky[:, None], kx[None]
+    smooth = cv2.GaussianBlur(phase, (0, 0), max(PHASE_WIDTH / pixel_size, 0.1))
+    padded = np.pad(smooth, pads, mode="reflect")
+    down, along = (np.asarray(np.fft.fftfreq(n, pixel_size), np.float64) for n in size)
+    ky, kx = down[:, None], along[None]
     limit = optics.semiangle_mrad * 1e-3 / WAVELENGTH
     k = np.hypot(ky, kx) / limit
     # A camera's image fades towards the information limit; a probe's aperture has an edge.
     envelope = np.exp(-2 * k**4) if modality == "hrtem" else 1 / (1 + np.exp((k - 1) / 0.02))
     transfer = (envelope * np.exp(-1j * shift_phase(ky, kx, optics))).astype(np.complex64)
-    wave = fft.ifft2(fft.fft2(np.exp(1j * phase).astype(np.complex64)) * transfer)
+    wave = fft.ifft2(fft.fft2(np.exp(1j * padded).astype(np.complex64)) * transfer)
     intensity = (wave.real**2 + wave.imag**2)[: shape[0], : shape[1]]
     if modality == "bf":
         intensity = cv2.GaussianBlur(intensity, (0, 0), max(optics.source / pixel_size, 0.1))

@@ -20,7 +20,10 @@ class Recording:
     blur: float = 0.0  # of a camera's points, standard deviation [px]
     readout: float = 0.0  # noise that no electron makes, standard deviation [electrons]
     clip: tuple[float, float] = (0.0, 0.0)  # shares of pixels cut off, dark and bright
+    gradient: float = 0.0  # of the brightness from side to side, relative
+    streaks: float = 0.0  # atoms that hop while the beam scans them, a nm²
     bits: int = 16  # 8: scaled to 0–255
+    gamma: float = 1.0  # of the 8 bits
     jpeg: int | None = None  # quality
     bar: bool = False  # a scale bar burnt in
     frame: int = 0  # black pixels around
@@ -52,10 +55,18 @@ def record(
     ndarray of float32, shape (M, N)
         Whole numbers: electrons, or grey levels 0–255.
     """
+    expected = expected + np.float32(background)
+    if recording.streaks > 0:
+        expected = _add_streaks(expected, pixel_size, recording.streaks, rng)
+    if recording.gradient > 0:
+        rows, columns = (np.linspace(-0.5, 0.5, n, dtype=np.float32) for n in expected.shape)
+        around = rng.uniform(0, 2 * np.pi)
+        slope = np.sin(around) * rows[:, None] + np.cos(around) * columns[None]
+        expected = expected * (1 + np.float32(recording.gradient) * slope)
     if recording.jitter > 0:
         expected = _shift_rows(expected, recording.jitter, rng)
     electrons = recording.dose * pixel_size**2
-    image = rng.poisson(electrons * np.maximum(expected + background, 0)).astype(np.float32)
+    image = rng.poisson(electrons * np.maximum(expected, 0)).astype(np.float32)
     if recording.flicker > 0:
         image *= 1 + recording.flicker * rng.normal(size=(len(image), 1)).astype(np.float32)
     if recording.blur > 0:
@@ -73,7 +84,28 @@ def _shift_rows(image: NDArray[np.float32], jitter: float, rng: np.random.Genera
     shift = own + 1.5 * jitter * slow / max(float(slow.std()), 1e-9)
     x = np.arange(columns, dtype=np.float32)[None] + shift[:, None].astype(np.float32)
     y = np.broadcast_to(np.arange(rows, dtype=np.float32)[:, None], x.shape)
-    return np.asarray(cv2.remap(image, x, np.ascontiguousarray(y), cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT))
+    return np.asarray(
+        cv2.remap(image, x, np.ascontiguousarray(y), cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT)
+    )
+
+
+def _add_streaks(
+    expected: NDArray[np.float32], pixel_size: float, density: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Add atoms that are seen in some rows only: they hop away and back while they are scanned."""
+    expected = expected.copy()
+    rows, columns = expected.shape
+    level = float(expected.mean())
+    for _ in range(rng.poisson(density * expected.size * pixel_size**2)):
+        y, x = int(rng.integers(rows)), int(rng.integers(columns))
+        width = rng.uniform(0.06, 0.25) / pixel_size
+        reach = int(np.ceil(2.5 * width))
+        here = (slice(max(y - reach, 0), y + reach + 1), slice(max(x - reach, 0), x + reach + 1))
+        dy, dx = (np.arange(s.start, min(s.stop, n)) for s, n in zip(here, expected.shape, strict=True))
+        blob = np.exp(-((dy[:, None] - y) ** 2 + (dx[None] - x) ** 2) / 2 / width**2)
+        seen = rng.random((len(dy), 1)) < 0.5
+        expected[here] += (level * rng.uniform(0.3, 2.0) * blob * seen).astype(np.float32)
+    return expected
 
 
 def _digitise(
@@ -86,7 +118,7 @@ def _digitise(
     if dark > 0 or bright > 0:
         image = np.clip(image, low, high)
     if recording.bits == 8:
-        image = np.rint((image - low) / (high - low) * 255).clip(0, 255)
+        image = np.rint(((image - low) / (high - low)).clip(0, 1) ** recording.gamma * 255)
     else:
         image = np.rint(image)
     top = float(image.max())
@@ -104,5 +136,5 @@ def _digitise(
         image[:edge], image[-edge:], image[:, :edge], image[:, -edge:] = 0, 0, 0, 0
     if recording.jpeg is not None and recording.bits == 8:
         packed = cv2.imencode(".jpg", image.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, recording.jpeg])[1]
-        image = cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE)
+        return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.float32)
     return np.asarray(image, np.float32)

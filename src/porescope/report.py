@@ -21,7 +21,7 @@ TABLE = (
     ("y_nm", "y [nm]", 2), ("x_nm", "x [nm]", 2), ("area_nm2", "area [nm²]", 3),
     ("equivalent_diameter_nm", "diameter [nm]", 3), ("equivalent_diameter_std_nm", "± [nm]", 3),
     ("feret_diameter_max_nm", "Feret max [nm]", 3), ("feret_diameter_min_nm", "Feret min [nm]", 3),
-    ("circularity", "circularity", 2), ("missing_atoms", "missing atoms", 0),
+    ("circularity", "circularity", 2), ("confidence", "confidence", 2), ("missing_atoms", "missing atoms", 0),
     ("touches_border", "on border", None),
 )  # fmt: skip
 

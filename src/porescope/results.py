@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from porescope.batch import Census, Job
-from porescope.files import write_whole
+from porescope.files import hash_file, write_whole
+from porescope.network import SHIPPED, load_model
 
 
 def write_tables(census: Census, out: Path) -> list[str]:
@@ -56,6 +57,23 @@ def _outputs_of(path: Path) -> list[str]:
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
+def _describe_model(job: Job) -> dict[str, Any] | None:
+    """Say which network found the pores: its file, hash, version and seed."""
+    if job.method != "network":
+        return None
+    if job.model is not None and job.model.suffix == ".pt":
+        return {"file": job.model.name, "sha256": hash_file(job.model), "kind": "Mask R-CNN"}
+    model = load_model(job.model)
+    return {
+        "file": (job.model or SHIPPED).name,
+        "sha256": model.sha256,
+        "trained_by": f"porescope {model.card['porescope']}",
+        "seed": model.card["plan"]["seed"],
+        "steps": model.card["steps"],
+        "turned": job.turned,
+    }
+
+
 def write_run(
     census: Census, job: Job, outputs: Sequence[str], command: Sequence[str], started: datetime
 ) -> dict[str, Any]:
@@ -69,9 +87,10 @@ def write_run(
         "version": version("porescope"),
         "command": shlex.join([Path(command[0]).name, *command[1:]]),
         "method": job.method,
-        "recipe_name": job.recipe.name if job.method == "threshold" else None,
-        "recipe": job.recipe.numbers() if job.method == "threshold" else {},
-        "recipe_provenance": dict(job.recipe.provenance) if job.method == "threshold" else {},
+        "recipe_name": job.recipe.name if job.recipe else None,
+        "recipe": job.recipe.numbers() if job.recipe else {},
+        "recipe_provenance": dict(job.recipe.provenance) if job.recipe else {},
+        "model": _describe_model(job),
         "modality": job.modality,
         "pixel_size_nm": job.pixel_size,
         "material": job.material,
@@ -83,7 +102,14 @@ def write_run(
         "platform": platform.platform(),
         "libraries": {
             name: version(name)
-            for name in ("numpy", "scipy", "opencv-python-headless", "scikit-image", "rosettasciio")
+            for name in (
+                "numpy",
+                "scipy",
+                "opencv-python-headless",
+                "scikit-image",
+                "rosettasciio",
+                "onnxruntime",
+            )
         },
         "inputs": inputs.where(inputs.notna(), None).to_dict("records"),
         "outputs": [*outputs, "report.html"],

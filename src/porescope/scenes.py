@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from porescope.materials import MATERIALS, Material
 from porescope.optics import Optics
@@ -13,7 +15,7 @@ from porescope.sheets import Pore
 from porescope.simulation import Scene, mean_signal, thick_carbon
 
 #: What a random generator is for; their seeds share nothing.
-PURPOSES = {"training": 1, "validation": 2, "benchmark": 3}
+PURPOSES = {"training": 1, "validation": 2, "benchmark": 3, "pleasure": 4}
 
 
 def make_generator(purpose: str, index: int, seed: int = 0) -> np.random.Generator:
@@ -65,7 +67,7 @@ def draw_scene(
         angle=float(rng.uniform(0, np.pi / 3)),
         optics=draw_optics(rng, modality),
         recording=draw_recording(rng, modality),
-        clarity=_log(rng, 4, 80),
+        clarity=_log(rng, 4, 80) if rng.random() < 0.85 else _log(rng, 1.3, 4),
         **_draw_defects(rng, sheet),
         **_draw_contamination(rng, modality, sheet),
     )
@@ -85,9 +87,9 @@ def _sometimes(rng: np.random.Generator, chance: float, low: float, high: float)
     return _log(rng, low, high) if rng.random() < chance else 0.0
 
 
-def draw_pores(rng: np.random.Generator, extent: np.ndarray) -> tuple[Pore, ...]:
+def draw_pores(rng: np.random.Generator, extent: NDArray[np.float64]) -> tuple[Pore, ...]:
     """Draw pores of one missing atom to larger than the frame (height, width) [nm]."""
-    pores = []
+    pores: list[Pore] = []
     for _ in range(1 + rng.poisson(min(0.03 * extent.prod(), 12.0))):
         centre = rng.uniform(0, extent)
         missing: int | None = None
@@ -113,6 +115,7 @@ def draw_pores(rng: np.random.Generator, extent: np.ndarray) -> tuple[Pore, ...]
                 ripple=() if smooth else tuple(rng.normal(0, 0.15, 4).clip(-0.2, 0.2).tolist()),
                 corners=bool(rng.random() < 0.15),
                 ragged=float(rng.uniform(0, 0.5)),
+                through=bool(rng.random() < 0.6),
             )
         )
     return tuple(pores)
@@ -162,6 +165,9 @@ def draw_recording(rng: np.random.Generator, modality: str) -> Recording:
         blur=float(rng.uniform(0.2, 1.0)) if not scanned or rng.random() < 0.2 else 0.0,
         clip=(dark, bright),
         bits=bits,
+        gamma=float(rng.uniform(0.6, 1.6)) if bits == 8 and rng.random() < 0.3 else 1.0,
+        gradient=abs(float(rng.normal(0, 0.15))) if rng.random() < 0.3 else 0.0,
+        streaks=float(rng.uniform(0, 0.08)) if modality == "haadf" and rng.random() < 0.25 else 0.0,
         jpeg=int(rng.integers(60, 97)) if bits == 8 and rng.random() < 0.3 else None,
         bar=bool(rng.random() < 0.05),
         frame=int(rng.integers(2, 12)) if rng.random() < 0.02 else 0,
@@ -172,7 +178,7 @@ def draw_recording(rng: np.random.Generator, modality: str) -> Recording:
 _DOPANTS = {False: ("Mo", "W", "Nb", "Cr", "Re", "Fe"), True: ("C", "N", "O", "Si")}
 
 
-def _draw_defects(rng: np.random.Generator, sheet: Material) -> dict[str, object]:
+def _draw_defects(rng: np.random.Generator, sheet: Material) -> dict[str, Any]:
     """Draw what a sheet has that is no pore: arguments of a `Scene`."""
     strain = rng.normal(0, 0.008, 4) if rng.random() < 0.5 else np.zeros(4)
     return {
@@ -193,14 +199,14 @@ def _draw_defects(rng: np.random.Generator, sheet: Material) -> dict[str, object
     }
 
 
-def _draw_contamination(rng: np.random.Generator, modality: str, sheet: Material) -> dict[str, float]:
+def _draw_contamination(rng: np.random.Generator, modality: str, sheet: Material) -> dict[str, Any]:
     """Draw contamination, as thick as the modality shows it beside the sheet."""
-    thick = thick_carbon(modality, mean_signal(sheet))
+    thick = thick_carbon(modality, sheet)
     # As much scatters from a speck on graphene as on WS2.
     most = max(thick, 1.0) if modality == "haadf" else thick
     return {
         "contamination": _sometimes(rng, 0.7, 0.02, 0.5) * thick,
-        "patches": _sometimes(rng, 0.3, 0.3, 5.0) * most,
+        "patches": _sometimes(rng, 0.3, 0.3, 8.0) * most,
         "patch_cover": float(rng.uniform(0.03, 0.55)),
         "grain_size": _log(rng, 0.4, 4.0),
         "rim": _sometimes(rng, 0.25, 0.2, 3.0) * thick,

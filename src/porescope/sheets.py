@@ -30,6 +30,11 @@ class Atoms(NamedTuple):
     number: NDArray[np.int64]  # their atomic number
 
 
+def pick(atoms: Atoms, kept: NDArray[np.bool_]) -> Atoms:
+    """Take some of the sites."""
+    return Atoms(atoms.positions[kept], atoms.second[kept], atoms.occupancy[kept], atoms.number[kept])
+
+
 @dataclass(frozen=True)
 class Pore:
     """A pore to be cut: round within ``ripple``, or with three sides where ``corners``."""
@@ -42,6 +47,7 @@ class Pore:
     ripple: tuple[float, ...] = ()  # relative, of 2, 3, … waves around
     corners: bool = False
     ragged: float = 0.25  # of the edge [lattice constants]
+    through: bool = True  # a second layer too, where there is one
 
 
 def make_sheet(
@@ -72,17 +78,16 @@ def join_grains(
     material: Material, one: Atoms, other: Atoms, point: NDArray[np.float64], normal: NDArray[np.float64]
 ) -> Atoms:
     """Keep one grain on this side of a line and the other beyond, without atoms on top of each other."""
-    kept = [
-        Atoms(*(field[side] for field in grain))
-        for grain, side in (
-            (one, (one.positions - point) @ normal < 0),
-            (other, (other.positions - point) @ normal >= 0),
-        )
-    ]
-    gap, _ = cKDTree(kept[0].positions).query(kept[1].positions)
-    apart = gap > 0.62 * material.constant / np.sqrt(3)
-    kept[1] = Atoms(*(field[apart] for field in kept[1]))
-    return Atoms(*(np.concatenate(fields) for fields in zip(*kept, strict=True)))
+    here = pick(one, (one.positions - point) @ normal < 0)
+    there = pick(other, (other.positions - point) @ normal >= 0)
+    gap, _ = cKDTree(here.positions).query(there.positions)
+    there = pick(there, gap > 0.62 * material.constant / np.sqrt(3))
+    return Atoms(
+        np.concatenate([here.positions, there.positions]),
+        np.concatenate([here.second, there.second]),
+        np.concatenate([here.occupancy, there.occupancy]),
+        np.concatenate([here.number, there.number]),
+    )
 
 
 def cut_pores(material: Material, atoms: Atoms, pores: Sequence[Pore], rng: np.random.Generator) -> Atoms:

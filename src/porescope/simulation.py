@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.materials import ATOMIC_NUMBER, HAADF_CROSS_SECTION, MATERIALS, Material
-from porescope.micrograph import MODALITIES, Micrograph
+from porescope.formats import MODALITIES
+from porescope.materials import ATOMIC_NUMBER, HAADF_CROSS_SECTION, MATERIALS, PHASE, Material
+from porescope.micrograph import Micrograph
 from porescope.optics import CARBON_DENSITY, Optics, image_atoms, splat
 from porescope.recording import Recording, record
 from porescope.sheets import (
@@ -26,12 +27,15 @@ from porescope.sheets import (
     join_grains,
     make_amorphous,
     make_sheet,
+    pick,
     relax_edges,
 )
 from porescope.truth import find_truth
 
 #: Up to so many missing atoms a pore is not to be seen under thick contamination.
 SMALL = 4
+#: A dose chosen for clarity gives at most so many counts a pixel.
+MOST_COUNTS = 1e6
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,7 @@ def simulate(
         Electrons per nm².
     modality : {"haadf", "bf", "abf", "hrtem"}
     contamination : float, optional
-        Mean thickness of amorphous carbon [nm]; by default as much as scatters a tenth of what the
-        sheet does, at most 0.5 nm.
+        Mean thickness of amorphous carbon [nm]; by default a tenth of what hides the sheet.
     seed : int
     name : str
 
@@ -144,17 +147,40 @@ def simulate(
     >>> simulation.labels.max(), simulation.micrograph.image.shape
     (np.int32(2), (128, 160))
     """
-    if material not in MATERIALS:
-        raise ValueError(f"material must be one of {', '.join(MATERIALS)}, not {material!r}")
-    if modality not in MODALITIES:
-        raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {modality!r}")
+    rng = np.random.default_rng(seed)
+    scene = make_scene(
+        rng,
+        material=material,
+        shape=shape,
+        pixel_size=pixel_size,
+        pores=pores,
+        max_missing=max_missing,
+        dose=dose,
+        modality=modality,
+        contamination=contamination,
+    )
+    return draw(scene, rng, name)
+
+
+def make_scene(
+    rng: np.random.Generator,
+    *,
+    material: str,
+    shape: tuple[int, int],
+    pixel_size: float,
+    pores: int,
+    max_missing: int,
+    dose: float,
+    modality: str,
+    contamination: float | None = None,
+) -> Scene:
+    """Make the scene that `simulate` draws; the arguments are its own."""
+    check_scene(material, modality)
     if min(shape) < 1 or pixel_size <= 0 or dose <= 0 or pores < 0 or max_missing < 1:
         raise ValueError("shape, pixel_size, dose and max_missing must be above 0, pores not below")
-    rng = np.random.default_rng(seed)
     if contamination is None:
-        carbon = CARBON_DENSITY * HAADF_CROSS_SECTION["C"]
-        contamination = min(0.1 * mean_signal(MATERIALS[material]) / carbon, 0.5)
-    scene = Scene(
+        contamination = 0.1 * thick_carbon(modality, MATERIALS[material])
+    return Scene(
         material=material,
         shape=shape,
         pixel_size=pixel_size,
@@ -164,7 +190,14 @@ def simulate(
         optics=OPTICS[modality],
         recording=Recording(dose=dose),
     )
-    return draw(scene, rng, name)
+
+
+def check_scene(material: str, modality: str) -> None:
+    """Refuse a material or modality that is not known."""
+    if material not in MATERIALS:
+        raise ValueError(f"material must be one of {', '.join(MATERIALS)}, not {material!r}")
+    if modality not in MODALITIES:
+        raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {modality!r}")
 
 
 #: Lenses of an aberration-corrected microscope at 80 kV, focused for the clearest atoms.
@@ -234,9 +267,7 @@ def prepare(scene: Scene, rng: np.random.Generator) -> Specimen:
             layer = dope(layer, scene.dopant, scene.dopants, False, rng)
         if scene.alloy:
             layer = dope(layer, scene.alloy, scene.alloyed, True, rng)
-        # One pore in three stops at the second layer.
-        through = pores if i == 0 else [p for p in pores if (p.centre[0] * 1e3) % 3 > 1]
-        layer = cut_pores(material, layer, through, rng)
+        layer = cut_pores(material, layer, [p for p in pores if i == 0 or p.through], rng)
         layer = relax_edges(material, layer, scene.relaxation, rng)
         if scene.amorphous > 0:
             layer = make_amorphous(layer, _look_up(disorder, layer.positions, scene.pixel_size), rng)
@@ -253,32 +284,32 @@ def _lay_second(
     around = rng.uniform(0, 2 * np.pi)
     along = layer.positions @ np.array([np.sin(around), np.cos(around)])
     kept = along <= np.quantile(along, scene.twist_cover)
-    return Atoms(*(values[kept] for values in layer))
+    return pick(layer, kept)
 
 
-def _can_be_seen(
-    pore: Pore, scene: Scene, carbon: NDArray[np.float32], disorder: NDArray[np.bool_]
-) -> bool:
+def _can_be_seen(pore: Pore, scene: Scene, carbon: NDArray[np.float32], disorder: NDArray[np.bool_]) -> bool:
     """Whether a pore is not hidden by contamination or disorder; large ones cannot be."""
     if pore.missing is None or pore.missing > 3 * SMALL:
         return True
     at = np.array([pore.centre])
     if _look_up(disorder, at, scene.pixel_size)[0]:
         return False
-    hidden = carbon > thick_carbon(scene.modality, mean_signal(MATERIALS[scene.material]))
+    hidden = carbon > 0.5 * thick_carbon(scene.modality, MATERIALS[scene.material])
     return pore.missing > SMALL or not _look_up(hidden, at, scene.pixel_size)[0]
 
 
-def thick_carbon(modality: str, signal: float) -> float:
-    """Thickness of carbon [nm] that scatters as much as a sheet, or blurs its phase."""
-    if modality == "haadf":
-        return signal / (CARBON_DENSITY * HAADF_CROSS_SECTION["C"])
-    return 2.0
+def thick_carbon(modality: str, material: Material) -> float:
+    """Thickness of carbon [nm] that scatters as much as a sheet, or half its phase."""
+    if modality in ("haadf", "abf"):
+        table, part = HAADF_CROSS_SECTION, 1.0
+    else:
+        table, part = PHASE, 0.5
+    sheet = table[material.first] + material.stack * table[material.second]
+    cell = material.constant**2 * np.sqrt(3) / 2
+    return float(part * sheet / cell / (CARBON_DENSITY * table["C"]))
 
 
-def _look_up(
-    mask: NDArray[np.bool_], positions: NDArray[np.float64], pixel_size: float
-) -> NDArray[np.bool_]:
+def _look_up(mask: NDArray[np.bool_], positions: NDArray[np.float64], pixel_size: float) -> NDArray[np.bool_]:
     y, x = np.rint(positions / pixel_size).astype(int).T
     return np.asarray(mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)])
 
@@ -338,12 +369,12 @@ def expose(scene: Scene, specimen: Specimen, rng: np.random.Generator) -> NDArra
     """Image a specimen, and record it: shape (M, N), counts or grey levels."""
     material = MATERIALS[scene.material]
     presence = _map_presence(scene, specimen)
-    carbon = specimen.carbon * presence
+    carbon = np.asarray(specimen.carbon * presence, np.float32)
     if scene.rim > 0:
-        carbon = carbon + scene.rim * _draw_rims(scene, presence)
+        carbon += np.float32(scene.rim) * _draw_rims(scene, presence)
     # A wave's lens mixes what is far: the frame is imaged with a margin.
     pad = int(np.ceil(0.6 / scene.pixel_size))
-    carbon = cv2.copyMakeBorder(carbon, pad, pad, pad, pad, cv2.BORDER_REFLECT)
+    carbon = np.pad(carbon, pad, mode="symmetric")
     grains = rng.poisson(np.maximum(carbon, 0) * CARBON_DENSITY * scene.pixel_size**2).astype(np.float32)
     held = [np.repeat(layer.positions, layer.occupancy, axis=0) for layer in specimen.layers]
     numbers = [np.repeat(layer.number, layer.occupancy) for layer in specimen.layers]
@@ -369,7 +400,9 @@ def _choose_dose(
     smooth = cv2.GaussianBlur(expected, (0, 0), constant / scene.pixel_size)
     contrast = max(float((expected - smooth)[sheet].std()), 1e-9)
     level = max(float(expected[sheet].mean()) + background, 1e-9)
-    return float((scene.clarity or 0.0) ** 2 * level / contrast**2 / constant**2)
+    dose = (scene.clarity or 0.0) ** 2 * level / contrast**2 / constant**2
+    # Where nothing has contrast no dose would do.
+    return float(min(dose, MOST_COUNTS / level / scene.pixel_size**2))
 
 
 def _map_presence(scene: Scene, specimen: Specimen) -> NDArray[np.float32]:
@@ -382,7 +415,7 @@ def _map_presence(scene: Scene, specimen: Specimen) -> NDArray[np.float32]:
     sites = splat(positions / scene.pixel_size + pad, np.ones(len(positions)), shape)
     whole = 2 / (material.constant**2 * np.sqrt(3) / 2) * scene.pixel_size**2
     density = cv2.GaussianBlur(sites, (0, 0), sigma)[pad:-pad, pad:-pad] / whole
-    return np.clip((density - 0.2) / 0.35, 0, 1)
+    return np.asarray(np.clip((density - 0.2) / 0.35, 0, 1), np.float32)
 
 
 def _draw_rims(scene: Scene, presence: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -96,7 +96,7 @@ def detect_by_lattice(micrograph: Micrograph, lattice: Lattice | None = None) ->
     --------
     >>> from porescope.simulation import simulate
     >>> int(detect_by_lattice(simulate(pores=3, max_missing=40, seed=3).micrograph).max())
-    2
+    3
     """
     lattice = lattice or find_lattice(micrograph)
     if lattice is None:

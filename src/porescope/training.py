@@ -9,13 +9,12 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,23 +22,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from porescope import processes
+from porescope.fields import CROP, UNKNOWN, Sample, make_samples
 from porescope.files import write_whole
-from porescope.materials import MATERIALS
-from porescope.network import CELL_PX, MODES, rescale, standardize
-from porescope.scenes import draw_scene, make_generator
-from porescope.simulation import expose, mean_signal, prepare, thick_carbon
-from porescope.truth import find_truth
+from porescope.network import CELL_PX, MODES
 
-#: Side of a simulated field, and of what is cut from it for a step [px].
-FIELD, CROP = 256, 192
-#: Truth for training is drawn this fine [nm].
-STEP = 0.01
-#: A pore's pixels weigh as many times more as it is smaller than this [px], at most `MOST_WEIGHT`.
-EVEN_AREA, MOST_WEIGHT = 400.0, 4.0
 #: Steps from one set of new fields to the next, how many fields that is, how many sets are kept.
 ROUND, NEW_FIELDS, KEPT_ROUNDS = 150, 300, 10
-#: Marks pixels of which it is not known whether they are usable.
-UNKNOWN = 255
+#: Fields that the loss is measured on beside.
+VALIDATION = 64
 
 
 @dataclass(frozen=True)
@@ -53,16 +43,6 @@ class Plan:
     rate: float = 2e-3  # highest learning rate
     channels: tuple[int, ...] = (16, 32, 64, 96, 128)
     own_share: float = 0.5  # of labelled images in a batch, where there are any
-
-
-class Sample(NamedTuple):
-    """A field for training, at the network's scale; all of shape (M, N)."""
-
-    image: NDArray[np.float16]  # standardized
-    cover: NDArray[np.uint8]  # 255 × share of the pixel that is pore
-    weight: NDArray[np.uint8]  # 16 × weight of the pixel
-    unusable: NDArray[np.uint8]  # 1: contamination or disorder hides the sheet
-    mode: int  # index into `MODES`
 
 
 class Net(nn.Module):
@@ -93,59 +73,12 @@ class Net(nn.Module):
 def _double(ins: int, outs: int, norm: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
     for i in (ins, outs):
-        layers += [nn.Conv2d(i, outs, 3, padding=1), nn.BatchNorm2d(outs) if norm else nn.Identity(), nn.ReLU()]
+        layers += [
+            nn.Conv2d(i, outs, 3, padding=1),
+            nn.BatchNorm2d(outs) if norm else nn.Identity(),
+            nn.ReLU(),
+        ]
     return nn.Sequential(*layers)
-
-
-def make_sample(purpose: str, seed: int, index: int) -> Sample:
-    """Draw a field at random, rescaled as the network sees it."""
-    rng = make_generator(purpose, index, seed)
-    cell = CELL_PX * float(rng.uniform(0.75, 1.35) if rng.random() < 0.2 else np.exp(rng.normal(0, 0.05)))
-    kind = rng.random()
-    native = cell
-    if kind < 0.07:
-        native = cell = float(rng.uniform(1.2, 3))
-    elif kind < 0.35:
-        native = float(rng.uniform(4.5, 8))
-    elif kind < 0.55:
-        native = float(rng.uniform(8, 13))
-    side = round(FIELD * native / cell)
-    scene = draw_scene(rng, (side, side), native)
-    specimen = prepare(scene, rng)
-    image = standardize(rescale(expose(scene, specimen, rng), (FIELD, FIELD)), scene.modality)
-    coarse = scene.pixel_size * side / FIELD
-    shift = (scene.pixel_size - coarse) / 2
-    layers = [layer._replace(positions=layer.positions + shift) for layer in specimen.layers]
-    step = min(STEP * max(coarse / 0.04, 1.0), coarse / 3)
-    truth = find_truth(MATERIALS[scene.material], layers, (FIELD, FIELD), coarse, step=step)
-    thick = thick_carbon(scene.modality, mean_signal(MATERIALS[scene.material]))
-    hidden = (specimen.disorder | (specimen.carbon > thick)).astype(np.float32)
-    unusable = (rescale(hidden, (FIELD, FIELD)) > 0.5) & (truth.cover < 0.5)
-    return Sample(
-        image.astype(np.float16),
-        np.rint(truth.cover * 255).astype(np.uint8),
-        weigh(truth.labels),
-        unusable.astype(np.uint8),
-        MODES.index(scene.modality if scene.modality != "abf" else "bf"),
-    )
-
-
-def weigh(labels: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Weigh pixels so that a small pore, with what is around, counts almost as a large one does."""
-    weight = np.ones(labels.shape, np.float32)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
-    areas = np.bincount(labels.ravel())
-    for label in np.argsort(-areas[1:]) + 1:
-        if 0 < areas[label] < EVEN_AREA:
-            near = cv2.dilate((labels == label).astype(np.uint8), disc) > 0
-            weight[near] = min(EVEN_AREA / areas[label], MOST_WEIGHT)
-    return np.rint(16 * weight).astype(np.uint8)
-
-
-def make_samples(purpose: str, seed: int, indices: Sequence[int]) -> list[Sample]:
-    """Draw many fields; what a worker does."""
-    cv2.setNumThreads(1)
-    return [make_sample(purpose, seed, i) for i in indices]
 
 
 def _draw_batch(
@@ -161,11 +94,11 @@ def _draw_batch(
         turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
         arrays = [a[y : y + CROP, x : x + CROP] for a in sample[:4]]
         arrays = [np.rot90(a[::-1] if mirror else a, turns) for a in arrays]
-        image = arrays[0].astype(np.float32) * np.exp(rng.normal(0, 0.12)) + rng.normal(0, 0.15)
-        mode = np.eye(len(MODES), dtype=np.float32)[sample.mode, 1:]
-        rows.append([image[None], mode, *(np.ascontiguousarray(a) for a in arrays[1:])])
-    image, mode, cover, weight, unusable = (torch.from_numpy(np.stack(c)) for c in zip(*rows, strict=True))
-    return image.float(), mode, cover.float() / 255, weight.float() / 16, unusable
+        image = arrays[0].astype(np.float32) * np.exp(rng.normal(0, 0.2)) + rng.normal(0, 0.25)
+        told = np.eye(len(MODES), dtype=np.float32)[sample.mode, 1:]
+        rows.append([image[None], told, *(np.ascontiguousarray(a) for a in arrays[1:])])
+    images, mode, cover, weight, unusable = (torch.from_numpy(np.stack(c)) for c in zip(*rows, strict=True))
+    return images.float(), mode, cover.float() / 255, weight.float() / 16, unusable
 
 
 def measure_loss(logits: Tensor, cover: Tensor, weight: Tensor, unusable: Tensor) -> Tensor:
@@ -185,7 +118,7 @@ class Trainer:
     def __init__(self, plan: Plan, start: dict[str, Tensor] | None = None) -> None:
         torch.manual_seed(plan.seed)
         self.plan = plan
-        self.net = Net(plan.channels, norm=start is None).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = Net(plan.channels, norm=start is None).to(memory_format=torch.channels_last)
         if start is not None:
             self.net.load_state_dict(start)
         self.mean = Net(plan.channels, norm=start is None)
@@ -206,17 +139,16 @@ class Trainer:
 
     def learn(self, batch: tuple[Tensor, ...]) -> float:
         """Take one step; give the loss."""
-        began = time.monotonic()
         image, mode, cover, weight, unusable = batch
         warm = min(1.0, (self.step + 1) / 200)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.rate * warm * (0.5 + 0.5 * np.cos(np.pi * self.progress))
+            group["lr"] = float(self.plan.rate * warm * (0.5 + 0.5 * np.cos(np.pi * self.progress)))
         self.net.train()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.net(image.contiguous(memory_format=torch.channels_last), mode)
         loss = measure_loss(logits.float(), cover, weight, unusable)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
@@ -227,7 +159,6 @@ class Trainer:
             ):
                 if mine.dtype.is_floating_point:
                     mine.lerp_(theirs, 1 - keep)
-        self.seconds += time.monotonic() - began
         return loss.item()
 
     def validate(self, samples: Sequence[Sample]) -> dict[str, float]:
@@ -273,9 +204,10 @@ def train(
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
-    validation = make_samples("validation", 0, range(64))
+    validation = make_samples("validation", 0, range(VALIDATION))
     kept: list[list[Sample]] = []
     saved = time.monotonic()
+    began = saved - trainer.seconds
     with processes.start_pool(1) as pool:
         rounds = _draw_rounds(pool, plan, trainer.step // ROUND)
         while trainer.progress < 1:
@@ -284,6 +216,7 @@ def train(
             losses = []
             for _ in range(ROUND):
                 losses.append(trainer.learn(_draw_batch(samples, own, plan, trainer.step)))
+                trainer.seconds = time.monotonic() - began
                 if trainer.progress >= 1:
                     break
             scores = trainer.validate(validation) if trainer.step // ROUND % 10 == 0 else {}
@@ -294,7 +227,7 @@ def train(
     return trainer
 
 
-def _draw_rounds(pool: ProcessPoolExecutor, plan: Plan, first: int) -> Iterator[list[Sample]]:
+def _draw_rounds(pool: Executor, plan: Plan, first: int) -> Iterator[list[Sample]]:
     """New fields, drawn while the network learns from the last."""
     part = 25
 
@@ -320,14 +253,14 @@ def fold(net: Net, channels: Sequence[int]) -> Net:
             continue
         for i, layer in enumerate(module):
             if isinstance(layer, nn.Conv2d):
-                weight, bias = layer.weight.detach(), layer.bias.detach()  # type: ignore[union-attr]
+                weight, bias = layer.weight.detach(), layer.bias.detach()
                 after = module[i + 1]
                 if isinstance(after, nn.BatchNorm2d):
-                    scale = after.weight / torch.sqrt(after.running_var + after.eps)  # type: ignore[operator]
+                    scale = after.weight / torch.sqrt(after.running_var + after.eps)
                     weight = weight * scale.detach()[:, None, None, None]
                     bias = ((bias - after.running_mean) * scale + after.bias).detach()
                 state[f"{name}.{i}.weight"], state[f"{name}.{i}.bias"] = weight, bias
-    state["head.weight"], state["head.bias"] = net.head.weight.detach(), net.head.bias.detach()  # type: ignore[union-attr]
+    state["head.weight"], state["head.bias"] = net.head.weight.detach(), net.head.bias.detach()
     plain.load_state_dict(state)
     return plain.eval()
 
@@ -339,6 +272,19 @@ class _Probabilities(nn.Module):
 
     def forward(self, image: Tensor, mode: Tensor) -> Tensor:
         return torch.sigmoid(self.net(image, mode))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read the weights of an exported network, to go on from them."""
+    import onnx
+    from onnx import numpy_helper
+
+    weights = onnx.load(str(path)).graph.initializer
+    return {
+        w.name.removeprefix("net."): torch.from_numpy(numpy_helper.to_array(w).copy())
+        for w in weights
+        if w.name.startswith("net.")
+    }
 
 
 def export_model(trainer: Trainer, path: Path, card: dict[str, Any]) -> None:
@@ -362,4 +308,15 @@ def export_model(trainer: Trainer, path: Path, card: dict[str, Any]) -> None:
             **card,
         }  # fmt: skip
         onnx.helper.set_model_props(model, {"porescope": json.dumps(about)})
+        onnx.save(model, str(part))
+
+
+def add_to_card(path: Path, facts: dict[str, Any]) -> None:
+    """Add facts to the card inside an exported network."""
+    import onnx
+
+    model = onnx.load(str(path))
+    card = json.loads(next(p.value for p in model.metadata_props if p.key == "porescope"))
+    onnx.helper.set_model_props(model, {"porescope": json.dumps({**card, **facts})})
+    with write_whole(path) as part:
         onnx.save(model, str(part))

@@ -1,0 +1,97 @@
+"""How much a network's pores are to be trusted: measured on simulated micrographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.lattice import find_lattice
+from porescope.network import EDGE, find_pores, load_model, measure_regions
+from porescope.scenes import draw_scene, make_generator
+from porescope.segmentation import label_regions
+from porescope.simulation import Simulation, draw
+
+#: Images that a rating takes, their side [px], and the first of their indices.
+IMAGES, SIDE, FIRST = 240, 384, 20_000
+#: A region is a pore if their IoU is this, a single vacancy if their centres are as near [nm].
+MIN_IOU, NEAR = 0.3, 0.15
+
+
+def rate_network(path: Path, seed: int = 0) -> dict[str, Any]:
+    """Run a network over simulated images of its own, and see which of its regions are real.
+
+    Parameters
+    ----------
+    path : Path
+        The ONNX file.
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``confidence``: pairs (mean probability, share of such regions that are real) that rise
+        together, for the network's card; ``rated_on``: how many images and regions.
+    """
+    raw: list[float] = []
+    real: list[bool] = []
+    for index in range(IMAGES):
+        rng = make_generator("validation", FIRST + index, seed)
+        drawn = draw(draw_scene(rng, (SIDE, SIDE), rng.uniform(6, 12)), rng)
+        lattice = find_lattice(drawn.micrograph)
+        found = find_pores(drawn.micrograph, lattice=lattice, model=load_model(path))
+        labels = label_regions(found.probability >= EDGE)
+        raw += measure_regions(labels, found.probability).tolist()
+        real += find_real(drawn, labels).tolist()
+    return {"confidence": fit_confidence(np.array(raw), np.array(real)), "rated_on": [IMAGES, len(raw)]}
+
+
+def find_real(drawn: Simulation, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which regions of a label image are pores of a simulation: shape (n,).
+
+    Each pore makes one region real, that of the largest IoU.
+    """
+    n = int(labels.max())
+    real = np.zeros(n + 1, np.bool_)
+    area = np.bincount(labels.ravel(), minlength=n + 1)
+    for pore, missing in enumerate(drawn.missing_atoms, start=1):
+        mask = drawn.labels == pore
+        met = np.bincount(labels[mask], minlength=n + 1)
+        met[0] = 0
+        iou = met / (area + mask.sum() - met)
+        best = int(iou.argmax())
+        if met[best] == 0:
+            continue
+        if iou[best] >= MIN_IOU:
+            real[best] = True
+        elif missing == 1:
+            apart = np.argwhere(mask).mean(axis=0) - np.argwhere(labels == best).mean(axis=0)
+            real[best] |= np.hypot(*apart) * drawn.micrograph.pixel_size[0] < NEAR
+    return real[1:]
+
+
+def fit_confidence(raw: NDArray[np.float64], real: NDArray[np.bool_]) -> list[list[float]]:
+    """Fit the share of real regions as a function that rises with their mean probability.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> raw = np.linspace(0.5, 1, 400)
+    >>> table = fit_confidence(raw, raw > 0.8)
+    >>> bool(np.interp(0.95, *np.transpose(table)) > 0.9)
+    True
+    """
+    from scipy.optimize import isotonic_regression
+
+    if len(raw) < 20:
+        return [[0.0, 0.0], [1.0, 1.0]]
+    order = np.argsort(raw)
+    steps = np.asarray(isotonic_regression(real[order].astype(float)).x)
+    knots = np.linspace(0.5, 1.0, 21)
+    # Of a handful of regions nothing is certain: a Gaussian over a fiftieth smooths the steps.
+    weights = np.exp(-(((knots[:, None] - raw[order][None]) / 0.02) ** 2) / 2) + 1e-9
+    shares = (weights @ steps) / weights.sum(axis=1)
+    shares = np.maximum.accumulate(shares.clip(0.01, 0.99))
+    return [[round(float(k), 3), round(float(s), 3)] for k, s in zip(knots, shares, strict=True)]
