@@ -14,9 +14,12 @@ import pytest
 from porescope import read
 from porescope.batch import Job, _write_image
 from porescope.files import hash_file
+from porescope.lattice import find_lattice
 from porescope.measurement import measure_columns
+from porescope.network import find_pores
 from porescope.recipe import load_recipe
 from porescope.segmentation import segment
+from porescope.simulation import simulate
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,7 +44,8 @@ def _time(function: Callable[[], object], repeats: int = 40) -> float:
 
 
 def test_whole_command(copies: Path, tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("porescope")), "detect", str(copies), "--no-images"]
+    command = [str(Path(sys.executable).with_name("porescope")), "detect", str(copies)]
+    command += ["--no-images", "--method", "threshold"]
     best = float("inf")
     for i in range(3):
         start = time.perf_counter()
@@ -64,6 +68,25 @@ def test_whole_command(copies: Path, tmp_path: Path) -> None:
     total = sum(times.values())
     for name, ms in times.items():
         print(f"  {name:10} {ms:5.2f} ms an image a core, {ms / total:4.0%}")
+
+
+def test_network() -> None:
+    """One core; the ratio to reading says what a whole command gains without the network."""
+    drawn = simulate(shape=(512, 512), pixel_size=0.3153 / 8, pores=8, seed=1).micrograph
+    lattice = find_lattice(drawn)
+    ms = _time(lambda: find_pores(drawn, lattice=lattice), 10)
+    looking = _time(lambda: find_lattice(drawn), 10)
+    threshold = _time(lambda: segment(drawn, load_recipe("ws2")), 10)
+    print(f"\nnetwork, 512 × 512 px, one core: {ms:.0f} ms ({ms / threshold:.0f} × the threshold method)")
+    print(f"  and {looking:.0f} ms to find the lattice")
+    code = (
+        "import resource, numpy as np; from porescope import Micrograph, detect; "
+        "rng = np.random.default_rng(0); "
+        "detect(Micrograph(rng.normal(size=(4096, 4096)).astype('f4'), 0.04)); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    print(f"  4096 × 4096 px: {float(run.stdout):.2f} GB at most")
 
 
 def test_help(tmp_path: Path) -> None:

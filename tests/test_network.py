@@ -48,7 +48,7 @@ def test_the_published_images_need_no_labels(
 
 
 #: What the shipped network reaches on A–E; docs/accuracy.md has the table.
-FOUND, FALSE, PIXEL_F1 = 16, 1, 0.8
+FOUND, FALSE, PIXEL_F1 = 16, 0, 0.81
 
 
 @pytest.mark.parametrize("material", ["WS2", "MoSe2", "graphene"])
@@ -168,7 +168,7 @@ def test_a_pore_beyond_the_receptive_field_comes_out_whole() -> None:
     drawn = draw(Scene(shape=(700, 700), pixel_size=0.03, pores=(pore,)), np.random.default_rng(5))
     found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph))
     assert found.labels.max() == 1
-    assert score(drawn.labels, found.labels).iou > 0.85
+    assert score(drawn.labels, found.labels).iou > 0.95
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:

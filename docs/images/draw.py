@@ -10,6 +10,6 @@ from porescope.simulation import simulate
 
 HERE = Path(__file__).parent
 
-drawn = simulate(shape=(320, 512), pores=7, seed=4).micrograph
+drawn = simulate(shape=(320, 512), pores=7, dose=2e6, seed=4).micrograph
 picture = draw_overlay(drawn, detect(drawn), size=900)
 cv2.imwrite(str(HERE / "overlay.jpg"), picture[..., ::-1])
