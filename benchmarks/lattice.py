@@ -14,6 +14,7 @@ import numpy as np
 from porescope import Micrograph, score
 from porescope.lattice import find_lattice
 from porescope.materials import MATERIALS
+from porescope.network import find_pores
 from porescope.recipe import load_recipe
 from porescope.scoring import wilson_interval
 from porescope.segmentation import segment
@@ -120,7 +121,7 @@ MISSING: list[str] = []
 
 
 def count_by_own_outlines() -> None:
-    """Missing atoms in the outlines of the threshold method (dichalcogenides) or of the lattice's."""
+    """Missing atoms in the outlines that the network draws."""
     single, large = [], []
     for i in range(36):
         name = list(MATERIALS)[i % 6]
@@ -132,11 +133,7 @@ def count_by_own_outlines() -> None:
         lattice = find_lattice(drawn.micrograph)
         if lattice is None:
             continue
-        labels = (
-            detect_by_lattice(drawn.micrograph, lattice)
-            if material.both_count
-            else segment(drawn.micrograph, load_recipe("ws2"))
-        )
+        labels = find_pores(drawn.micrograph, lattice=lattice).labels
         counted = count_missing(find_sites(drawn.micrograph, lattice, material), labels, lattice, material)
         by_label = dict(zip(np.unique(labels[labels > 0]).tolist(), counted.tolist(), strict=True))
         for label, missing in enumerate(drawn.missing_atoms.tolist(), start=1):
@@ -145,7 +142,7 @@ def count_by_own_outlines() -> None:
                 single.append(by_label[int(met[0])] == 1)
             elif len(met) == 1 and missing >= 5:
                 large.append(abs(by_label[int(met[0])] / missing - 1))
-    print(f"\nin the detectors' own outlines (HAADF): {sum(single)} of {len(single)} single vacancies are 1;")
+    print(f"\nin the network's own outlines (HAADF): {sum(single)} of {len(single)} single vacancies are 1;")
     print(f"5 or more atoms: error {np.median(large):.1%} (median), {np.percentile(large, 90):.1%} (90 %)")
 
 

@@ -143,7 +143,8 @@ def _draw_fields(seed: int, rng: np.random.Generator) -> Iterator[Sample]:
             while len(waiting) >= 4:
                 if not kept or waiting[0].done():
                     kept.extend(waiting.popleft().result())
-                yield kept[int(rng.integers(len(kept)))]
+                for _ in range(PART):  # no more are drawn than are used
+                    yield kept[int(rng.integers(len(kept)))]
 
 
 def _learn(
