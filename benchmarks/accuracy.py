@@ -107,7 +107,15 @@ def draw_empty(index: int, purpose: str) -> Simulation:
     return draw(replace(scene, **changes[kind]), rng, f"empty {index} {kind}")
 
 
-def detect(method: str, micrograph: Micrograph, lattice: Lattice | None) -> NDArray[np.int32]:
+def detect(
+    method: str, micrograph: Micrograph, lattice: Lattice | None, path: Path | None
+) -> NDArray[np.int32]:
+    if method == "network":
+        return find_pores(micrograph, lattice=lattice, model=load_model(path)).labels
+    if method == "maskrcnn":
+        from porescope import maskrcnn
+
+        return maskrcnn.find_pores(micrograph, path, lattice=lattice)[0]
     if method == "lattice":
         return detect_by_lattice(micrograph, lattice)
     return segment(micrograph, load_recipe("ws2"))
@@ -177,7 +185,7 @@ def run_image(task: tuple[str, int, str, tuple[str, ...], Path | None]) -> dict[
             finding = find_pores(drawn.micrograph, lattice=lattice, model=load_model(path))
             out["confidence"], labels = finding.confidence, finding.labels
         else:
-            labels = detect(method, drawn.micrograph, lattice)
+            labels = detect(method, drawn.micrograph, lattice, path)
         out[method] = labels
         out[f"{method} ms"] = (time.perf_counter() - start) * 1e3
     return out
@@ -202,6 +210,11 @@ def print_tables(results: list[dict[str, object]], methods: tuple[str, ...]) -> 
                 if GRID[r["index"]][1] == modality and GRID[r["index"]][3] == condition:
                     tally.add(r["drawn"], r[method])
             print(f"| {modality} | {condition} | {method} | {tally.row()} |")
+    for method in methods:
+        tally = Tally()
+        for r in pores:
+            tally.add(r["drawn"], r[method])
+        print(f"| all | all | {method} | {tally.row()} |")
     for name, column in (("material", 0), ("size", 2)):
         print(f"\n| {name} (usual) | method | {head} |")
         print("|---" * 9 + "|")
@@ -261,10 +274,7 @@ def print_published(methods: tuple[str, ...], path: Path | None) -> None:
         for name in "ABCDE":
             micrograph = read(folder / f"{name}.dm3")
             lattice = find_lattice(micrograph)
-            if method == "network":
-                labels = find_pores(micrograph, lattice=lattice, model=load_model(path)).labels
-            else:
-                labels = detect(method, micrograph, lattice)
+            labels = detect(method, micrograph, lattice, path)
             s = score(read_standard(folder / f"{name}_standard.png", labels.shape), labels)
             rows.append((s.found, s.found + s.missed, s.false, s.precision, s.recall, s.f1))
             found = f"{s.found} of {s.found + s.missed}"
@@ -281,6 +291,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", type=Path)
     parser.add_argument("--methods", default="network,lattice,threshold")
     parser.add_argument("--quick", type=int, default=1, help="every n-th image only")
+    # python benchmarks/accuracy.py --methods maskrcnn --model mrcnn/maskrcnn.pt --quick 4
     given = parser.parse_args()
     chosen = tuple(given.methods.split(","))
     done = run(given.purpose, chosen, given.model, given.quick)

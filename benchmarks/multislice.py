@@ -65,8 +65,8 @@ def scan(model: ase.Atoms, defocus: dict[str, float]) -> dict[str, np.ndarray]:
         focal_spread=10 * spread,
     )
     image = wave.apply_ctf(lens).intensity().compute(progress_bar=False)
-    array = np.asarray(image.array).T
-    images["hrtem"] = cv2.resize(array, (round(SIDE / PIXEL),) * 2, interpolation=cv2.INTER_AREA)
+    step = round(len(image.array) * PIXEL / SIDE)
+    images["hrtem"] = np.asarray(image.array).T[::step, ::step]
     return images
 
 
