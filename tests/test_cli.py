@@ -12,6 +12,7 @@ from test_batch import save_simulated
 from typer.testing import CliRunner, Result
 
 from porescope.cli import app
+from porescope.network import SHIPPED
 
 COMMANDS = ("detect", "tune", "score", "explain", "recipes", "simulate", "demo")
 
@@ -81,6 +82,19 @@ def test_a_recipe_means_the_threshold_method(tmp_path: Path) -> None:
     assert run("detect", path, "-o", tmp_path / "out", "--recipe", "ws2").exit_code == 0
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["method"] == "threshold" and record["recipe"]["grid"] == 10 and record["model"] is None
+
+
+def test_turned_images_and_a_model_file(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    model = tmp_path / "mine.onnx"
+    model.write_bytes(SHIPPED.read_bytes())
+    result = run("detect", path, "-o", tmp_path / "out", "--turned", "--model", model)
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["model"]["file"] == "mine.onnx" and record["model"]["turned"]
+    pores = pd.read_csv(tmp_path / "out" / "pores.csv")
+    assert len(pores) >= 2 and pores.confidence.between(0.5, 1).all()
+    assert (tmp_path / "out" / "report.html").read_text().count("mine.onnx") >= 1
 
 
 def test_no_images_leaves_out_pictures(tmp_path: Path) -> None:

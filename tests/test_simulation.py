@@ -85,3 +85,29 @@ def test_simulate_on_the_command_line(tmp_path: Path, modality: str) -> None:
 def test_impossible_simulations_are_refused(tmp_path: Path, options: list[str]) -> None:
     result = run("simulate", "-o", tmp_path / "sim", *options)
     assert result.exit_code == 2 and "must be" in result.output and not (tmp_path / "sim").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "images"), [(["--frames", 2], 2), (["--tiles", "1x2"], 2), (["--wild"], 1)]
+)
+def test_movies_tiles_and_wild_scenes_are_written(tmp_path: Path, option: list[object], images: int) -> None:
+    result = run("simulate", "-o", tmp_path, "--rows", 100, "--columns", 110, *option)
+    assert result.exit_code == 0, result.output
+    assert len(list(tmp_path.glob("*_standard.tif"))) == images
+    assert read(min(p for p in tmp_path.glob("*.tif") if "standard" not in p.name)).image.shape == (100, 110)
+    if "--tiles" in option:
+        stage = pd.read_csv(tmp_path / "WS2_haadf_0_stage.csv")
+        assert len(stage) == 2 and {"stage_y_nm", "stage_x_nm", "true_y_nm", "true_x_nm"} <= set(stage)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tiles", "many"], "rows x columns"),
+        (["--tiles", "2x2", "--frames", 3], "do not go together"),
+        (["--wild", "--material", "gold"], "material must be one of"),
+    ],
+)
+def test_wrong_use_of_simulate(tmp_path: Path, options: list[object], message: str) -> None:
+    result = run("simulate", "-o", tmp_path, *options)
+    assert result.exit_code == 2 and message in result.output

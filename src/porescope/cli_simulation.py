@@ -52,8 +52,7 @@ def simulate(
     overwrite: Annotated[bool, typer.Option(help="Replace earlier images.")] = False,
 ) -> None:
     """Draw micrographs with known pores: image, truth (labels and table), atoms."""
-    from porescope.export import save_simulation, save_stage
-    from porescope.simulation import make_scene
+    from porescope.export import save_simulation
 
     try:
         if tiles and frames > 1:
@@ -71,9 +70,9 @@ def simulate(
             if wild:
                 drawings = iter([_draw_wild(scene_of, one, name)])
             elif tiles:
-                drawings = _draw_tiles(scene_of, tiles, one, name, out, save_stage)
+                drawings = _draw_tiles(scene_of, tiles, one, name, out)
             else:
-                drawings = _draw_plain(make_scene, scene_of, frames, one, name)
+                drawings = _draw_plain(scene_of, frames, one, name)
             for drawn in drawings:
                 typer.echo(", ".join(save_simulation(out, drawn, note)))
     except (ValueError, OSError) as error:
@@ -95,13 +94,12 @@ def _draw_wild(scene_of: dict[str, Any], seed: int, name: str) -> Simulation:
     return draw(scene, rng, name)
 
 
-def _draw_plain(
-    make_scene: Any, scene_of: dict[str, Any], frames: int, seed: int, name: str
-) -> Iterator[Simulation]:
+def _draw_plain(scene_of: dict[str, Any], frames: int, seed: int, name: str) -> Iterator[Simulation]:
+    """Draw one image, or the frames of a movie."""
     import numpy as np
 
     from porescope.series import draw_movie
-    from porescope.simulation import draw
+    from porescope.simulation import draw, make_scene
 
     rng = np.random.default_rng(seed)
     scene = make_scene(rng, **scene_of)
@@ -112,13 +110,14 @@ def _draw_plain(
 
 
 def _draw_tiles(
-    scene_of: dict[str, Any], tiles: str, seed: int, name: str, out: Path, save_stage: Any
+    scene_of: dict[str, Any], tiles: str, seed: int, name: str, out: Path
 ) -> Iterator[Simulation]:
     """Draw the tiles of a sheet and write where the stage was for each."""
     from dataclasses import replace
 
     import numpy as np
 
+    from porescope.export import save_stage
     from porescope.series import draw_tiles
     from porescope.simulation import make_scene
 
