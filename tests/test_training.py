@@ -76,6 +76,16 @@ def test_training_learns_stops_and_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert again.step == 30
 
 
+def test_steps_and_seed_repeat_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("NEW_FIELDS", 25), ("ROUND", 3), ("VALIDATION", 1)):
+        monkeypatch.setattr(f"porescope.training.{name}", value)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "same").mkdir()
+    one, same = (train(Plan(steps=6, batch=2, seed=3), tmp_path / name).mean for name in ("one", "same"))
+    pairs = zip(one.parameters(), same.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
 def test_train_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("training.NEW_FIELDS", 25), ("training.ROUND", 4), ("training.VALIDATION", 2)):
         monkeypatch.setattr(f"porescope.{name}", value)

@@ -14,7 +14,7 @@ from porescope.files import find_files
 from porescope.lattice import find_lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import read
-from porescope.network import CELL_PX, MODES, choose_scale, rescale, standardize
+from porescope.network import CELL_PX, choose_scale, find_mode, rescale, standardize
 from porescope.scenes import draw_scene, make_generator
 from porescope.simulation import expose, prepare, thick_carbon
 from porescope.standards import find_standards, read_standard
@@ -37,7 +37,7 @@ class Sample(NamedTuple):
     cover: NDArray[np.uint8]  # 255 × share of the pixel that is pore
     weight: NDArray[np.uint8]  # 16 × weight of the pixel
     unusable: NDArray[np.uint8]  # 1: contamination or disorder hides the sheet
-    mode: int  # index into `MODES`
+    mode: int  # index into `network.MODES`
 
 
 def make_sample(purpose: str, seed: int, index: int) -> Sample:
@@ -74,7 +74,7 @@ def make_sample(purpose: str, seed: int, index: int) -> Sample:
         np.rint(truth.cover * 255).astype(np.uint8),
         weigh(truth.labels),
         unusable.astype(np.uint8),
-        MODES.index("bf" if told == "abf" else told),
+        find_mode(told),
     )
 
 
@@ -133,7 +133,7 @@ def read_samples(folder: Path, *, modality: str = "auto") -> list[Sample]:
                 np.pad(np.rint(cover * 255).astype(np.uint8), pads),
                 np.pad(weight, pads),  # what was added weighs nothing
                 np.full([max(n, CROP) for n in shape], UNKNOWN, np.uint8),
-                MODES.index("bf" if micrograph.modality == "abf" else micrograph.modality),
+                find_mode(micrograph.modality),
             )
         )
     if not samples:

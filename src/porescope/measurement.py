@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from skimage.measure import perimeter_crofton, regionprops
 
 from porescope.micrograph import Micrograph
+from porescope.network import EDGE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,8 +138,8 @@ def _measure_region(
     }
 
 
-#: Probabilities at an edge, and a standard deviation inside and outside of it.
-EDGE, INNER, OUTER = 0.5, 0.84, 0.16
+#: Probabilities a standard deviation inside and outside of an edge.
+INNER, OUTER = 0.84, 0.16
 #: An edge between pixels is looked for on a grid so many times finer, of at most that many rows.
 FINER, FINEST = 5, 1500
 

@@ -38,6 +38,11 @@ LEAST_CONFIDENCE = 0.5
 TILE, MARGIN, STRIDE = 1024, 128, 32
 
 
+def find_mode(modality: str) -> int:
+    """Which of `MODES` a modality is to the network."""
+    return MODES.index("bf" if modality == "abf" else modality)
+
+
 def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     """Resample an image to a shape: averaged where that is smaller, cubic where larger."""
     if image.shape == shape:
@@ -210,7 +215,7 @@ def predict(
                 there = np.ascontiguousarray(np.rot90(image, turns)[::mirror])
                 total += np.rot90(predict(there, modality, model)[:, ::mirror], -turns, axes=(1, 2))
         return np.asarray(total / 8, np.float32)
-    mode = np.eye(len(MODES), dtype=np.float32)[MODES.index("bf" if modality == "abf" else modality), 1:]
+    mode = np.eye(len(MODES), dtype=np.float32)[find_mode(modality), 1:]
     out = np.empty((2, *image.shape), np.float32)
     for rows in _tiles(image.shape[0]):
         for columns in _tiles(image.shape[1]):

@@ -5,6 +5,7 @@ A `Scene` says what is drawn; `draw` lays its sheet, images it, records it and f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -225,11 +226,10 @@ def place_pores(
     return tuple(Pore((float(y), float(x)), int(np.exp(rng.uniform(0, most)))) for y, x in centres)
 
 
-def mean_signal(material: Material) -> float:
-    """Share of the electrons that a whole sheet scatters onto the HAADF detector."""
+def mean_signal(material: Material, table: Mapping[str, float] = HAADF_CROSS_SECTION) -> float:
+    """Share of the electrons that a whole sheet scatters onto the HAADF detector, or its mean phase."""
     cell = material.constant**2 * np.sqrt(3) / 2
-    sections = HAADF_CROSS_SECTION[material.first] + material.stack * HAADF_CROSS_SECTION[material.second]
-    return float(sections / cell)
+    return float((table[material.first] + material.stack * table[material.second]) / cell)
 
 
 def draw(scene: Scene, rng: np.random.Generator, name: str = "simulated") -> Simulation:
@@ -300,13 +300,8 @@ def _can_be_seen(pore: Pore, scene: Scene, carbon: NDArray[np.float32], disorder
 
 def thick_carbon(modality: str, material: Material) -> float:
     """Thickness of carbon [nm] that scatters as much as a sheet, or half its phase."""
-    if modality in ("haadf", "abf"):
-        table, part = HAADF_CROSS_SECTION, 1.0
-    else:
-        table, part = PHASE, 0.5
-    sheet = table[material.first] + material.stack * table[material.second]
-    cell = material.constant**2 * np.sqrt(3) / 2
-    return float(part * sheet / cell / (CARBON_DENSITY * table["C"]))
+    table, part = (HAADF_CROSS_SECTION, 1.0) if modality in ("haadf", "abf") else (PHASE, 0.5)
+    return part * mean_signal(material, table) / (CARBON_DENSITY * table["C"])
 
 
 def _look_up(mask: NDArray[np.bool_], positions: NDArray[np.float64], pixel_size: float) -> NDArray[np.bool_]:
