@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope import read, read_standard, score
+from porescope.contamination import thick_carbon
 from porescope.lattice import Lattice, find_lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
@@ -29,7 +30,7 @@ from porescope.recipe import load_recipe
 from porescope.scenes import draw_recording, draw_scene, make_generator
 from porescope.segmentation import segment
 from porescope.sheets import Pore
-from porescope.simulation import Scene, Simulation, draw, thick_carbon
+from porescope.simulation import Scene, Simulation, draw
 from porescope.sites import detect_by_lattice
 
 MODALITIES = ("haadf", "bf", "hrtem")

@@ -1,11 +1,14 @@
 """The simulator beside abTEM's multislice of the same atoms: the correlations in docs/accuracy.md.
 
 pip install 'porescope[multislice]' && python benchmarks/multislice.py [FOLDER for pictures]
+python benchmarks/multislice.py --detect [FOLDER]     (the network on multislice HRTEM images with pores)
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import abtem
@@ -13,9 +16,13 @@ import ase
 import cv2
 import numpy as np
 
+from porescope import Micrograph, score
+from porescope.lattice import find_lattice
 from porescope.materials import ATOMIC_NUMBER, MATERIALS, Material
+from porescope.network import find_pores
 from porescope.optics import WAVELENGTH, Optics, image_atoms
 from porescope.sheets import Atoms, Pore, cut_pores, make_sheet
+from porescope.truth import find_truth
 
 SIDE, PIXEL = 3.2, 0.04  # nm
 SEMIANGLE = 30.0  # mrad
@@ -23,13 +30,13 @@ SOURCE = 0.035  # nm
 LIMIT = 0.040  # information limit of HRTEM [rad]
 
 
-def build(material: Material, rng: np.random.Generator) -> tuple[Atoms, ase.Atoms]:
-    """Lay a sheet with a pore and a vacancy: porescope's atoms and ASE's."""
-    extent = np.array([SIDE, SIDE])
-    atoms = make_sheet(material, extent, rng)
-    pores = [Pore((1.8, 1.9), missing=7), Pore((0.8, 0.8), missing=1)]
+def build(
+    material: Material, pores: Sequence[Pore], side: float, rng: np.random.Generator
+) -> tuple[Atoms, ase.Atoms]:
+    """Lay a square sheet with pores: porescope's atoms and ASE's."""
+    atoms = make_sheet(material, np.array([side, side]), rng)
     atoms = cut_pores(material, atoms, pores, rng)
-    inside = ((atoms.positions >= 0) & (atoms.positions < SIDE)).all(axis=1)
+    inside = ((atoms.positions >= 0) & (atoms.positions < side)).all(axis=1)
     atoms = Atoms(*(values[inside] for values in atoms))
     symbols = {number: element for element, number in ATOMIC_NUMBER.items()}
     elements, places = [], []
@@ -38,7 +45,7 @@ def build(material: Material, rng: np.random.Generator) -> tuple[Atoms, ase.Atom
         for height in heights:
             elements.append(symbols[int(number)])
             places.append((10 * x, 10 * y, 4 + 10 * height * material.half_thickness))
-    return atoms, ase.Atoms(elements, places, cell=(10 * SIDE, 10 * SIDE, 8.0), pbc=True)
+    return atoms, ase.Atoms(elements, places, cell=(10 * side, 10 * side, 8.0), pbc=True)
 
 
 def scan(model: ase.Atoms, defocus: dict[str, float]) -> dict[str, np.ndarray]:
@@ -54,31 +61,70 @@ def scan(model: ase.Atoms, defocus: dict[str, float]) -> dict[str, np.ndarray]:
         probe = abtem.Probe(energy=80e3, semiangle_cutoff=SEMIANGLE, defocus=10 * defocus[modality])
         measured = probe.scan(potential, scan=grid, detectors=detector).compute(progress_bar=False)
         images[modality] = cv2.GaussianBlur(np.asarray(measured.array).T, (0, 0), SOURCE / PIXEL)
+    images["hrtem"] = expose_hrtem(potential, SIDE, defocus["hrtem"])
+    return images
+
+
+def expose_hrtem(potential: abtem.Potential, side: float, defocus: float) -> np.ndarray:
+    """Multislice HRTEM image at 80 kV, of pixels 0.04 nm wide."""
     wave = abtem.PlaneWave(energy=80e3).multislice(potential)
     # A focal spread damps as our envelope does: π λ spread = 2 / limit².
     spread = 2 * WAVELENGTH / (np.pi * LIMIT**2)
     lens = abtem.CTF(
         energy=80e3,
-        defocus=10 * defocus["hrtem"],
+        defocus=10 * defocus,
         Cs=-20e3 * 10,
         semiangle_cutoff=80,
         focal_spread=10 * spread,
     )
     image = wave.apply_ctf(lens).intensity().compute(progress_bar=False)
-    step = round(len(image.array) * PIXEL / SIDE)
-    images["hrtem"] = np.asarray(image.array).T[::step, ::step]
-    return images
+    step = round(len(image.array) * PIXEL / side)
+    return np.asarray(image.array).T[::step, ::step]
 
 
-def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+def detect(folder: Path | None) -> None:
+    """Run the network over multislice HRTEM images, a counted dose on them, and score it."""
+    side, margin, dose = 10.4, 10, 1e6  # nm, px, electrons per nm²
+    at = itertools.product((2.2, 5.2, 8.2), (2.2, 5.2, 8.2))
+    missing = (2, 4, 15, 3, 6, 40, 2, 9, 25)
+    pores = [Pore(centre, missing=n) for centre, n in zip(at, missing, strict=True)]
+    print("| material | defocus [nm] | found | false | diameter, median ratio |\n|---|---|---|---|---|")
+    for name, material in MATERIALS.items():
+        for defocus in (-6.0, 6.0):
+            rng = np.random.default_rng(11)
+            atoms, model = build(material, pores, side, rng)
+            potential = abtem.Potential(model, sampling=0.1, slice_thickness=1.0, projection="infinite")
+            expected = expose_hrtem(potential, side, defocus)
+            truth = find_truth(material, [atoms], expected.shape, PIXEL).labels
+            inner = (slice(margin, -margin),) * 2  # the sheet's sides do not fit together
+            image = rng.poisson(dose * PIXEL**2 * expected).astype(np.float32)[inner]
+            micrograph = Micrograph(image, PIXEL, modality="hrtem")
+            labels = find_pores(micrograph, lattice=find_lattice(micrograph)).labels
+            result = score(truth[inner], labels, min_iou=0.3)
+            ratio = f"{np.median(result.diameter_ratios):.2f}" if result.found else "–"
+            of = result.found + result.missed
+            print(
+                f"| {name} | {-defocus:+.0f} | {result.found} of {of} | {result.false} | {ratio} |",
+                flush=True,
+            )
+            if folder:
+                outlined = cv2.cvtColor(_grey(image), cv2.COLOR_GRAY2BGR)
+                mask = cv2.resize((labels > 0).astype(np.uint8), outlined.shape[1::-1])
+                outlines = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+                cv2.drawContours(outlined, outlines, -1, (0, 0, 255), 1)
+                cv2.imwrite(str(folder / f"detect_{name}_{-defocus:+.0f}.png"), outlined)
+
+
+def compare(folder: Path | None) -> None:
+    """Correlate our images with multislice ones."""
     # abTEM's defocus is positive for underfocus, as the wave's phase has it; ours has the other sign.
     defocus = {"haadf": 0.0, "bf": 4.0, "abf": 0.0, "hrtem": -6.0}
     print("| material | " + " | ".join(defocus) + " |\n|---|---|---|---|---|")
     rng = np.random.default_rng(7)
     for name in ("WS2", "MoS2", "graphene", "hBN"):
         material = MATERIALS[name]
-        atoms, model = build(material, rng)
+        pores = [Pore((1.8, 1.9), missing=7), Pore((0.8, 0.8), missing=1)]
+        atoms, model = build(material, pores, SIDE, rng)
         points = np.repeat(atoms.positions, atoms.occupancy, axis=0)
         number = np.repeat(atoms.number, atoms.occupancy)
         bare = np.zeros((round(SIDE / PIXEL),) * 2, np.float32)
@@ -103,4 +149,7 @@ def _grey(image: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    given = sys.argv[1:]
+    run = detect if "--detect" in given else compare
+    folders = [Path(g) for g in given if g != "--detect"]
+    run(folders[0] if folders else None)

@@ -18,17 +18,19 @@ from porescope.network import (
     LEAST_CONFIDENCE,
     SHIPPED,
     choose_scale,
+    describe,
     find_pores,
+    find_regions,
     keep_pores,
     load_model,
     measure_regions,
     predict,
-    standardize,
 )
 from porescope.rating import find_real
 from porescope.scenes import draw_scene, make_generator
 from porescope.segmentation import label_regions
 from porescope.simulation import draw, simulate
+from porescope.views import present, standardize
 
 
 def test_the_published_images_need_no_labels(
@@ -87,10 +89,10 @@ def test_the_scale_comes_from_the_lattice_else_from_the_pixels() -> None:
 
 def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = simulate(shape=(480, 544), pixel_size=0.04, pores=6, max_missing=60, seed=3)
-    image = standardize(drawn.micrograph.image, "haadf")
-    whole = predict(image, "haadf", load_model())
+    image = present(drawn.micrograph.image, "haadf")
+    whole = predict(image, describe("haadf", None), load_model())
     monkeypatch.setattr("porescope.network.TILE", 240)
-    tiled = predict(image, "haadf", load_model())
+    tiled = predict(image, describe("haadf", None), load_model())
     assert (np.abs(tiled[0] - whole[0]) > 0.2).mean() < 2e-3
 
 
@@ -103,11 +105,28 @@ def test_any_shape_goes_through(rows: int, columns: int) -> None:
     assert len(found.confidence) == found.labels.max()
 
 
+def test_what_the_frame_cuts_must_be_two_cells_large() -> None:
+    probability = np.zeros((60, 70), np.float32)
+    probability[:8, 10:18] = 1  # 64 px at the frame
+    probability[50:, 40:60] = 1  # 200 px at the frame
+    probability[30:34, 30:34] = 1
+    labels = find_regions(probability, 8.0, probability < 0)  # two cells are 111 px
+    assert labels.max() == 2 and not labels[:8].any() and labels[32, 32] == 1 and labels[55, 50] == 2
+
+
+def test_a_scale_bar_is_no_pore() -> None:
+    image = simulate("MoS2", pores=0, modality="bf", dose=2e6, shape=(300, 320), seed=2).micrograph.image
+    image[270:277, 230:300] = image.max()
+    assert detect(Micrograph(image, 0.04, modality="bf")).max() == 0
+
+
 def test_turned_images_give_turned_pores() -> None:
     drawn = simulate(shape=(160, 160), pores=2, max_missing=12, seed=6)
-    image = standardize(drawn.micrograph.image, "haadf")
-    here = predict(image, "haadf", load_model(), turned=True)
-    there = predict(np.ascontiguousarray(np.rot90(image)), "haadf", load_model(), turned=True)
+    image = present(drawn.micrograph.image, "haadf")
+    here = predict(image, describe("haadf", None), load_model(), turned=True)
+    there = predict(
+        np.ascontiguousarray(np.rot90(image, axes=(1, 2))), describe("haadf", None), load_model(), turned=True
+    )
     np.testing.assert_allclose(np.rot90(here, axes=(1, 2)), there, atol=1e-4)
 
 
@@ -126,16 +145,19 @@ def test_brightness_and_contrast_do_not_matter() -> None:
 
 
 def test_confidence_is_the_share_of_real_pores(record_property: Callable[[str, object], None]) -> None:
-    sure, real = [], []
-    for index in range(40):
+    sure, real, least = [], [], 1.0
+    for index in range(60):
         rng = make_generator("benchmark", 50_000 + index)
         drawn = draw(draw_scene(rng, (256, 256), rng.uniform(6, 12)), rng)
         found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph))
-        sure += found.confidence.tolist()
-        real += find_real(drawn, found.labels).tolist()
-    assert len(sure) > 40 and min(sure) >= LEAST_CONFIDENCE
+        if len(found.confidence):  # image by image: false pores come in crowds
+            sure.append(found.confidence.mean())
+            real.append(find_real(drawn, found.labels).mean())
+            least = min(least, found.confidence.min())
+    assert len(sure) > 20 and least >= LEAST_CONFIDENCE
     record_property(
-        "figure", f"{len(sure)} pores: mean confidence {np.mean(sure):.2f}, real {np.mean(real):.2f}"
+        "figure",
+        f"pores of {len(sure)} images: mean confidence {np.mean(sure):.2f}, real {np.mean(real):.2f}",
     )
     assert np.mean(real) == pytest.approx(np.mean(sure), abs=0.1)
 

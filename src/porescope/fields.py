@@ -10,34 +10,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.contamination import thick_carbon
 from porescope.files import find_files
 from porescope.lattice import find_lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import read
-from porescope.network import CELL_PX, choose_scale, find_mode, rescale, standardize
+from porescope.network import CELL_PX, choose_scale, describe, find_constant
 from porescope.scenes import draw_scene, make_generator
-from porescope.simulation import expose, prepare, thick_carbon
+from porescope.simulation import expose, prepare
 from porescope.standards import find_standards, read_standard
 from porescope.truth import find_truth
+from porescope.views import present, rescale
 
 #: Side of a simulated field, and of what is cut from it for a step [px].
 FIELD, CROP = 256, 192
 #: Truth for training is drawn this fine [nm].
 STEP = 0.01
 #: A pore's pixels weigh as many times more as it is smaller than this [px], at most `MOST_WEIGHT`.
-EVEN_AREA, MOST_WEIGHT = 400.0, 4.0
+EVEN_AREA, MOST_WEIGHT = 400.0, 3.0
 #: Marks pixels of which it is not known whether they are usable.
 UNKNOWN = 255
 
 
 class Sample(NamedTuple):
-    """A field for training, at the network's scale; all of shape (M, N)."""
+    """A field for training, at the network's scale; maps of shape (M, N)."""
 
-    image: NDArray[np.float16]  # standardized
+    image: NDArray[np.float16]  # (2, M, N), as `network.present` makes it
     cover: NDArray[np.uint8]  # 255 × share of the pixel that is pore
     weight: NDArray[np.uint8]  # 16 × weight of the pixel
     unusable: NDArray[np.uint8]  # 1: contamination or disorder hides the sheet
-    mode: int  # index into `network.MODES`
+    about: NDArray[np.float32]  # what the network is told, as `network.describe` says it
 
 
 def make_sample(purpose: str, seed: int, index: int) -> Sample:
@@ -47,7 +49,9 @@ def make_sample(purpose: str, seed: int, index: int) -> Sample:
     kind = rng.random()
     native = cell
     modality = told = None
+    coarse = False
     if kind < 0.07:
+        coarse = True
         native = cell = float(rng.uniform(1.2, 3.5))
         # No lattice, no phase contrast: thickness alone makes an image bright or dark.
         modality = "haadf" if rng.random() < 0.6 else "abf"
@@ -60,12 +64,12 @@ def make_sample(purpose: str, seed: int, index: int) -> Sample:
     scene = draw_scene(rng, (side, side), native, modality=modality)
     told = told or scene.modality
     specimen = prepare(scene, rng)
-    image = standardize(rescale(expose(scene, specimen, rng), (FIELD, FIELD)), told)
-    coarse = scene.pixel_size * side / FIELD
-    shift = (scene.pixel_size - coarse) / 2
+    image = present(rescale(expose(scene, specimen, rng), (FIELD, FIELD)), told)
+    pixel_size = scene.pixel_size * side / FIELD
+    shift = (scene.pixel_size - pixel_size) / 2
     layers = [layer._replace(positions=layer.positions + shift) for layer in specimen.layers]
-    step = min(STEP * max(coarse / 0.04, 1.0), coarse / 3)
-    truth = find_truth(MATERIALS[scene.material], layers, (FIELD, FIELD), coarse, step=step)
+    step = min(STEP * max(pixel_size / 0.04, 1.0), pixel_size / 3)
+    truth = find_truth(MATERIALS[scene.material], layers, (FIELD, FIELD), pixel_size, step=step)
     thick = thick_carbon(scene.modality, MATERIALS[scene.material])
     hidden = (specimen.disorder | (specimen.carbon > thick)).astype(np.float32)
     unusable = (rescale(hidden, (FIELD, FIELD)) > 0.5) & (truth.cover < 0.5)
@@ -74,8 +78,16 @@ def make_sample(purpose: str, seed: int, index: int) -> Sample:
         np.rint(truth.cover * 255).astype(np.uint8),
         weigh(truth.labels),
         unusable.astype(np.uint8),
-        find_mode(told),
+        describe(told, None if coarse else _guess_constant(MATERIALS[scene.material].constant, rng)),
     )
+
+
+def _guess_constant(constant: float, rng: np.random.Generator) -> float | None:
+    """A lattice constant as it is measured [nm]: good, from wrong pixels, or not at all."""
+    kind = rng.random()
+    if kind < 0.2:
+        return None
+    return constant * float(rng.uniform(0.75, 1.3) if kind < 0.35 else np.exp(rng.normal(0, 0.03)))
 
 
 def weigh(labels: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -120,20 +132,21 @@ def read_samples(folder: Path, *, modality: str = "auto") -> list[Sample]:
     for image, standard in find_standards(find_files([folder]), folder).items():
         micrograph = read(image, modality=modality)
         labels = read_standard(standard, micrograph.image.shape)
-        factor = choose_scale(micrograph, find_lattice(micrograph), None)[0]
+        lattice = find_lattice(micrograph)
+        factor = choose_scale(micrograph, lattice, None)[0]
         shape = (round(labels.shape[0] * factor), round(labels.shape[1] * factor))
-        scaled = standardize(rescale(micrograph.image, shape), micrograph.modality)
+        scaled = present(rescale(micrograph.image, shape), micrograph.modality)
         cover = rescale((labels > 0).astype(np.float32), shape).clip(0, 1)
         numbers = cv2.resize(labels.astype(np.float32), shape[::-1], interpolation=cv2.INTER_NEAREST)
         weight = weigh(numbers.astype(np.int32))
         pads = [(0, max(0, CROP - n)) for n in shape]
         samples.append(
             Sample(
-                np.pad(scaled, pads, mode="reflect").astype(np.float16),
+                np.pad(scaled, [(0, 0), *pads], mode="reflect").astype(np.float16),
                 np.pad(np.rint(cover * 255).astype(np.uint8), pads),
                 np.pad(weight, pads),  # what was added weighs nothing
                 np.full([max(n, CROP) for n in shape], UNKNOWN, np.uint8),
-                find_mode(micrograph.modality),
+                describe(micrograph.modality, find_constant(lattice, None)),
             )
         )
     if not samples:

@@ -27,8 +27,9 @@ from porescope.fields import FIELD, Sample, make_samples
 from porescope.files import write_whole
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
-from porescope.network import CELL_PX, choose_scale, rescale, standardize
+from porescope.network import CELL_PX, choose_scale
 from porescope.segmentation import label_regions
+from porescope.views import rescale, standardize
 
 if TYPE_CHECKING:
     from torchvision.models.detection import MaskRCNN

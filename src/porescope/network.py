@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from porescope.lattice import Lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
 from porescope.segmentation import label_regions
+from porescope.views import find_field, find_marks, present, rescale
 
 #: The network in the package.
 SHIPPED = Path(__file__).parent / "models" / "porescope.onnx"
@@ -24,6 +24,8 @@ SHIPPED = Path(__file__).parent / "models" / "porescope.onnx"
 CELL_PX = 8.0
 #: What the network is told of an image: BF and ABF alike, inverted.
 MODES = ("haadf", "bf", "hrtem")
+#: Names of what it takes: the image, and what `describe` says of it.
+INPUTS = ["image", "about"]
 #: Lattice constants [nm] that may be true, pixel sizes a third wrong included.
 PLAUSIBLE = (0.16, 0.46)
 #: Between graphene's and the dichalcogenides' [nm]: where neither lattice nor material is known.
@@ -38,31 +40,28 @@ LEAST_CONFIDENCE = 0.5
 TILE, MARGIN, STRIDE = 1024, 128, 32
 
 
-def find_mode(modality: str) -> int:
-    """Which of `MODES` a modality is to the network."""
-    return MODES.index("bf" if modality == "abf" else modality)
+def describe(modality: str, constant: float | None) -> NDArray[np.float32]:
+    """What the network is told of an image: shape (modes,).
 
+    Parameters
+    ----------
+    modality : {"haadf", "bf", "abf", "hrtem"}
+    constant : float, optional
+        Lattice constant [nm], a few per cent wrong or more; 0.29, which no sheet has, if not known.
 
-def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Resample an image to a shape: averaged where that is smaller, cubic where larger."""
-    if image.shape == shape:
-        return image
-    shrinks = shape[0] <= image.shape[0]
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, shape[::-1], interpolation=way), np.float32)
-
-
-def standardize(image: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
-    """Bring an image to median 0 and deviation 1, holes dark, extremes drawn in.
-
-    The deviation is that of the median, so that a bright patch changes little.
+    Examples
+    --------
+    >>> describe("abf", 0.25).tolist(), describe("haadf", None).tolist()
+    ([1.0, 0.0, -1.0], [0.0, 0.0, 0.0])
     """
-    level = np.float32(np.median(image))
-    deviation = 1.4826 * float(np.median(np.abs(image - level)))
-    if deviation <= 1e-6 * max(abs(float(level)), 1e-30):
-        deviation = float(image.std()) or 1.0
-    sign = -1 if modality in ("bf", "abf") else 1
-    return np.asarray(2 * np.arcsinh(sign * (image - level) / np.float32(2 * deviation)), np.float32)
+    mode = [float(find_mode(modality) == other) for other in MODES[1:]]
+    size = ((constant or USUAL_CONSTANT) - USUAL_CONSTANT) / 0.04
+    return np.array([*mode, np.clip(size, -1.5, 1.5)], np.float32).round(6)
+
+
+def find_mode(modality: str) -> str:
+    """Which of `MODES` a modality is to the network."""
+    return "bf" if modality == "abf" else modality
 
 
 class Finding(NamedTuple):
@@ -113,7 +112,8 @@ def _load_model(path: Path, changed: int) -> Model:
         raise ValueError(
             f"{path.name} is no network of porescope's; train one with porescope train"
         ) from None
-    if list(card.get("modes", ())) != list(MODES) or card.get("cell_px") != CELL_PX:
+    told = [i.name for i in session.get_inputs()]
+    if told != INPUTS or list(card.get("modes", ())) != list(MODES) or card.get("cell_px") != CELL_PX:
         raise ValueError(f"{path.name} was trained by another version of porescope; train it anew")
     return Model(session, card, hashlib.sha256(content).hexdigest())
 
@@ -172,58 +172,41 @@ def find_pores(
     field = find_field(micrograph.image)
     inner = micrograph.image[field]
     height, width = (max(round(n * factor), 1) for n in inner.shape)
-    image = standardize(rescale(inner, (height, width)), micrograph.modality)
-    maps = predict(image, micrograph.modality, model, turned)
+    image = present(rescale(inner, (height, width)), micrograph.modality)
+    maps = predict(image, describe(micrograph.modality, find_constant(lattice, material)), model, turned)
     probability[field], unusable[field] = (rescale(m, inner.shape).clip(0, 1) for m in maps)
-    labels = label_regions(probability >= EDGE)
-    confidence = rate_regions(measure_regions(labels, probability), model)
+    labels = find_regions(probability, CELL_PX / factor, find_marks(micrograph.image))
+    confidence = rate_regions(measure_regions(labels, probability), micrograph.modality, model)
     return Finding(*keep_pores(labels, confidence), probability, unusable, message)
 
 
-def find_field(image: NDArray[np.float32]) -> tuple[slice, slice]:
-    """Find the part of an image within a frame of one grey level, or all of it.
-
-    Examples
-    --------
-    >>> image = np.random.default_rng(0).normal(size=(60, 80)).astype(np.float32)
-    >>> image[:3], image[-3:], image[:, :2], image[:, -4:] = 9, 9, 9, 9
-    >>> find_field(image)
-    (slice(3, 57, None), slice(2, 76, None))
-    """
-    sides = []
-    for axis in (1, 0):
-        varied = np.ptp(image, axis=axis) > 0
-        busy = image.std(axis=axis) > 0.3 * float(np.median(image.std(axis=axis)))
-        at = np.flatnonzero(varied & busy)
-        sides.append((int(at[0]), int(at[-1]) + 1) if len(at) else (0, image.shape[1 - axis]))
-    (top, bottom), (left, right) = sides
-    framed = min(top, left, image.shape[0] - bottom, image.shape[1] - right) > 0
-    thin = bottom - top > 0.8 * image.shape[0] and right - left > 0.8 * image.shape[1]
-    if framed and thin:
-        return slice(top, bottom), slice(left, right)
-    return slice(0, image.shape[0]), slice(0, image.shape[1])
+def find_constant(lattice: Lattice | None, material: str | None) -> float | None:
+    """Lattice constant [nm]: the material's if it is known, else the one measured, else None."""
+    if material:
+        return MATERIALS[material].constant
+    seen = lattice is not None and PLAUSIBLE[0] <= lattice.constant_nm <= PLAUSIBLE[1]
+    return lattice.constant_nm if lattice is not None and seen else None
 
 
 def predict(
-    image: NDArray[np.float32], modality: str, model: Model, turned: bool = False
+    image: NDArray[np.float32], about: NDArray[np.float32], model: Model, turned: bool = False
 ) -> NDArray[np.float32]:
-    """Probabilities of pore and of unusable sheet at the network's scale: shape (2, M, N)."""
+    """Probabilities of pore and of unusable sheet, of an image as `present` makes it: (2, M, N)."""
     if turned:
-        total = np.zeros((2, *image.shape), np.float32)
+        total = np.zeros_like(image)
         for turns in range(4):
             for mirror in (1, -1):
-                there = np.ascontiguousarray(np.rot90(image, turns)[::mirror])
-                total += np.rot90(predict(there, modality, model)[:, ::mirror], -turns, axes=(1, 2))
+                there = np.ascontiguousarray(np.rot90(image, turns, axes=(1, 2))[:, ::mirror])
+                total += np.rot90(predict(there, about, model)[:, ::mirror], -turns, axes=(1, 2))
         return np.asarray(total / 8, np.float32)
-    mode = np.eye(len(MODES), dtype=np.float32)[find_mode(modality), 1:]
-    out = np.empty((2, *image.shape), np.float32)
-    for rows in _tiles(image.shape[0]):
-        for columns in _tiles(image.shape[1]):
+    out = np.empty_like(image)
+    for rows in _tiles(image.shape[1]):
+        for columns in _tiles(image.shape[2]):
             wide = [slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in (rows, columns)]
-            part = image[tuple(wide)]
-            pads = [(0, -n % STRIDE) for n in part.shape]
-            padded = np.pad(part, pads, mode="symmetric" if min(part.shape) >= STRIDE else "edge")
-            result = model.session.run(None, {"image": padded[None, None], "mode": mode[None]})[0][0]
+            part = image[:, *wide]
+            pads = [(0, 0), *((0, -n % STRIDE) for n in part.shape[1:])]
+            padded = np.pad(part, pads, mode="symmetric" if min(part.shape[1:]) >= STRIDE else "edge")
+            result = model.session.run(None, {"image": padded[None], "about": about[None]})[0][0]
             y, x = (s.start - w.start for s, w in zip((rows, columns), wide, strict=True))
             height, width = rows.stop - rows.start, columns.stop - columns.start
             out[:, rows, columns] = result[:, y : y + height, x : x + width]
@@ -235,6 +218,22 @@ def _tiles(length: int) -> list[slice]:
     n = -(-length // TILE)
     edges = np.linspace(0, length, n + 1).astype(int)
     return [slice(int(a), int(b)) for a, b in pairwise(edges)]
+
+
+def find_regions(
+    probability: NDArray[np.float32], cell_px: float, marks: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """Label what is rather pore, but for marks; what the frame cuts, only from two cells' area on.
+
+    Less of a pore than that cannot be told from a lattice that ends.
+    """
+    labels = label_regions(probability >= EDGE)
+    area = np.bincount(labels.ravel())
+    kept = np.bincount(labels[marks], minlength=len(area)) < 0.3 * area
+    sides = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    kept[sides] &= area[sides] >= 2 * cell_px**2 * np.sqrt(3) / 2
+    kept[0] = False
+    return np.asarray(np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labels])
 
 
 def keep_pores(
@@ -253,10 +252,10 @@ def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.float32])
     return np.asarray(sums / np.maximum(np.bincount(labels.ravel(), minlength=n)[1:], 1))
 
 
-def rate_regions(raw: NDArray[np.float64], model: Model) -> NDArray[np.float64]:
+def rate_regions(raw: NDArray[np.float64], modality: str, model: Model) -> NDArray[np.float64]:
     """Confidence of regions of this mean probability: the share of such that were real.
 
     The network's card has it from simulated images; without, the mean probability stands.
     """
-    table = model.card.get("confidence")
-    return np.asarray(np.interp(raw, *np.transpose(table)) if table else raw)
+    tables = model.card.get("confidence")
+    return np.asarray(np.interp(raw, *np.transpose(tables[find_mode(modality)])) if tables else raw)

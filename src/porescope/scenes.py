@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.contamination import mean_signal, thick_carbon
 from porescope.materials import MATERIALS, Material
 from porescope.optics import Optics
 from porescope.recording import Recording
 from porescope.sheets import Pore
-from porescope.simulation import Scene, mean_signal, thick_carbon
+from porescope.simulation import Scene
 
 #: What a random generator is for; their seeds share nothing.
 PURPOSES = {"training": 1, "validation": 2, "benchmark": 3, "pleasure": 4}
@@ -54,7 +55,7 @@ def draw_scene(
     Scene
     """
     material = material or str(rng.choice(list(MATERIALS)))
-    modality = modality or str(rng.choice(["haadf", "bf", "abf", "hrtem"], p=[0.5, 0.15, 0.1, 0.25]))
+    modality = modality or str(rng.choice(["haadf", "bf", "abf", "hrtem"], p=[0.35, 0.2, 0.1, 0.35]))
     sheet = MATERIALS[material]
     pixel_size = sheet.constant / cell_px
     extent = np.array(shape) * pixel_size
@@ -63,7 +64,7 @@ def draw_scene(
         shape=shape,
         pixel_size=pixel_size,
         modality=modality,
-        pores=draw_pores(rng, extent) if rng.random() < 0.75 else (),
+        pores=draw_pores(rng, extent) if rng.random() < 0.7 else (),
         angle=float(rng.uniform(0, np.pi / 3)),
         optics=draw_optics(rng, modality),
         recording=draw_recording(rng, modality),
@@ -169,7 +170,7 @@ def draw_recording(rng: np.random.Generator, modality: str) -> Recording:
         gradient=abs(float(rng.normal(0, 0.15))) if rng.random() < 0.3 else 0.0,
         streaks=float(rng.uniform(0, 0.08)) if modality == "haadf" and rng.random() < 0.25 else 0.0,
         jpeg=int(rng.integers(60, 97)) if bits == 8 and rng.random() < 0.3 else None,
-        bar=bool(rng.random() < 0.05),
+        bar=bool(rng.random() < (0.05 if modality == "haadf" else 0.1)),
         frame=int(rng.integers(2, 12)) if rng.random() < 0.02 else 0,
     )
 
@@ -188,15 +189,20 @@ def _draw_defects(rng: np.random.Generator, sheet: Material) -> dict[str, Any]:
         "twist_cover": float(rng.uniform(0.2, 1.0)),
         "chalcogen_vacancies": _sometimes(rng, 0.5, 0.002, 0.08),
         "dopant": str(rng.choice(_DOPANTS[sheet.both_count])),
-        "dopants": _sometimes(rng, 0.25, 0.002, 0.06),
+        "dopants": 1.0 if rng.random() < 0.04 else _sometimes(rng, 0.25, 0.002, 0.06),
         "alloy": str(rng.choice([e for e in ("S", "Se", "Te", "O") if e != sheet.second])),
-        "alloyed": _sometimes(rng, 0.2, 0.005, 0.5) if sheet.stack > 1 else 0.0,
+        "alloyed": _draw_alloy(rng) if sheet.stack > 1 else 0.0,
         "adatom": str(rng.choice(["C", "Si", "S", "O", "Fe", sheet.first])),
         "adatoms": _sometimes(rng, 0.4, 0.02, 0.6),
         "rim_atoms": float(rng.uniform(0, 0.6)) if rng.random() < 0.3 else 0.0,
         "relaxation": float(rng.uniform(0, 0.03)),
         "amorphous": float(rng.choice([rng.uniform(0.05, 0.7), 1.0])) if rng.random() < 0.12 else 0.0,
     }
+
+
+def _draw_alloy(rng: np.random.Generator) -> float:
+    """Share of chalcogen that is another: none, some, or all, which is a material of its own."""
+    return 1.0 if rng.random() < 0.04 else _sometimes(rng, 0.2, 0.005, 0.5)
 
 
 def _draw_contamination(rng: np.random.Generator, modality: str, sheet: Material) -> dict[str, Any]:

@@ -77,17 +77,17 @@ def make_sheet(
 def join_grains(
     material: Material, one: Atoms, other: Atoms, point: NDArray[np.float64], normal: NDArray[np.float64]
 ) -> Atoms:
-    """Keep one grain on this side of a line and the other beyond, without atoms on top of each other."""
+    """Keep one grain on this side of a line and the other beyond, without atoms on top of each other.
+
+    Atoms of the other fill the gaps along the line, so that the seam holds few pores.
+    """
+    a = material.constant
+    beyond = (other.positions - point) @ normal
     here = pick(one, (one.positions - point) @ normal < 0)
-    there = pick(other, (other.positions - point) @ normal >= 0)
+    there, beyond = pick(other, beyond > -a), beyond[beyond > -a]
     gap, _ = cKDTree(here.positions).query(there.positions)
-    there = pick(there, gap > 0.62 * material.constant / np.sqrt(3))
-    return Atoms(
-        np.concatenate([here.positions, there.positions]),
-        np.concatenate([here.second, there.second]),
-        np.concatenate([here.occupancy, there.occupancy]),
-        np.concatenate([here.number, there.number]),
-    )
+    there = pick(there, gap > np.where(beyond >= 0, 0.62, 0.75) * a / np.sqrt(3))
+    return Atoms(*(np.concatenate(pair) for pair in zip(here, there, strict=True)))
 
 
 def cut_pores(material: Material, atoms: Atoms, pores: Sequence[Pore], rng: np.random.Generator) -> Atoms:

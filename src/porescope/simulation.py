@@ -5,7 +5,6 @@ A `Scene` says what is drawn; `draw` lays its sheet, images it, records it and f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -13,8 +12,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.contamination import (
+    choose_area,
+    draw_film,
+    draw_patches,
+    draw_rims,
+    mean_signal,
+    thick_carbon,
+)
 from porescope.formats import MODALITIES
-from porescope.materials import ATOMIC_NUMBER, HAADF_CROSS_SECTION, MATERIALS, PHASE, Material
+from porescope.materials import ATOMIC_NUMBER, MATERIALS, Material
 from porescope.micrograph import Micrograph
 from porescope.optics import CARBON_DENSITY, Optics, image_atoms, splat
 from porescope.recording import Recording, record
@@ -226,12 +233,6 @@ def place_pores(
     return tuple(Pore((float(y), float(x)), int(np.exp(rng.uniform(0, most)))) for y, x in centres)
 
 
-def mean_signal(material: Material, table: Mapping[str, float] = HAADF_CROSS_SECTION) -> float:
-    """Share of the electrons that a whole sheet scatters onto the HAADF detector, or its mean phase."""
-    cell = material.constant**2 * np.sqrt(3) / 2
-    return float((table[material.first] + material.stack * table[material.second]) / cell)
-
-
 def draw(scene: Scene, rng: np.random.Generator, name: str = "simulated") -> Simulation:
     """Draw the micrograph of a scene, and its truth."""
     material = MATERIALS[scene.material]
@@ -248,8 +249,14 @@ def prepare(scene: Scene, rng: np.random.Generator) -> Specimen:
     """Make the sheet of a scene, with its pores and defects, and what lies on it."""
     material = MATERIALS[scene.material]
     extent = np.array(scene.shape) * scene.pixel_size
-    carbon = _draw_carbon(scene, rng)
-    disorder = _draw_patches(scene.shape, scene.amorphous, 1.5 / scene.pixel_size, rng)
+    carbon = np.zeros(scene.shape, np.float32)
+    sigma = scene.grain_size / scene.pixel_size
+    if scene.contamination > 0:
+        carbon += draw_film(scene.shape, scene.contamination, sigma, rng)
+    if scene.patches > 0:
+        patches = draw_patches(scene.shape, scene.patch_cover, sigma, scene.pixel_size, rng)
+        carbon += scene.patches * patches
+    disorder = choose_area(scene.shape, scene.amorphous, 1.5 / scene.pixel_size, rng)
     atoms = make_sheet(material, extent, rng, angle=scene.angle)
     if scene.grain_angle is not None:
         other = make_sheet(material, extent, rng, angle=(scene.angle or 0.0) + scene.grain_angle)
@@ -298,12 +305,6 @@ def _can_be_seen(pore: Pore, scene: Scene, carbon: NDArray[np.float32], disorder
     return pore.missing > SMALL or not _look_up(hidden, at, scene.pixel_size)[0]
 
 
-def thick_carbon(modality: str, material: Material) -> float:
-    """Thickness of carbon [nm] that scatters as much as a sheet, or half its phase."""
-    table, part = (HAADF_CROSS_SECTION, 1.0) if modality in ("haadf", "abf") else (PHASE, 0.5)
-    return part * mean_signal(material, table) / (CARBON_DENSITY * table["C"])
-
-
 def _look_up(mask: NDArray[np.bool_], positions: NDArray[np.float64], pixel_size: float) -> NDArray[np.bool_]:
     y, x = np.rint(positions / pixel_size).astype(int).T
     return np.asarray(mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)])
@@ -325,48 +326,13 @@ def _scatter_adatoms(
     return points, number
 
 
-def _draw_carbon(scene: Scene, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Thickness of contamination [nm]: a smooth film, and patches with an edge."""
-    thickness = np.zeros(scene.shape, np.float32)
-    sigma = scene.grain_size / scene.pixel_size
-    if scene.contamination > 0:
-        noise = _smooth_noise(scene.shape, sigma, rng)
-        thickness += scene.contamination * np.clip(1 + noise, 0, None)
-    if scene.patches > 0:
-        inside = _draw_patches(scene.shape, scene.patch_cover, sigma, rng).astype(np.float32)
-        soft = cv2.GaussianBlur(inside, (0, 0), max(0.15 * sigma * float(rng.uniform(0.3, 3)), 0.5))
-        rough = np.clip(1 + 0.4 * _smooth_noise(scene.shape, max(0.2 / scene.pixel_size, 0.5), rng), 0, None)
-        thickness += scene.patches * soft * rough
-    return thickness
-
-
-def _draw_patches(
-    shape: tuple[int, int], cover: float, sigma: float, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    if cover <= 0:
-        return np.zeros(shape, np.bool_)
-    noise = _smooth_noise(shape, sigma, rng)
-    return np.asarray(noise >= np.quantile(noise, 1 - min(cover, 1.0)))
-
-
-def _smooth_noise(shape: tuple[int, int], sigma: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Noise of mean 0 and deviation 1, smooth over ``sigma`` [px]."""
-    # Drawn on a coarse grid: a Gaussian as wide as the frame would be slow.
-    step = max(1, int(sigma / 3))
-    small = [n // step + 3 for n in shape]
-    noise = cv2.GaussianBlur(rng.normal(size=small).astype(np.float32), (0, 0), sigma / step)
-    large = cv2.resize(noise, (small[1] * step, small[0] * step), interpolation=cv2.INTER_CUBIC)
-    large = large[step : step + shape[0], step : step + shape[1]]
-    return np.asarray((large - large.mean()) / max(float(large.std()), 1e-9))
-
-
 def expose(scene: Scene, specimen: Specimen, rng: np.random.Generator) -> NDArray[np.float32]:
     """Image a specimen, and record it: shape (M, N), counts or grey levels."""
     material = MATERIALS[scene.material]
     presence = _map_presence(scene, specimen)
     carbon = np.asarray(specimen.carbon * presence, np.float32)
     if scene.rim > 0:
-        carbon += np.float32(scene.rim) * _draw_rims(scene, presence)
+        carbon += np.float32(scene.rim) * draw_rims(presence, scene.pixel_size)
     # A wave's lens mixes what is far: the frame is imaged with a margin.
     pad = int(np.ceil(0.6 / scene.pixel_size))
     carbon = np.pad(carbon, pad, mode="symmetric")
@@ -411,12 +377,3 @@ def _map_presence(scene: Scene, specimen: Specimen) -> NDArray[np.float32]:
     whole = 2 / (material.constant**2 * np.sqrt(3) / 2) * scene.pixel_size**2
     density = cv2.GaussianBlur(sites, (0, 0), sigma)[pad:-pad, pad:-pad] / whole
     return np.asarray(np.clip((density - 0.2) / 0.35, 0, 1), np.float32)
-
-
-def _draw_rims(scene: Scene, presence: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Contamination along the edges of pores: 1 there, falling off over half a nm."""
-    held = (presence > 0.5).astype(np.uint8)
-    if held.all():
-        return np.zeros(scene.shape, np.float32)
-    distance = cv2.distanceTransform(held, cv2.DIST_L2, 3) * scene.pixel_size
-    return np.asarray(np.exp(-((distance / 0.35) ** 2)) * presence, np.float32)

@@ -24,7 +24,7 @@ from torch.nn import functional
 from porescope import processes
 from porescope.fields import CROP, UNKNOWN, Sample, make_samples
 from porescope.files import write_whole
-from porescope.network import CELL_PX, MODES
+from porescope.network import CELL_PX, INPUTS, MODES
 
 #: Steps from one set of new fields to the next, how many fields that is, how many sets are kept.
 ROUND, NEW_FIELDS, KEPT_ROUNDS = 150, 300, 10
@@ -46,20 +46,20 @@ class Plan:
 
 
 class Net(nn.Module):
-    """A small U-Net on pixels taken 2 × 2 together: image, mode → pore, unusable."""
+    """A small U-Net on pixels taken 2 × 2 together: image, what is known of it → pore, unusable."""
 
     def __init__(self, channels: Sequence[int], norm: bool = True) -> None:
         super().__init__()
-        ins = [4 + len(MODES) - 1, *channels[:-1]]
+        ins = [2 * 4 + len(MODES), *channels[:-1]]
         self.down = nn.ModuleList(_double(i, o, norm) for i, o in zip(ins, channels, strict=True))
         pairs = list(zip(channels[:0:-1], channels[-2::-1], strict=True))
         self.up = nn.ModuleList(_double(below + here, here, norm) for below, here in pairs)
         self.head = nn.Conv2d(channels[0], 8, 1)
 
-    def forward(self, image: Tensor, mode: Tensor) -> Tensor:
-        """Logits of shape (B, 2, M, N) of images (B, 1, M, N) and their modes (B, modes − 1)."""
+    def forward(self, image: Tensor, about: Tensor) -> Tensor:
+        """Logits of shape (B, 2, M, N) of images (B, 2, M, N) and what is known of them (B, modes)."""
         x = functional.pixel_unshuffle(image, 2)
-        planes = mode[:, :, None, None] + torch.zeros_like(x[:, :1])
+        planes = about[:, :, None, None] + torch.zeros_like(x[:, :1])
         x = torch.cat([x, planes], 1)
         kept = []
         for i, block in enumerate(self.down):
@@ -84,32 +84,31 @@ def _double(ins: int, outs: int, norm: bool) -> nn.Sequential:
 def _draw_batch(
     samples: Sequence[Sample], own: Sequence[Sample], plan: Plan, step: int
 ) -> tuple[Tensor, ...]:
-    """Cut, turn and vary: image, mode, cover, weight, unusable."""
+    """Cut, turn and vary: image, about, cover, weight, unusable."""
     rng = np.random.default_rng([9, plan.seed, step])
     rows: list[list[NDArray[Any]]] = []
     for i in range(plan.batch):
         pool = own if own and i < plan.batch * plan.own_share else samples
         sample = pool[int(rng.integers(len(pool)))]
-        y, x = (int(rng.integers(n - CROP + 1)) for n in sample.image.shape)
+        y, x = (int(rng.integers(n - CROP + 1)) for n in sample.cover.shape)
         turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        arrays = [a[y : y + CROP, x : x + CROP] for a in sample[:4]]
-        arrays = [np.rot90(a[::-1] if mirror else a, turns) for a in arrays]
+        arrays = [a[..., y : y + CROP, x : x + CROP] for a in sample[:4]]
+        arrays = [np.rot90(a[..., ::-1, :] if mirror else a, turns, axes=(-2, -1)) for a in arrays]
         image = arrays[0].astype(np.float32) * np.exp(rng.normal(0, 0.2)) + rng.normal(0, 0.25)
-        told = np.eye(len(MODES), dtype=np.float32)[sample.mode, 1:]
-        rows.append([image[None], told, *(np.ascontiguousarray(a) for a in arrays[1:])])
-    images, mode, cover, weight, unusable = (torch.from_numpy(np.stack(c)) for c in zip(*rows, strict=True))
-    return images.float(), mode, cover.float() / 255, weight.float() / 16, unusable
+        rows.append([image, sample.about, *(np.ascontiguousarray(a) for a in arrays[1:])])
+    images, about, cover, weight, unusable = (torch.from_numpy(np.stack(c)) for c in zip(*rows, strict=True))
+    return images.float(), about, cover.float() / 255, weight.float() / 16, unusable
 
 
 def measure_loss(logits: Tensor, cover: Tensor, weight: Tensor, unusable: Tensor) -> Tensor:
-    """Cross-entropy and half a Dice, each pore weighed alike; a fifth for what is unusable."""
+    """Cross-entropy and a quarter of a Dice, small pores weighing more; a fifth for what is unusable."""
     pore = logits[:, 0]
     entropy = (functional.binary_cross_entropy_with_logits(pore, cover, reduction="none") * weight).mean()
     p = torch.sigmoid(pore)
     dice = 1 - (2 * (weight * p * cover).sum() + 1) / ((weight * (p + cover)).sum() + 1)
     known = unusable != UNKNOWN
     other = functional.binary_cross_entropy_with_logits(logits[:, 1][known], unusable[known].float())
-    return entropy + 0.5 * dice + 0.2 * (other if bool(known.any()) else 0.0)
+    return entropy + 0.25 * dice + 0.2 * (other if bool(known.any()) else 0.0)
 
 
 class Trainer:
@@ -139,14 +138,14 @@ class Trainer:
 
     def learn(self, batch: tuple[Tensor, ...]) -> float:
         """Take one step; give the loss."""
-        image, mode, cover, weight, unusable = batch
+        image, about, cover, weight, unusable = batch
         warm = min(1.0, (self.step + 1) / 200)
         for group in self.optimizer.param_groups:
             group["lr"] = float(self.plan.rate * warm * (0.5 + 0.5 * np.cos(np.pi * self.progress)))
         self.net.train()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = self.net(image.contiguous(memory_format=torch.channels_last), mode)
+            logits = self.net(image.contiguous(memory_format=torch.channels_last), about)
         loss = measure_loss(logits.float(), cover, weight, unusable)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -166,12 +165,13 @@ class Trainer:
         losses: dict[str, list[float]] = {}
         with torch.no_grad():
             for s in samples:
-                mode = torch.eye(len(MODES))[s.mode, 1:][None]
-                logits = self.mean(torch.from_numpy(s.image.astype(np.float32))[None, None], mode)
+                about = torch.from_numpy(s.about)[None]
+                logits = self.mean(torch.from_numpy(s.image.astype(np.float32))[None], about)
                 arrays = (torch.from_numpy(a)[None] for a in (s.cover, s.weight, s.unusable))
                 cover, weight, unusable = arrays
                 loss = measure_loss(logits, cover / 255, weight / 16, unusable)
-                losses.setdefault(MODES[s.mode], []).append(float(loss))
+                mode = MODES[1 + int(s.about[:-1].argmax())] if s.about[:-1].any() else MODES[0]
+                losses.setdefault(mode, []).append(float(loss))
         return {mode: float(np.mean(values)) for mode, values in sorted(losses.items())}
 
     def save(self, path: Path) -> None:
@@ -270,8 +270,8 @@ class _Probabilities(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, image: Tensor, mode: Tensor) -> Tensor:
-        return torch.sigmoid(self.net(image, mode))
+    def forward(self, image: Tensor, about: Tensor) -> Tensor:
+        return torch.sigmoid(self.net(image, about))
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -292,13 +292,13 @@ def export_model(trainer: Trainer, path: Path, card: dict[str, Any]) -> None:
     import onnx
 
     net = _Probabilities(fold(trainer.mean, trainer.plan.channels))
-    example = (torch.zeros(1, 1, 64, 96), torch.zeros(1, len(MODES) - 1))
-    axes = {"image": {0: "batch", 2: "rows", 3: "columns"}, "mode": {0: "batch"}}
+    example = (torch.zeros(1, 2, 64, 96), torch.zeros(1, len(MODES)))
+    axes = {"image": {0: "batch", 2: "rows", 3: "columns"}, "about": {0: "batch"}}
     with write_whole(path) as part:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter that needs no further package is the old one
             torch.onnx.export(
-                net, example, str(part), input_names=["image", "mode"], output_names=["probability"],
+                net, example, str(part), input_names=INPUTS, output_names=["probability"],
                 dynamic_axes={**axes, "probability": axes["image"]}, opset_version=17, dynamo=False,
             )  # fmt: skip
         model = onnx.load(str(part))
