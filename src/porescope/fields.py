@@ -35,7 +35,7 @@ UNKNOWN = 255
 class Sample(NamedTuple):
     """A field for training, at the network's scale; maps of shape (M, N)."""
 
-    image: NDArray[np.float16]  # (2, M, N), as `network.present` makes it
+    image: NDArray[np.float16]  # (2, M, N), as `views.present` makes it
     cover: NDArray[np.uint8]  # 255 × share of the pixel that is pore
     weight: NDArray[np.uint8]  # 16 × weight of the pixel
     unusable: NDArray[np.uint8]  # 1: contamination or disorder hides the sheet

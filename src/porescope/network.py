@@ -169,13 +169,15 @@ def find_pores(
     factor, message = choose_scale(micrograph, lattice, material)
     shape = micrograph.image.shape
     probability, unusable = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+    constant = find_constant(lattice, material)
     field = find_field(micrograph.image)
     inner = micrograph.image[field]
     height, width = (max(round(n * factor), 1) for n in inner.shape)
     image = present(rescale(inner, (height, width)), micrograph.modality)
-    maps = predict(image, describe(micrograph.modality, find_constant(lattice, material)), model, turned)
+    maps = predict(image, describe(micrograph.modality, constant), model, turned)
     probability[field], unusable[field] = (rescale(m, inner.shape).clip(0, 1) for m in maps)
-    labels = find_regions(probability, CELL_PX / factor, find_marks(micrograph.image))
+    cell_px = (constant or USUAL_CONSTANT) / float(np.sqrt(micrograph.pixel_area))
+    labels = find_regions(probability, micrograph.image, cell_px)
     confidence = rate_regions(measure_regions(labels, probability), micrograph.modality, model)
     return Finding(*keep_pores(labels, confidence), probability, unusable, message)
 
@@ -221,7 +223,7 @@ def _tiles(length: int) -> list[slice]:
 
 
 def find_regions(
-    probability: NDArray[np.float32], cell_px: float, marks: NDArray[np.bool_]
+    probability: NDArray[np.float32], image: NDArray[np.float32], cell_px: float
 ) -> NDArray[np.int32]:
     """Label what is rather pore, but for marks; what the frame cuts, only from two cells' area on.
 
@@ -229,8 +231,9 @@ def find_regions(
     """
     labels = label_regions(probability >= EDGE)
     area = np.bincount(labels.ravel())
-    kept = np.bincount(labels[marks], minlength=len(area)) < 0.3 * area
-    sides = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    kept = np.bincount(labels[find_marks(image)], minlength=len(area)) < 0.3 * area
+    inner = labels[find_field(image)]
+    sides = np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])
     kept[sides] &= area[sides] >= 2 * cell_px**2 * np.sqrt(3) / 2
     kept[0] = False
     return np.asarray(np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labels])

@@ -13,7 +13,6 @@ from porescope.lattice import find_lattice
 from porescope.network import MODES, find_mode, find_pores, find_regions, load_model, measure_regions
 from porescope.scenes import draw_scene, make_generator
 from porescope.simulation import Simulation, draw
-from porescope.views import find_marks
 
 #: Images that a rating takes, their side [px], and the first of their indices.
 IMAGES, SIDE, FIRST = 600, 384, 20_000
@@ -50,7 +49,7 @@ def rate_network(path: Path, seed: int = 0) -> dict[str, Any]:
         scene = draw_scene(rng, (SIDE, SIDE), cell_px)
         drawn = draw(replace(scene, pores=()) if index % 2 else scene, rng)
         found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph), model=model)
-        labels = find_regions(found.probability, cell_px, find_marks(drawn.micrograph.image))
+        labels = find_regions(found.probability, drawn.micrograph.image, cell_px)
         mode = find_mode(scene.modality)
         raw[mode] += measure_regions(labels, found.probability).tolist()
         real[mode] += find_real(drawn, labels).tolist()

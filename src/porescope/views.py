@@ -116,7 +116,7 @@ def find_marks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
         x, y, width, height = x - 1, y - 1, width + 2, height + 2
         inside = x > 0 and y > 0 and x + width < image.shape[1] and y + height < image.shape[0]
         filled = area >= 0.9 * (width - 2) * (height - 2)
-        if inside and filled and width >= max(4 * height, 0.05 * image.shape[1]):
+        if inside and filled and height > 3 and width >= max(4 * height, 0.05 * image.shape[1]):
             near = (
                 slice(max(y - 6 * height, 0), y + 7 * height),
                 slice(max(x - height, 0), x + width + height),
