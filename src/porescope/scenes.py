@@ -212,8 +212,9 @@ def _draw_contamination(rng: np.random.Generator, modality: str, sheet: Material
     most = max(thick, 1.0) if modality == "haadf" else thick
     return {
         "contamination": _sometimes(rng, 0.7, 0.02, 0.5) * thick,
-        "patches": _sometimes(rng, 0.3, 0.3, 8.0) * most,
-        "patch_cover": float(rng.uniform(0.03, 0.55)),
+        "patches": _sometimes(rng, 0.4, 0.3, 8.0) * most,
+        # Windows of clean sheet in contamination are no pores.
+        "patch_cover": float(rng.uniform(0.03, 0.55) if rng.random() < 0.6 else rng.uniform(0.55, 0.92)),
         "grain_size": _log(rng, 0.4, 4.0),
         "rim": _sometimes(rng, 0.25, 0.2, 3.0) * thick,
     }
