@@ -65,3 +65,12 @@ def test_empty_places_are_no_bars(where: tuple[slice, slice]) -> None:
     image = np.random.default_rng(0).poisson(40, (300, 320)).astype(np.float32)
     image[where] = 0
     assert not find_marks(image).any()
+
+
+@settings(max_examples=25)
+@given(st.floats(4, 90))
+def test_a_clipped_pore_is_no_bar(radius: float) -> None:
+    image = np.random.default_rng(0).poisson(40, (300, 320)).astype(np.float32)
+    image[50, 50] = 1500  # so that all else is flat beside it
+    cv2.circle(image, (160, 150), round(radius), 0.0, -1)
+    assert not find_marks(image).any()

@@ -109,20 +109,25 @@ def find_marks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     reach = 0.05 * float(np.ptp(image))
     if reach == 0 or min(image.shape) < 3:
         return marks
+    least = max(round(0.05 * image.shape[1]), 8)
     flat = cv2.morphologyEx(image, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) <= reach
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(flat.astype(np.uint8), connectivity=4)
+    # Clipped atoms that touch a bar are as bright, but not as long.
+    long = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, least - 2), np.uint8))
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(long, connectivity=4)
     for x, y, width, height, area in boxes[1:].tolist():
         # The gradient took a pixel off each side.
         x, y, width, height = x - 1, y - 1, width + 2, height + 2
-        inside = x > 0 and y > 0 and x + width < image.shape[1] and y + height < image.shape[0]
+        inside = x > 0 and y > 1 and x + width < image.shape[1] and y + height + 1 < image.shape[0]
         filled = area >= 0.9 * (width - 2) * (height - 2)
-        if inside and filled and height > 3 and width >= max(4 * height, 0.05 * image.shape[1]):
-            near = (
-                slice(max(y - 6 * height, 0), y + 7 * height),
-                slice(max(x - height, 0), x + width + height),
-            )
-            level = image[y + height // 2, x + width // 2]
-            alike = (np.abs(image[near] - level) <= reach).astype(np.uint8)
-            written = cv2.erode(alike, np.ones((2, 2), np.uint8))
-            marks[near] |= cv2.dilate(written, np.ones((3, 3), np.uint8)) > 0
+        if not (inside and filled and height > 3 and width >= max(4 * height, least)):
+            continue
+        unlike = np.abs(image - image[y + height // 2, x + width // 2]) > reach
+        if unlike[[y - 2, y + height + 1], x : x + width].mean(axis=1).min() < 0.5:
+            continue  # a part of something larger
+        near = (
+            slice(max(y - 6 * height, 0), y + 7 * height),
+            slice(max(x - height, 0), x + width + height),
+        )
+        written = cv2.erode((~unlike[near]).astype(np.uint8), np.ones((2, 2), np.uint8))
+        marks[near] |= cv2.dilate(written, np.ones((3, 3), np.uint8)) > 0
     return marks
