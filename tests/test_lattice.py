@@ -191,14 +191,14 @@ def test_the_structure_is_the_perfect_sheet_without_its_pores() -> None:
 
 def test_calibrating_keeps_the_pores_and_shrinks_the_areas(ws2: Path, tmp_path: Path) -> None:
     images = [ws2 / f"{n}.dm3" for n in "ABCDE"]
-    assert run("detect", *images, "-o", tmp_path / "h", "--no-images").exit_code == 0
-    options = ["--material", "WS2", "--calibrate", "lattice", "--no-images"]
-    result = run("detect", *images, "-o", tmp_path / "l", *options)
+    options = ["--material", "WS2", "--no-images"]
+    assert run("detect", *images, "-o", tmp_path / "h", *options).exit_code == 0
+    result = run("detect", *images, "-o", tmp_path / "l", *options, "--calibrate", "lattice")
     assert result.exit_code == 0 and "2/√3" in result.output
     header, corrected = (pd.read_csv(tmp_path / d / "pores.csv") for d in "hl")
     assert corrected.area_px.tolist() == header.area_px.tolist()
     assert (corrected.area_nm2 / header.area_nm2).between(0.70, 0.78).all()
-    assert (corrected.missing_atoms >= 1).mean() > 0.8 and header.missing_atoms.isna().all()
+    assert (corrected.missing_atoms >= 1).mean() > 0.8
     table = pd.read_csv(tmp_path / "l" / "images.csv")
     assert (table.pixel_size_source == "lattice").all() and table.lattice_constant_nm.between(
         0.361, 0.375

@@ -15,7 +15,7 @@ from porescope.scenes import draw_scene, make_generator
 from porescope.simulation import Simulation, draw
 
 #: Images that a rating takes, their side [px], and the first of their indices.
-IMAGES, SIDE, FIRST = 600, 384, 20_000
+IMAGES, SIDE, FIRST = 1500, 384, 20_000
 #: A region is a pore if their IoU is this, a single vacancy if their centres are as near [nm].
 MIN_IOU, NEAR = 0.3, 0.15
 
