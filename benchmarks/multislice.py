@@ -1,4 +1,4 @@
-"""The simulator beside abTEM's multislice of the same atoms: the correlations in docs/accuracy.md.
+"""The simulator beside abTEM's multislice of the same atoms: the correlations in docs/network.md.
 
 pip install 'porescope[multislice]' && python benchmarks/multislice.py [FOLDER for pictures]
 python benchmarks/multislice.py --detect [FOLDER]     (the network on multislice HRTEM images with pores)

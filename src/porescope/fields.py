@@ -49,9 +49,8 @@ def make_sample(purpose: str, seed: int, index: int) -> Sample:
     kind = rng.random()
     native = cell
     modality = told = None
-    coarse = False
-    if kind < 0.07:
-        coarse = True
+    coarse = kind < 0.07
+    if coarse:
         native = cell = float(rng.uniform(1.2, 3.5))
         # No lattice, no phase contrast: thickness alone makes an image bright or dark.
         modality = "haadf" if rng.random() < 0.6 else "abf"

@@ -245,17 +245,21 @@ def find_regions(
     inner = labels[find_field(image)]
     sides = np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])
     kept[sides] &= area[sides] >= 2 * cell_px**2 * np.sqrt(3) / 2
-    kept[0] = False
-    return np.asarray(np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labels])
+    return _keep(labels, kept[1:])
 
 
 def keep_pores(
     labels: NDArray[np.int32], confidence: NDArray[np.float64]
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Leave out the regions that are rather no pores, and number the others anew."""
-    kept = np.r_[False, confidence >= LEAST_CONFIDENCE]
-    numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    return np.asarray(numbers[labels]), confidence[kept[1:]]
+    kept = confidence >= LEAST_CONFIDENCE
+    return _keep(labels, kept), confidence[kept]
+
+
+def _keep(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Leave out the regions that are not kept, and number the others from 1."""
+    numbers = np.r_[0, np.where(kept, np.cumsum(kept), 0)].astype(np.int32)
+    return np.asarray(numbers[labels])
 
 
 def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.float32]) -> NDArray[np.float64]:
