@@ -4,6 +4,6 @@ from importlib.util import find_spec
 
 collect_ignore = [
     f"src/porescope/{module}.py"
-    for module, library in (("maskrcnn", "torchvision"), ("training", "torch"))
+    for module, library in (("maskrcnn", "torchvision"), ("training", "torch"), ("weights", "torch"))
     if find_spec(library) is None
 ]

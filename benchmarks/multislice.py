@@ -68,8 +68,8 @@ def scan(model: ase.Atoms, defocus: dict[str, float]) -> dict[str, np.ndarray]:
 def expose_hrtem(potential: abtem.Potential, side: float, defocus: float) -> np.ndarray:
     """Multislice HRTEM image at 80 kV, of pixels 0.04 nm wide."""
     wave = abtem.PlaneWave(energy=80e3).multislice(potential)
-    # A focal spread damps as our envelope does: π λ spread = 2 / limit².
-    spread = 2 * WAVELENGTH / (np.pi * LIMIT**2)
+    # The wave is damped by exp(-(π spread angle² / 2 λ)²) there, by exp(-2 (angle / limit)⁴) here.
+    spread = np.sqrt(8) * WAVELENGTH / (np.pi * LIMIT**2)
     lens = abtem.CTF(
         energy=80e3,
         defocus=10 * defocus,

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from porescope import Micrograph
+from porescope.network import load_model
 from porescope.plotting import ORANGE, choose_bar, draw_overlay
 from porescope.report import draw_histogram
+from porescope.stages import draw_findings
 
 
 def test_the_outline_lies_around_its_pore() -> None:
@@ -18,6 +23,14 @@ def test_the_outline_lies_around_its_pore() -> None:
     assert picture.shape == (400, 800, 3)
     y, x = np.nonzero(picture[..., 0] > ORANGE[0] // 2)
     assert (y.min(), y.max(), x.min(), x.max()) == pytest.approx((100, 199, 500, 599), abs=1)
+
+
+@pytest.mark.parametrize("shape", [(12, 30), (200, 90)])
+def test_what_the_network_sees_is_drawn_without_pores_too(tmp_path: Path, shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).poisson(50, shape).astype(np.float32)
+    path = tmp_path / "noise.png"
+    draw_findings(Micrograph(image, 0.04), load_model(), path)
+    assert cv2.imread(str(path)).std() > 10
 
 
 @given(width=st.floats(1e-3, 1e6))

@@ -17,7 +17,8 @@ from porescope.simulation import simulate
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
 import torch  # noqa: E402
 
-from porescope.training import Net, Plan, fold, read_weights, train  # noqa: E402
+from porescope.training import Half, Net, Plan, train  # noqa: E402
+from porescope.weights import fold, read_weights  # noqa: E402
 
 CHANNELS = (16, 32, 64, 96, 128)
 
@@ -55,7 +56,7 @@ def test_labelled_images_become_samples(tmp_path: Path) -> None:
 
 def test_folding_leaves_the_network_as_it_is() -> None:
     torch.manual_seed(0)
-    net = Net(CHANNELS)
+    net = Half(CHANNELS)
     image, about = torch.randn(2, 2, 64, 96), torch.eye(3)[:2]
     for _ in range(3):  # so that the normalizations have seen something
         net(image, about)
@@ -74,6 +75,23 @@ def test_training_learns_stops_and_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert trainer.step == 24 and losses[-1] < losses[0]
     again = train(Plan(steps=30, batch=4, seed=5), tmp_path)
     assert again.step == 30
+
+
+def test_labelled_images_of_one_contrast_leave_the_other_half_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("NEW_FIELDS", 25), ("ROUND", 4), ("VALIDATION", 1)):
+        monkeypatch.setattr(f"porescope.training.{name}", value)
+    own = [s for s in make_samples("training", 3, range(8)) if not s.about[:-1].any()]
+    before = Net(CHANNELS, norm=False)
+    dark, bright = train(
+        Plan(steps=4, batch=2, seed=3), tmp_path, own=own, start=before.state_dict()
+    ).net.halves
+    moved = [
+        any(not torch.equal(a, b) for a, b in zip(now.parameters(), then.parameters(), strict=True))
+        for now, then in zip((dark, bright), before.halves, strict=True)
+    ]
+    assert moved == [True, False]
 
 
 def test_steps_and_seed_repeat_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +115,8 @@ def test_train_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 0, result.output
     path = tmp_path / "model" / "model.onnx"
     card = load_model(path).card
-    assert card["steps"] == 4 and card["own_images"] == 1 and card["confidence"] and card["porescope"]
+    assert card["steps"] == 4 and card["own_images"] == 1 and card["porescope"]
+    assert card["rated_on"][0] == 2
     # Four careful steps leave a good network good.
     drawn = simulate(pores=4, max_missing=30, dose=2e6, seed=9)
     found = find_pores(drawn.micrograph, model=load_model(path))
@@ -112,9 +131,12 @@ def test_the_shipped_weights_can_be_read_back() -> None:
     net = Net(CHANNELS, norm=False).eval()
     net.load_state_dict(read_weights(SHIPPED))
     image = make_generator("validation", 0).normal(size=(2, 64, 96)).astype(np.float32)
-    with torch.no_grad():
-        ours = torch.sigmoid(net(torch.from_numpy(image)[None], torch.zeros(1, 3)))[0].numpy()
-    np.testing.assert_allclose(ours, predict(image, describe("haadf", None), load_model()), atol=1e-4)
+    for modality in MODES:
+        about = describe(modality, None)
+        with torch.no_grad():
+            logits = net(torch.from_numpy(image)[None], torch.from_numpy(about)[None])
+        ours = torch.sigmoid(logits)[0].numpy()
+        np.testing.assert_allclose(ours, predict(image, about, load_model()), atol=1e-4)
 
 
 @pytest.mark.parametrize(

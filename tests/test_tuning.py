@@ -277,8 +277,10 @@ def test_detect_score_explain_and_recipes(ws2: Path, tmp_path: Path) -> None:
     assert (
         result.exit_code == 0 and "15 of 17 pores found (95 % interval 66% to 97%), 0 false" in result.output
     )
-    result = run("explain", images[0], "-o", tmp_path / "explain")
-    assert result.exit_code == 0 and (tmp_path / "explain" / "A_stages.png").stat().st_size > 50_000
+    for kind, options in (("stages", ["--recipe", "ws2"]), ("network", [])):
+        result = run("explain", images[0], "-o", tmp_path / "explain", *options)
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / "explain" / f"A_{kind}.png").stat().st_size > 50_000
     assert run("explain", images[0], "-o", tmp_path / "explain").exit_code == 2
     assert "ws2-published" in run("recipes", "list").output
     assert "tiles a side" in run("recipes", "show", "ws2").output
@@ -289,7 +291,7 @@ def test_detect_score_explain_and_recipes(ws2: Path, tmp_path: Path) -> None:
     assert run("recipes", "export", "ws2", tmp_path / "mine.txt").exit_code == 2
     (tmp_path / "bad.npy").write_bytes(b"no")
     assert run("explain", tmp_path / "bad.npy", images[1], "-o", tmp_path / "explain").exit_code == 1
-    assert (tmp_path / "explain" / "B_stages.png").exists()
+    assert (tmp_path / "explain" / "B_network.png").exists()
     assert (
         run("detect", images[0], "-o", tmp_path / "o2", "--recipe", "ws2-lab", "--no-images").exit_code == 0
     )

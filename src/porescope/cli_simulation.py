@@ -189,8 +189,9 @@ def _train_unet(
     from porescope.fields import read_samples
     from porescope.network import SHIPPED, load_model
     from porescope.rating import rate_network
-    from porescope.training import Plan, Trainer, add_to_card, export_model, read_weights
+    from porescope.training import Plan, Trainer
     from porescope.training import train as learn
+    from porescope.weights import add_to_card, export_model, read_weights
 
     torch.set_num_threads(threads)
     own = read_samples(standards, modality=modality.value) if standards else []

@@ -171,23 +171,30 @@ def _print_score_table(scores: Mapping[str, Score]) -> None:
 def explain(
     inputs: Inputs,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the pictures.")],
-    recipe: Annotated[str, typer.Option(metavar="NAME|FILE", help="Parameters.")] = "ws2",
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Draw the stages of the threshold method with it."),
+    ] = None,
+    model: Annotated[Path | None, typer.Option(metavar="FILE", help="Another network.")] = None,
     pixel_size: Annotated[
         float | None, typer.Option(metavar="NM", help="In place of the files' own.")
     ] = None,
     modality: Annotated[Modality, typer.Option(help="How the images were taken.")] = Modality.auto,
     overwrite: Annotated[bool, typer.Option(help="Replace earlier pictures.")] = False,
 ) -> None:
-    """Draw the stages of the pipeline side by side, with a line scan through a pore."""
+    """Draw what the network sees and makes of it; with a recipe the stages of the threshold method."""
     from dataclasses import replace
 
     from porescope.files import find_files, name_files
     from porescope.micrograph import read_all
-    from porescope.plotting import draw_stages
+    from porescope.network import load_model
     from porescope.recipe import load_recipe
+    from porescope.stages import draw_findings, draw_stages
 
     try:
-        chosen, paths = load_recipe(recipe), find_files(inputs)
+        chosen = load_recipe(recipe) if recipe else None
+        network = load_model(model) if chosen is None else None
+        paths = find_files(inputs)
         if out.exists() and not out.is_dir():
             raise ValueError(f"{out} is a file; give a folder with -o")
         out.mkdir(parents=True, exist_ok=True)
@@ -197,10 +204,14 @@ def explain(
     for path, name in zip(paths, name_files(paths), strict=True):
         try:
             for micrograph in read_all(path, pixel_size=pixel_size, modality=modality.value):
-                picture = out / f"{replace(micrograph, name=name).stem}_stages.png"
+                kind = "network" if chosen is None else "stages"
+                picture = out / f"{replace(micrograph, name=name).stem}_{kind}.png"
                 if picture.exists() and not overwrite:
                     stop(f"{picture} exists; give another -o or say --overwrite")
-                draw_stages(micrograph, chosen, picture)
+                if chosen is not None:
+                    draw_stages(micrograph, chosen, picture)
+                elif network is not None:
+                    draw_findings(micrograph, network, picture)
                 typer.echo(str(picture))
         except (ValueError, OSError) as error:
             say(f"failed: {error}")

@@ -181,10 +181,10 @@ def _learn(
 
 
 def _prepare(sample: Sample, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-    """Cut, turn and vary a field: the image and its pores as torchvision wants them."""
-    y, x = (int(rng.integers(max(n - FIELD, 0) + 1)) for n in sample.image.shape)
+    """Cut, turn and vary a field, its lattice in it: image and pores as torchvision wants them."""
+    y, x = (int(rng.integers(max(n - FIELD, 0) + 1)) for n in sample.cover.shape)
     turns, mirror = int(rng.integers(4)), int(rng.choice([-1, 1]))
-    arrays = (a[y : y + FIELD, x : x + FIELD] for a in (sample.image, sample.cover))
+    arrays = (a[y : y + FIELD, x : x + FIELD] for a in (sample.image[0], sample.cover))
     image, cover = (np.rot90(a[::mirror], turns) for a in arrays)
     image = image.astype(np.float32) * np.exp(rng.normal(0, 0.2)) + rng.normal(0, 0.25)
     return _as_input(image), describe_pores(label_regions(cover >= 128))

@@ -59,8 +59,9 @@ PHASE = {
     "Cr": 3.569e-3, "Fe": 3.459e-3, "Cu": 2.703e-3, "Se": 3.540e-3, "Nb": 5.382e-3, "Mo": 5.230e-3,
     "Te": 5.387e-3, "W": 6.100e-3, "Re": 5.967e-3, "Au": 5.106e-3,
 }  # fmt: skip
-#: Half of that lies within 0.045 nm of an atom's centre: a Gaussian of this deviation [nm].
-PHASE_WIDTH = 0.038
+#: Of the widths of a Gaussian [nm] this one brings BF and HRTEM images nearest to multislice ones
+#: (`benchmarks/multislice.py`): an atom is narrower than half of its phase is, and has long tails.
+PHASE_WIDTH = 0.030
 
 #: Radii of atoms in the definition of a pore [nm]: Slater 1964 (doi:10.1063/1.1725697), for
 #: carbon the covalent radius of Cordero et al. 2008 (doi:10.1039/b801115j), rounded.

@@ -1,4 +1,4 @@
-"""Pictures: overlays, the stages of the pipeline, the paths of a climb."""
+"""Pictures: overlays, the lattice, the paths of a climb."""
 
 from __future__ import annotations
 
@@ -14,17 +14,6 @@ from numpy.typing import NDArray
 from porescope.files import write_whole
 from porescope.lattice import Lattice, measure_spectrum
 from porescope.micrograph import Micrograph
-from porescope.recipe import Recipe
-from porescope.segmentation import (
-    BRIGHT_HOLES,
-    average,
-    equalize,
-    median_gray,
-    normalize,
-    recipe_pixel_size,
-    scale_recipe,
-    segment,
-)
 from porescope.sites import Sites, map_amplitude
 
 if TYPE_CHECKING:
@@ -114,7 +103,7 @@ def _draw_outlines(
     large = cv2.resize(
         labels.astype(np.float32), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST
     ).astype(np.int32)
-    boxes = _find_boxes(large)
+    boxes = find_boxes(large)
     for label, (top, left, bottom, right) in boxes.items():
         mask = (large[top:bottom, left:right] == label).astype(np.uint8)
         outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
@@ -198,7 +187,8 @@ def _draw_sites(micrograph: Micrograph, sites: Sites, size: int) -> RGB:
     return picture
 
 
-def _find_boxes(labels: NDArray[np.int32]) -> dict[int, tuple[int, int, int, int]]:
+def find_boxes(labels: NDArray[np.int32]) -> dict[int, tuple[int, int, int, int]]:
+    """Top, left, bottom and right of each region [px]."""
     from scipy.ndimage import find_objects
 
     return {
@@ -241,77 +231,6 @@ def _write(picture: RGB, text: str, at: tuple[int, int], scale: float, color: tu
     font = cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(picture, text, at, font, scale, (0, 0, 0), 3, cv2.LINE_AA)
     cv2.putText(picture, text, at, font, scale, color, 1, cv2.LINE_AA)
-
-
-def draw_stages(micrograph: Micrograph, recipe: Recipe, path: Path) -> None:
-    """Draw the stages of the pipeline side by side, each with a line scan through a pore.
-
-    Parameters
-    ----------
-    micrograph : Micrograph
-    recipe : Recipe
-    path : Path
-        A PNG file.
-
-    Notes
-    -----
-    The scan goes through the largest pore, or the darkest point of the average where none is found.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
-    scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray))
-    equal = equalize(gray, scaled.tiles, recipe.clip_limit)
-    mean = average(equal, scaled.width)
-    labels = segment(micrograph, recipe)
-    if labels.any():
-        row = round(np.argwhere(labels == np.bincount(labels.ravel())[1:].argmax() + 1)[:, 0].mean())
-    else:
-        row = int(np.unravel_index(mean.argmin(), mean.shape)[0])
-    heads = (
-        "original",
-        f"equalised, {scaled.tiles[0]} × {scaled.tiles[1]} tiles",
-        f"averaged over {scaled.width} × {scaled.width} px",
-        f"selected: {labels.max()} pores > {scaled.area:.0f} px²",
-    )
-    pictures = (gray, equal, mean, draw_overlay(micrograph, labels, 1000, numbers=False))
-    extent = (0, labels.shape[1] * micrograph.pixel_size[1], labels.shape[0] * micrograph.pixel_size[0], 0)
-    figure = Figure(figsize=(15, 6.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 4, height_ratios=(2.4, 1), sharex="col")
-    x = (np.arange(labels.shape[1]) + 0.5) * micrograph.pixel_size[1]
-    for i, (picture, head) in enumerate(zip(pictures, heads, strict=True)):
-        axes[0, i].imshow(picture, cmap="gray", extent=extent, interpolation="nearest", vmin=0, vmax=255)
-        axes[0, i].axhline((row + 0.5) * micrograph.pixel_size[0], color="#56B4E9", lw=0.9, ls="--")
-        axes[0, i].set_title(head, fontsize=11)
-        axes[1, i].set_xlabel("x [nm]")
-        scan = (gray, equal, mean, np.where(labels > 0, mean, 255))[i][row]
-        axes[1, i].plot(x, scan, color="#3a4552", lw=0.8)
-        axes[1, i].fill_between(x, 0, 255, where=labels[row] > 0, color="#E69F00", alpha=0.3, lw=0)
-        axes[1, i].set_ylim(0, 255)
-    for ax in axes[1, 2:]:
-        ax.axhline(scaled.threshold, color="#D55E00", lw=1.2)
-    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-    axes[1, 2].text(
-        x[-1],
-        scaled.threshold + 6,
-        f"threshold {scaled.threshold:.0f}",
-        ha="right",
-        color="#D55E00",
-        bbox=box,
-    )
-    axes[0, 0].set_ylabel("y [nm]")
-    axes[1, 0].set_ylabel("grey (0–255)")
-    name = recipe.name or "recipe"
-    figure.suptitle(
-        f"{micrograph.name}: {name}, grid {recipe.grid:g}, radius {recipe.radius:g}, "
-        f"threshold {recipe.threshold:g}, area {recipe.area:g}, {recipe.scaling} scaling; "
-        "dashed: the scan; orange: pores",
-        fontsize=11,
-    )
-    with write_whole(path) as part:
-        figure.savefig(part, dpi=100, format="png")
 
 
 def draw_ascent(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.lattice import find_lattice
-from porescope.network import MODES, find_mode, find_pores, find_regions, load_model, measure_regions
+from porescope.network import MODES, UNRATED, find_mode, find_pores, gather_evidence, load_model
 from porescope.scenes import draw_scene, make_generator
 from porescope.simulation import Simulation, draw
 
@@ -32,29 +32,33 @@ def rate_network(path: Path, seed: int = 0) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``confidence``: for each of `MODES` pairs (mean probability, share of such regions that are
-        real) that rise together, for the network's card; ``rated_on``: how many images and regions.
+        ``evidence``: for each of `MODES` the weights of what `network.gather_evidence` gathers, for
+        the network's card; ``rated_on``: how many images and regions.
 
     Notes
     -----
-    Two images of three have no pore, as in a folder where pores are rare: what is called
-    likely there is likely anywhere.
+    Of the images two in three have no pore, as in a folder where pores are rare, and the others any
+    number of them: what is called likely there is likely anywhere.
     """
-    raw: dict[str, list[float]] = {mode: [] for mode in MODES}
-    real: dict[str, list[bool]] = {mode: [] for mode in MODES}
-    model = load_model(path)
+    evidence: dict[str, list[NDArray[np.float64]]] = {mode: [] for mode in MODES}
+    real: dict[str, list[NDArray[np.bool_]]] = {mode: [] for mode in MODES}
+    model = load_model(path)._replace(card={})  # which leaves every region in
     for index in range(IMAGES):
         rng = make_generator("validation", FIRST + index, seed)
         cell_px = float(rng.uniform(6, 12))
         scene = draw_scene(rng, (SIDE, SIDE), cell_px)
-        drawn = draw(replace(scene, pores=()) if index % 2 else scene, rng)
+        most = 0 if index % 2 else int(rng.integers(1, len(scene.pores) + 2))
+        drawn = draw(replace(scene, pores=scene.pores[:most]), rng)
         found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph), model=model)
-        labels = find_regions(found.probability, drawn.micrograph.image, cell_px)
         mode = find_mode(scene.modality)
-        raw[mode] += measure_regions(labels, found.probability).tolist()
-        real[mode] += find_real(drawn, labels).tolist()
-    tables = {mode: fit_confidence(np.array(raw[mode]), np.array(real[mode])) for mode in MODES}
-    return {"confidence": tables, "rated_on": [IMAGES, sum(map(len, raw.values()))]}
+        evidence[mode].append(gather_evidence(found.labels, found.probability, cell_px))
+        real[mode].append(find_real(drawn, found.labels))
+    weights = {
+        mode: fit_weights(np.concatenate(evidence[mode]), np.concatenate(real[mode]))
+        for mode in MODES
+        if real[mode]
+    }
+    return {"evidence": weights, "rated_on": [IMAGES, sum(len(r) for part in real.values() for r in part)]}
 
 
 def find_real(drawn: Simulation, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -81,26 +85,27 @@ def find_real(drawn: Simulation, labels: NDArray[np.int32]) -> NDArray[np.bool_]
     return real[1:]
 
 
-def fit_confidence(raw: NDArray[np.float64], real: NDArray[np.bool_]) -> list[list[float]]:
-    """Fit the share of real regions as a function that rises with their mean probability.
+def fit_weights(evidence: NDArray[np.float64], real: NDArray[np.bool_]) -> list[float]:
+    """Fit how much each piece of evidence weighs: logistic regression.
+
+    Where there is little to learn from, the mean probability goes on speaking for itself.
 
     Examples
     --------
     >>> import numpy as np
-    >>> raw = np.linspace(0.5, 1, 400)
-    >>> table = fit_confidence(raw, raw > 0.8)
-    >>> bool(np.interp(0.95, *np.transpose(table)) > 0.9)
+    >>> log_odds = np.linspace(0, 4, 400)
+    >>> weights = fit_weights(np.column_stack([np.ones(400), log_odds]), log_odds > 2)
+    >>> bool(weights[0] + 1.5 * weights[1] < 0 < weights[0] + 2.5 * weights[1])
     True
     """
-    from scipy.optimize import isotonic_regression
+    from scipy.optimize import minimize
 
-    if len(raw) < 20:
-        return [[0.0, 0.0], [1.0, 1.0]]
-    order = np.argsort(raw)
-    steps = np.asarray(isotonic_regression(real[order].astype(float)).x)
-    knots = np.linspace(0.5, 1.0, 21)
-    # Of a handful of regions nothing is certain: a Gaussian over a fiftieth smooths the steps.
-    weights = np.exp(-(((knots[:, None] - raw[order][None]) / 0.02) ** 2) / 2) + 1e-9
-    shares = (weights @ steps) / weights.sum(axis=1)
-    shares = np.maximum.accumulate(shares.clip(0.01, 0.99))
-    return [[round(float(k), 3), round(float(s), 3)] for k, s in zip(knots, shares, strict=True)]
+    usual = np.array(UNRATED)[: evidence.shape[1]]
+
+    def measure_misfit(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        odds, away = evidence @ weights, weights - usual
+        misfit = (np.logaddexp(0, odds) - real * odds).sum() + 0.01 * away @ away
+        return misfit, (1 / (1 + np.exp(-odds)) - real) @ evidence + 0.02 * away
+
+    fitted = minimize(measure_misfit, usual, jac=True).x
+    return [round(float(weight), 3) for weight in fitted]

@@ -55,7 +55,7 @@ def draw_scene(
     Scene
     """
     material = material or str(rng.choice(list(MATERIALS)))
-    modality = modality or str(rng.choice(["haadf", "bf", "abf", "hrtem"], p=[0.35, 0.2, 0.1, 0.35]))
+    modality = modality or str(rng.choice(["haadf", "bf", "abf", "hrtem"], p=[0.42, 0.18, 0.08, 0.32]))
     sheet = MATERIALS[material]
     pixel_size = sheet.constant / cell_px
     extent = np.array(shape) * pixel_size

@@ -18,8 +18,11 @@ from porescope.segmentation import BRIGHT_HOLES, label_regions
 RESOLUTIONS = (0.6, 0.85, 1.2)
 #: A pore's amplitude is this many standard deviations below the sheet's.
 CLEAR_OF = 5.0
-#: The smallest area without lattice [constants²], and the faintest intensity [deviations].
-SMALLEST, FAINTEST = 0.35, 2.0
+#: The smallest area without lattice [constants²]: where its intensity speaks for a hole, and where it
+#: tells nothing, as in HRTEM, where carbon on a light sheet outdoes the lattice here and there.
+SMALLEST, SMALLEST_UNSIGNED = 0.35, 1.25
+#: The faintest intensity of a hole [deviations].
+FAINTEST = 2.0
 
 
 def _demodulate(flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float) -> NDArray[np.complex64]:
@@ -120,7 +123,7 @@ def detect_by_lattice(micrograph: Micrograph, lattice: Lattice | None = None) ->
     margin = round(2 * cell)
     out = np.zeros(labels.shape, bool)
     for region in regionprops(labels):
-        if region.area < SMALLEST * cell**2:
+        if region.area < (SMALLEST_UNSIGNED if sign is None else SMALLEST) * cell**2:
             continue
         top, left, bottom, right = region.bbox
         box = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]

@@ -1,17 +1,11 @@
-"""Train the network on simulated micrographs, on labelled ones too, and export it to ONNX.
-
-The only module that imports torch.
-"""
+"""Train the network on simulated micrographs, and on labelled ones too, with PyTorch."""
 
 from __future__ import annotations
 
-import json
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +18,7 @@ from torch.nn import functional
 from porescope import processes
 from porescope.fields import CROP, UNKNOWN, Sample, make_samples
 from porescope.files import write_whole
-from porescope.network import CELL_PX, INPUTS, MODES
+from porescope.network import MODES
 
 #: Steps from one set of new fields to the next, how many fields that is, how many sets are kept.
 ROUND, NEW_FIELDS, KEPT_ROUNDS = 150, 300, 10
@@ -46,6 +40,23 @@ class Plan:
 
 
 class Net(nn.Module):
+    """Two small U-Nets, one for dark field and one for BF and HRTEM: each learns its own contrast alone."""
+
+    def __init__(self, channels: Sequence[int], norm: bool = True) -> None:
+        super().__init__()
+        self.halves = nn.ModuleList(Half(channels, norm) for _ in range(2))
+
+    def forward(self, image: Tensor, about: Tensor) -> Tensor:
+        """Logits of shape (B, 2, M, N) of images (B, 2, M, N) of one half's modes, about (B, modes)."""
+        return self.halves[find_half(about[0])](image, about)
+
+
+def find_half(about: Tensor | NDArray[np.float32]) -> int:
+    """Which half of the network sees an image: 0 in dark field, else 1."""
+    return int(about[:-1].any())
+
+
+class Half(nn.Module):
     """A small U-Net on pixels taken 2 × 2 together: image, what is known of it → pore, unusable."""
 
     def __init__(self, channels: Sequence[int], norm: bool = True) -> None:
@@ -57,7 +68,7 @@ class Net(nn.Module):
         self.head = nn.Conv2d(channels[0], 8, 1)
 
     def forward(self, image: Tensor, about: Tensor) -> Tensor:
-        """Logits of shape (B, 2, M, N) of images (B, 2, M, N) and what is known of them (B, modes)."""
+        """Logits, as `Net` gives them."""
         x = functional.pixel_unshuffle(image, 2)
         planes = about[:, :, None, None] + torch.zeros_like(x[:, :1])
         x = torch.cat([x, planes], 1)
@@ -81,14 +92,25 @@ def _double(ins: int, outs: int, norm: bool) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def _sort(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """Samples of each half."""
+    return [[s for s in samples if find_half(s.about) == half] for half in range(2)]
+
+
 def _draw_batch(
-    samples: Sequence[Sample], own: Sequence[Sample], plan: Plan, step: int
+    samples: list[list[Sample]], own: list[list[Sample]], plan: Plan, step: int
 ) -> tuple[Tensor, ...]:
-    """Cut, turn and vary: image, about, cover, weight, unusable."""
+    """Cut, turn and vary samples of one half: image, about, cover, weight, unusable.
+
+    The halves take turns as often as there are samples of theirs, labelled ones if there are any.
+    """
     rng = np.random.default_rng([9, plan.seed, step])
+    dark, bright = map(len, own if any(own) else samples)
+    half = int(rng.random() * (dark + bright) >= dark)
     rows: list[list[NDArray[Any]]] = []
     for i in range(plan.batch):
-        pool = own if own and i < plan.batch * plan.own_share else samples
+        labelled = own[half] and (i < plan.batch * plan.own_share or not samples[half])
+        pool = own[half] if labelled else samples[half]
         sample = pool[int(rng.integers(len(pool)))]
         y, x = (int(rng.integers(n - CROP + 1)) for n in sample.cover.shape)
         turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
@@ -206,16 +228,17 @@ def train(
         trainer.load(checkpoint)
     validation = make_samples("validation", 0, range(VALIDATION))
     kept: list[list[Sample]] = []
+    labelled = _sort(own)
     saved = time.monotonic()
     began = saved - trainer.seconds
     with processes.start_pool(1) as pool:
         rounds = _draw_rounds(pool, plan, trainer.step // ROUND)
         while trainer.progress < 1:
             kept = [*kept, next(rounds)][-KEPT_ROUNDS:]
-            samples = [sample for part in kept for sample in part]
+            samples = _sort([sample for part in kept for sample in part])
             losses = []
             for _ in range(ROUND):
-                losses.append(trainer.learn(_draw_batch(samples, own, plan, trainer.step)))
+                losses.append(trainer.learn(_draw_batch(samples, labelled, plan, trainer.step)))
                 trainer.seconds = time.monotonic() - began
                 if trainer.progress >= 1:
                     break
@@ -242,81 +265,3 @@ def _draw_rounds(pool: Executor, plan: Plan, first: int) -> Iterator[list[Sample
         number += 1
         waiting = ask(number)
         yield samples
-
-
-def fold(net: Net, channels: Sequence[int]) -> Net:
-    """Put each normalization into the convolution before it: the same network without any."""
-    plain = Net(channels, norm=False)
-    state = {}
-    for name, module in net.named_modules():
-        if not isinstance(module, nn.Sequential):
-            continue
-        for i, layer in enumerate(module):
-            if isinstance(layer, nn.Conv2d):
-                weight, bias = layer.weight.detach(), layer.bias.detach()
-                after = module[i + 1]
-                if isinstance(after, nn.BatchNorm2d):
-                    scale = after.weight / torch.sqrt(after.running_var + after.eps)
-                    weight = weight * scale.detach()[:, None, None, None]
-                    bias = ((bias - after.running_mean) * scale + after.bias).detach()
-                state[f"{name}.{i}.weight"], state[f"{name}.{i}.bias"] = weight, bias
-    state["head.weight"], state["head.bias"] = net.head.weight.detach(), net.head.bias.detach()
-    plain.load_state_dict(state)
-    return plain.eval()
-
-
-class _Probabilities(nn.Module):
-    def __init__(self, net: Net) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, image: Tensor, about: Tensor) -> Tensor:
-        return torch.sigmoid(self.net(image, about))
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the weights of an exported network, to go on from them."""
-    import onnx
-    from onnx import numpy_helper
-
-    weights = onnx.load(str(path)).graph.initializer
-    return {
-        w.name.removeprefix("net."): torch.from_numpy(numpy_helper.to_array(w).copy())
-        for w in weights
-        if w.name.startswith("net.")
-    }
-
-
-def export_model(trainer: Trainer, path: Path, card: dict[str, Any]) -> None:
-    """Write the averaged network as ONNX with its card inside."""
-    import onnx
-
-    net = _Probabilities(fold(trainer.mean, trainer.plan.channels))
-    example = (torch.zeros(1, 2, 64, 96), torch.zeros(1, len(MODES)))
-    axes = {"image": {0: "batch", 2: "rows", 3: "columns"}, "about": {0: "batch"}}
-    with write_whole(path) as part:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter that needs no further package is the old one
-            torch.onnx.export(
-                net, example, str(part), input_names=INPUTS, output_names=["probability"],
-                dynamic_axes={**axes, "probability": axes["image"]}, opset_version=17, dynamo=False,
-            )  # fmt: skip
-        model = onnx.load(str(part))
-        about = {
-            "porescope": version("porescope"), "cell_px": CELL_PX, "modes": MODES,
-            "plan": asdict(trainer.plan), "steps": trainer.step, "minutes": round(trainer.seconds / 60, 1),
-            **card,
-        }  # fmt: skip
-        onnx.helper.set_model_props(model, {"porescope": json.dumps(about)})
-        onnx.save(model, str(part))
-
-
-def add_to_card(path: Path, facts: dict[str, Any]) -> None:
-    """Add facts to the card inside an exported network."""
-    import onnx
-
-    model = onnx.load(str(path))
-    card = json.loads(next(p.value for p in model.metadata_props if p.key == "porescope"))
-    onnx.helper.set_model_props(model, {"porescope": json.dumps({**card, **facts})})
-    with write_whole(path) as part:
-        onnx.save(model, str(part))
