@@ -27,7 +27,7 @@ check: setup
 
 # The full-resolution search takes minutes: make bench FULL=1
 bench: setup
-	FULL=$(FULL) $(BIN)/python -m pytest benchmarks --benchmark-enable -s -p no:cacheprovider -o testpaths=benchmarks $(if $(FULL),,-m "not full")
+	FULL=$(FULL) $(BIN)/python -m pytest benchmarks/test_*.py --benchmark-enable -s -p no:cacheprovider $(if $(FULL),,-m "not full")
 
 # Every method on the simulated benchmark and on the published images: the tables of docs/accuracy.md.
 bench-accuracy: setup

@@ -97,6 +97,19 @@ def test_turned_images_and_a_model_file(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.html").read_text().count("mine.onnx") >= 1
 
 
+def test_what_is_less_sure_than_asked_is_left_out(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    counts = []
+    for least in (0, 0.5, 1):
+        out = tmp_path / f"out{least}"
+        assert run("detect", path, "-o", out, "--no-images", "--least-confidence", least).exit_code == 0
+        assert json.loads((out / "run.json").read_text())["model"]["least_confidence"] == least
+        pores = pd.read_csv(out / "pores.csv")
+        assert (pores.confidence >= least).all()
+        counts.append(len(pores))
+    assert counts[0] >= counts[1] > counts[2] == 0
+
+
 def test_no_images_leaves_out_pictures(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "one.tif")
     assert run("detect", path, "-o", tmp_path / "out", "--no-images").exit_code == 0
@@ -144,6 +157,7 @@ def test_a_forged_run_file_cannot_delete_elsewhere(tmp_path: Path) -> None:
         (["one.tif", "--method", "magic"], "magic"),
         (["one.tif", "--method", "network", "--recipe", "ws2"], "takes no --recipe"),
         (["one.tif", "--method", "lattice", "--turned"], "belong to the network"),
+        (["one.tif", "--recipe", "ws2", "--least-confidence", 0.9], "belong to the network"),
         (["one.tif", "--model", "one.tif"], "is no network of porescope's"),
         (["one.tif", "--model", "none.onnx"], "none.onnx cannot be read"),
         (["one.tif", "-o", "one.tif"], "is a file"),
@@ -215,4 +229,4 @@ def test_demo_uses_the_published_images_where_they_are(tmp_path: Path, data: Pat
     monkeypatch.setenv("PORESCOPE_DATA", str(data))
     result = run("demo", "-o", tmp_path / "demo")
     assert result.exit_code == 0, result.output
-    assert "15 of 17 pores found, 0 false" in result.output
+    assert "16 of 17 pores found, 0 false" in result.output

@@ -23,6 +23,7 @@ from porescope.lattice import Lattice, find_lattice
 from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, is_counted, measure_columns
 from porescope.micrograph import Micrograph, read_all
+from porescope.network import LEAST_CONFIDENCE
 from porescope.recipe import Recipe
 from porescope.sites import Sites, build_structure, count_missing, find_sites
 
@@ -55,6 +56,7 @@ class Job:
     method: str = "network"
     model: Path | None = None  # in place of the shipped network
     turned: bool = False  # whether the network sees each image in its eight orientations
+    least_confidence: float = LEAST_CONFIDENCE  # what is less sure to be a pore is left out
     lattice: bool = True  # whether to look for one
     material: str | None = None
     calibrate: bool = False  # by the lattice
@@ -229,6 +231,7 @@ def _detect(micrograph: Micrograph, lattice: Lattice | None, job: Job) -> Detect
         material=job.material,
         model=job.model,
         turned=job.turned,
+        least_confidence=job.least_confidence,
     )
 
 

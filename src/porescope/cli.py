@@ -66,8 +66,13 @@ def detect(
         Path | None, typer.Option(metavar="FILE", help="A network of your own (porescope train).")
     ] = None,
     turned: Annotated[
-        bool, typer.Option("--turned", help="Network: average over eight orientations; slower, surer.")
+        bool,
+        typer.Option("--turned", help="Network: average over eight orientations: slower, more cautious."),
     ] = False,
+    least_confidence: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Network: leave out what is less sure to be a pore; default 0.5."),
+    ] = None,
     modality: Annotated[Modality, typer.Option(help="How the images were taken.")] = Modality.auto,
     pixel_size: Annotated[
         float | None, typer.Option(metavar="NM", help="Pixel size, in place of the files' own.")
@@ -113,13 +118,14 @@ def detect(
     from porescope.recipe import load_recipe
 
     try:
-        chosen = _choose_method(method, recipe, model, turned)
+        chosen = _choose_method(method, recipe, model, turned or least_confidence is not None)
         job = Job(
             out=out,
             recipe=load_recipe(recipe or DEFAULT_RECIPE) if chosen is Method.threshold else None,
             method=chosen.value,
             model=model,
             turned=turned,
+            least_confidence=Job.least_confidence if least_confidence is None else least_confidence,
             modality=modality.value,
             pixel_size=pixel_size,
             overlays=images,
@@ -139,13 +145,20 @@ def detect(
         raise typer.Exit(1)
 
 
-def _choose_method(method: Method | None, recipe: str | None, model: Path | None, turned: bool) -> Method:
-    """Choose how pores are found: the network, unless a recipe is given; load what it needs."""
+def _choose_method(method: Method | None, recipe: str | None, model: Path | None, asked: bool) -> Method:
+    """Choose how pores are found: the network, unless a recipe is given; load what it needs.
+
+    ``asked`` tells of options that only the network has.
+    """
     chosen = method or (Method.threshold if recipe is not None else Method.network)
     if recipe is not None and chosen is not Method.threshold:
         raise ValueError(f"--method {chosen.value} takes no --recipe")
-    if chosen is not Method.network and (model is not None or turned):
-        raise ValueError(f"--model and --turned belong to the network, not to --method {chosen.value}")
+    if asked and model is not None and model.suffix == ".pt":
+        raise ValueError("--turned and --least-confidence belong to the network, not to a Mask R-CNN")
+    if chosen is not Method.network and (model is not None or asked):
+        raise ValueError(
+            f"--model, --turned and --least-confidence belong to the network, not to --method {chosen.value}"
+        )
     if chosen is Method.network and (model is None or model.suffix != ".pt"):
         from porescope.network import load_model
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from porescope.lattice import Lattice, find_lattice
 from porescope.micrograph import Micrograph
-from porescope.network import find_pores, load_model
+from porescope.network import LEAST_CONFIDENCE, find_pores, load_model
 from porescope.recipe import Recipe, load_recipe
 from porescope.segmentation import segment
 from porescope.sites import detect_by_lattice
@@ -65,6 +65,7 @@ def detect_by(
     material: str | None = None,
     model: Path | None = None,
     turned: bool = False,
+    least_confidence: float = LEAST_CONFIDENCE,
 ) -> Detection:
     """Find pores by a method of `METHODS`, with all that it tells of them.
 
@@ -76,7 +77,7 @@ def detect_by(
         As `find_lattice` gives it: the network's scale, and what the lattice method goes by.
     recipe : Recipe, optional
         Of the threshold method.
-    material, model, turned
+    material, model, turned, least_confidence
         Of the network: as in `network.find_pores`, the model by its file.
 
     Returns
@@ -87,6 +88,13 @@ def detect_by(
         return Detection(segment(micrograph, recipe or load_recipe(DEFAULT_RECIPE)))
     if method == "lattice":
         return Detection(detect_by_lattice(micrograph, lattice))
-    found = find_pores(micrograph, lattice=lattice, material=material, model=load_model(model), turned=turned)
+    found = find_pores(
+        micrograph,
+        lattice=lattice,
+        material=material,
+        model=load_model(model),
+        turned=turned,
+        least_confidence=least_confidence,
+    )
     clean = float((found.unusable < 0.5).mean())
     return Detection(found.labels, found.probability, found.confidence, clean, found.message)

@@ -37,9 +37,9 @@ EDGE = 0.5
 #: Where the lattice is narrower than this [nm], graphene's or hBN's, pores come out a tenth too narrow
 #: in the validation images: odds are so many times higher there.
 NARROW, NARROW_ODDS = 0.27, 3.0
-#: What the evidence of a region weighs where a network was not rated: its mean probability stands.
+#: What the evidence of a region weighs where a network was not rated: its probability stands.
 UNRATED = (0.0, 1.0, 0.0, 0.0)
-#: What is less sure to be a pore is left out.
+#: What is less sure to be a pore is left out, unless a user says otherwise.
 LEAST_CONFIDENCE = 0.5
 #: Images are cut into tiles, each seen with a margin; sides are multiples of the stride [px].
 TILE, MARGIN, STRIDE = 1024, 128, 32
@@ -125,16 +125,23 @@ def _load_model(path: Path, changed: int) -> Model:
 
 def choose_scale(micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> tuple[float, str]:
     """Choose the network's pixels per pixel of the image, and say by what."""
-    if lattice is not None and PLAUSIBLE[0] <= lattice.constant_nm <= PLAUSIBLE[1]:
-        return CELL_PX / lattice.constant_px, ""
-    constant = MATERIALS[material].constant if material else USUAL_CONSTANT
-    cell = constant / float(np.sqrt(micrograph.pixel_area))
+    cell = measure_cell(micrograph, lattice, material)
+    if lattice is not None and cell == lattice.constant_px:
+        return CELL_PX / cell, ""
     if cell < COARSEST:
         return (
             1.0,
             "pixels too coarse for a lattice: pores found by brightness alone, at the image's own scale",
         )
     return CELL_PX / cell, "no lattice to scale by: scaled by the pixel size"
+
+
+def measure_cell(micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> float:
+    """Lattice constant [px]: the lattice's own if it may be true, else by the pixel size."""
+    if lattice is not None and PLAUSIBLE[0] <= lattice.constant_nm <= PLAUSIBLE[1]:
+        return lattice.constant_px
+    constant = MATERIALS[material].constant if material else USUAL_CONSTANT
+    return constant / float(np.sqrt(micrograph.pixel_area))
 
 
 def find_pores(
@@ -144,6 +151,7 @@ def find_pores(
     material: str | None = None,
     model: Model | None = None,
     turned: bool = False,
+    least_confidence: float = LEAST_CONFIDENCE,
 ) -> Finding:
     """Find pores with the network.
 
@@ -157,7 +165,10 @@ def find_pores(
     model : Model, optional
         The shipped one if not given.
     turned : bool
-        Average over the image in its eight orientations: slower, a little surer.
+        Average over the image in its eight orientations: slower, more cautious; confidence was not
+        fitted for it.
+    least_confidence : float
+        What is less sure to be a pore is left out.
 
     Returns
     -------
@@ -183,11 +194,12 @@ def find_pores(
     if constant is not None and constant < NARROW:
         maps[0] *= NARROW_ODDS / (1 + (NARROW_ODDS - 1) * maps[0])
     probability[field], unusable[field] = (rescale(m, inner.shape).clip(0, 1) for m in maps)
-    cell_px = (constant or USUAL_CONSTANT) / float(np.sqrt(micrograph.pixel_area))
+    cell_px = measure_cell(micrograph, lattice, material)
     labels = find_regions(probability, micrograph.image, cell_px)
     evidence = gather_evidence(labels, probability, cell_px)
     confidence = rate_regions(evidence, micrograph.modality, model)
-    return Finding(*keep_pores(labels, confidence), probability, unusable, message)
+    kept = keep_pores(labels, confidence, least_confidence)
+    return Finding(*kept, probability, unusable, message)
 
 
 def find_constant(lattice: Lattice | None, material: str | None) -> float | None:
@@ -252,10 +264,10 @@ def find_regions(
 
 
 def keep_pores(
-    labels: NDArray[np.int32], confidence: NDArray[np.float64]
+    labels: NDArray[np.int32], confidence: NDArray[np.float64], least: float
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Leave out the regions that are rather no pores, and number the others anew."""
-    kept = confidence >= LEAST_CONFIDENCE
+    """Leave out the regions that are less sure to be pores, and number the others anew."""
+    kept = confidence >= least
     return _keep(labels, kept), confidence[kept]
 
 
@@ -266,10 +278,23 @@ def _keep(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int3
 
 
 def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean probability over each region of a label image: shape (n,)."""
-    n = int(labels.max()) + 1
-    sums = np.bincount(labels.ravel(), probability.ravel(), n)[1:]
-    return np.asarray(sums / np.maximum(np.bincount(labels.ravel(), minlength=n)[1:], 1))
+    """Mean probability over the likelier half of each region's pixels: shape (n,).
+
+    At its edge that of any pore falls off, the more so in blurred images.
+
+    Examples
+    --------
+    >>> labels = np.array([[1, 1, 1, 1, 0, 2]], np.int32)
+    >>> measure_regions(labels, np.array([[0.5, 0.9, 0.7, 0.6, 0, 0.75]], np.float32)).round(3).tolist()
+    [0.8, 0.75]
+    """
+    inside = labels > 0
+    owner, values = labels[inside], probability[inside]
+    sums = np.append(0.0, np.cumsum(values[np.lexsort((values, owner))], dtype=float))
+    count = np.bincount(owner)[1:]
+    end = np.cumsum(count)
+    begin = end - count + count // 2
+    return np.asarray((sums[end] - sums[begin]) / (end - begin))
 
 
 def gather_evidence(
@@ -277,9 +302,9 @@ def gather_evidence(
 ) -> NDArray[np.float64]:
     """What speaks for each region of a label image: shape (n, 4).
 
-    1; the mean probability in it, as log odds; how small it is (logarithm of its area in 1.5 lattice
-    constants², at most 0); the mean of the image's other regions, weighted by their diameters, as log
-    odds: doubtful regions come in crowds, and beside certain pores they are pores more often.
+    1; its probability, as `measure_regions` has it, in log odds; how small it is (logarithm of its area
+    in 1.5 lattice constants², at most 0); the mean of the image's other regions, weighted by their
+    diameters, in log odds: doubtful regions come in crowds, beside certain pores they are often pores.
 
     Examples
     --------
@@ -287,13 +312,13 @@ def gather_evidence(
     >>> probability[5:15, 5:15], probability[20:25, 20:25] = 0.9, 0.6
     >>> labels = label_regions(probability > 0.5)
     >>> gather_evidence(labels, probability, 8.0).round(1).tolist()
-    [[1.0, 2.2, 0.0, 1.0], [1.0, 0.4, -1.3, 1.8]]
+    [[1.0, 2.2, 0.0, 1.3], [1.0, 0.4, -1.3, 2.2]]
     """
     mean = measure_regions(labels, probability)
     area = np.bincount(labels.ravel())[1:] / cell_px**2
     weight = np.sqrt(area)
-    # Alone, a region is judged as beside one of a cell and 0.8.
-    others = ((mean @ weight + 0.8) - mean * weight) / ((weight.sum() + 1) - weight)
+    # Alone, a region is judged as beside one of a cell and 0.9.
+    others = ((mean @ weight + 0.9) - mean * weight) / ((weight.sum() + 1) - weight)
     small = np.minimum(np.log(area / 1.5), 0)
     return np.column_stack([np.ones_like(mean), _find_log_odds(mean), small, _find_log_odds(others)])
 
@@ -307,7 +332,7 @@ def rate_regions(evidence: NDArray[np.float64], modality: str, model: Model) -> 
     """Confidence of regions: the share of such that were real.
 
     The network's card says how much each piece of evidence weighs, from simulated images; without,
-    the mean probability stands.
+    the probability stands.
     """
     weights = model.card.get("evidence", {}).get(find_mode(modality), UNRATED)
     return np.asarray(1 / (1 + np.exp(-evidence @ np.array(weights))))

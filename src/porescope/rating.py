@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from porescope.lattice import find_lattice
 from porescope.network import MODES, UNRATED, find_mode, find_pores, gather_evidence, load_model
-from porescope.scenes import draw_scene, make_generator
+from porescope.scenes import draw_pores, draw_scene, make_generator
 from porescope.simulation import Simulation, draw
 
 #: Images that a rating takes, their side [px], and the first of their indices.
@@ -37,8 +37,7 @@ def rate_network(path: Path, seed: int = 0) -> dict[str, Any]:
 
     Notes
     -----
-    Of the images two in three have no pore, as in a folder where pores are rare, and the others any
-    number of them: what is called likely there is likely anywhere.
+    Every other image has no pore, the others have one to a dozen.
     """
     evidence: dict[str, list[NDArray[np.float64]]] = {mode: [] for mode in MODES}
     real: dict[str, list[NDArray[np.bool_]]] = {mode: [] for mode in MODES}
@@ -47,8 +46,9 @@ def rate_network(path: Path, seed: int = 0) -> dict[str, Any]:
         rng = make_generator("validation", FIRST + index, seed)
         cell_px = float(rng.uniform(6, 12))
         scene = draw_scene(rng, (SIDE, SIDE), cell_px)
-        most = 0 if index % 2 else int(rng.integers(1, len(scene.pores) + 2))
-        drawn = draw(replace(scene, pores=scene.pores[:most]), rng)
+        pores = draw_pores(rng, np.array(scene.shape) * scene.pixel_size)
+        some = 0 if index % 2 else int(rng.integers(1, len(pores) + 1))
+        drawn = draw(replace(scene, pores=pores[:some]), rng)
         found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph), model=model)
         mode = find_mode(scene.modality)
         evidence[mode].append(gather_evidence(found.labels, found.probability, cell_px))
@@ -88,7 +88,7 @@ def find_real(drawn: Simulation, labels: NDArray[np.int32]) -> NDArray[np.bool_]
 def fit_weights(evidence: NDArray[np.float64], real: NDArray[np.bool_]) -> list[float]:
     """Fit how much each piece of evidence weighs: logistic regression.
 
-    Where there is little to learn from, the mean probability goes on speaking for itself.
+    Where there is little to learn from, the probability goes on speaking for itself.
 
     Examples
     --------

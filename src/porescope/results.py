@@ -71,6 +71,7 @@ def _describe_model(job: Job) -> dict[str, Any] | None:
         "seed": model.card["plan"]["seed"],
         "steps": model.card["steps"],
         "turned": job.turned,
+        "least_confidence": job.least_confidence,
     }
 
 

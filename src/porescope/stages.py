@@ -122,7 +122,7 @@ def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
     factor, message = choose_scale(micrograph, lattice, None)
     rows, columns = (max(round(n * factor), 1) for n in micrograph.image.shape)
     seen = present(rescale(micrograph.image, (rows, columns)), micrograph.modality)
-    pores = draw_overlay(micrograph, finding.labels, 2000, numbers=False)
+    pores, near = (draw_overlay(micrograph, finding.labels, size, numbers=False) for size in (500, 1500))
     edge = [withStroke(linewidth=2, foreground="black")]
     size = np.array(micrograph.image.shape) * micrograph.pixel_size
     extent = (0, size[1], size[0], 0)
@@ -135,10 +135,10 @@ def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
         (pores, f"{len(finding.confidence)} pores, with their confidence", {}),
         (finding.probability, "probability of a pore", {"vmin": 0, "vmax": 1}),
         (finding.unusable, "probability that the sheet is hidden", {"vmin": 0, "vmax": 1}),
-        (pores, "the largest pore", {}),
+        (near, "the largest pore", {}),
     ]
     for ax, (panel, head, options) in zip(axes.flat, panels, strict=True):
-        ax.imshow(panel, extent=extent, interpolation="nearest", **options)
+        ax.imshow(panel, extent=extent, **options)
         ax.set_title(head, fontsize=11)
         ax.set_xlabel("x [nm]")
         ax.set_ylabel("y [nm]")
@@ -151,7 +151,8 @@ def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
         axes[0, 2].text(*at, f"{confidence:.2f}", color="#E69F00", fontsize=9, va="bottom", path_effects=edge)
     largest = max(boxes, key=lambda box: float(np.ptp(box, axis=0).max()), default=None)
     if largest is not None:
-        middle, half = largest.mean(axis=0), 0.8 * float(np.ptp(largest, axis=0).max()) + 0.6
+        half = min(0.8 * float(np.ptp(largest, axis=0).max()) + 0.6, float(size.min()) / 2)
+        middle = np.clip(largest.mean(axis=0), half, size - half)
         axes[1, 2].set(xlim=middle[1] + half * np.array([-1, 1]), ylim=middle[0] + half * np.array([1, -1]))
     axes[1, 2].set_visible(largest is not None)
     figure.suptitle(f"{micrograph.name}: the network, {message or 'scaled by the lattice'}", fontsize=12)
