@@ -282,6 +282,8 @@ def test_detect_score_explain_and_recipes(ws2: Path, tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         assert (tmp_path / "explain" / f"A_{kind}.png").stat().st_size > 50_000
     assert run("explain", images[0], "-o", tmp_path / "explain").exit_code == 2
+    both = run("explain", images[0], "-o", tmp_path / "both", "--recipe", "ws2", "--model", "mine.onnx")
+    assert both.exit_code == 2 and "give one" in both.output and not (tmp_path / "both").exists()
     assert "ws2-published" in run("recipes", "list").output
     assert "tiles a side" in run("recipes", "show", "ws2").output
     assert run("recipes", "export", "ws2", tmp_path / "mine.toml").exit_code == 0

@@ -192,6 +192,8 @@ def explain(
     from porescope.stages import draw_findings, draw_stages
 
     try:
+        if recipe and model:
+            raise ValueError("--model belongs to the network, --recipe to the threshold method: give one")
         chosen = load_recipe(recipe) if recipe else None
         network = load_model(model) if chosen is None else None
         paths = find_files(inputs)
