@@ -1,5 +1,6 @@
 """Draw the pictures of the documentation, from simulated micrographs only."""
 
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -7,9 +8,10 @@ import numpy as np
 
 from porescope import detect
 from porescope.lattice import find_lattice
-from porescope.network import find_pores
+from porescope.network import find_pores, load_model
 from porescope.plotting import draw_overlay
 from porescope.simulation import simulate
+from porescope.stages import draw_findings
 from porescope.views import present
 
 HERE = Path(__file__).parent
@@ -32,3 +34,10 @@ probability = find_pores(drawn, lattice=find_lattice(drawn)).probability
 panels = [draw_grey(image), draw_grey(rest), np.uint8(255 * cv2.resize(probability, (460, 460)))]
 gap = np.full((460, 10), 255, np.uint8)
 cv2.imwrite(str(HERE / "views.jpg"), np.hstack([panels[0], gap, panels[1], gap, panels[2]]))
+
+drawn = simulate("MoSe2", pores=7, max_missing=40, dose=3e5, modality="bf", name="MoSe2", seed=5).micrograph
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "explain.png"
+    draw_findings(drawn, load_model(), path)
+    picture = cv2.imread(str(path))
+cv2.imwrite(str(HERE / "explain.jpg"), cv2.resize(picture, (1200, 840), interpolation=cv2.INTER_AREA))

@@ -184,6 +184,7 @@ def explain(
 ) -> None:
     """Draw what the network sees and makes of it; with a recipe the stages of the threshold method."""
     from dataclasses import replace
+    from functools import partial
 
     from porescope.files import find_files, name_files
     from porescope.micrograph import read_all
@@ -194,8 +195,10 @@ def explain(
     try:
         if recipe and model:
             raise ValueError("--model belongs to the network, --recipe to the threshold method: give one")
-        chosen = load_recipe(recipe) if recipe else None
-        network = load_model(model) if chosen is None else None
+        if recipe:
+            kind, draw = "stages", partial(draw_stages, recipe=load_recipe(recipe))
+        else:
+            kind, draw = "network", partial(draw_findings, model=load_model(model))
         paths = find_files(inputs)
         if out.exists() and not out.is_dir():
             raise ValueError(f"{out} is a file; give a folder with -o")
@@ -206,14 +209,10 @@ def explain(
     for path, name in zip(paths, name_files(paths), strict=True):
         try:
             for micrograph in read_all(path, pixel_size=pixel_size, modality=modality.value):
-                kind = "network" if chosen is None else "stages"
                 picture = out / f"{replace(micrograph, name=name).stem}_{kind}.png"
                 if picture.exists() and not overwrite:
                     stop(f"{picture} exists; give another -o or say --overwrite")
-                if chosen is not None:
-                    draw_stages(micrograph, chosen, picture)
-                elif network is not None:
-                    draw_findings(micrograph, network, picture)
+                draw(micrograph, path=picture)
                 typer.echo(str(picture))
         except (ValueError, OSError) as error:
             say(f"failed: {error}")

@@ -126,7 +126,7 @@ def _load_model(path: Path, changed: int) -> Model:
 def choose_scale(micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> tuple[float, str]:
     """Choose the network's pixels per pixel of the image, and say by what."""
     cell = measure_cell(micrograph, lattice, material)
-    if lattice is not None and cell == lattice.constant_px:
+    if _trust(lattice) is not None:
         return CELL_PX / cell, ""
     if cell < COARSEST:
         return (
@@ -138,10 +138,34 @@ def choose_scale(micrograph: Micrograph, lattice: Lattice | None, material: str 
 
 def measure_cell(micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> float:
     """Lattice constant [px]: the lattice's own if it may be true, else by the pixel size."""
-    if lattice is not None and PLAUSIBLE[0] <= lattice.constant_nm <= PLAUSIBLE[1]:
-        return lattice.constant_px
+    trusted = _trust(lattice)
+    if trusted is not None:
+        return trusted.constant_px
     constant = MATERIALS[material].constant if material else USUAL_CONSTANT
     return constant / float(np.sqrt(micrograph.pixel_area))
+
+
+def _trust(lattice: Lattice | None) -> Lattice | None:
+    """The lattice, if its constant may be true."""
+    known = lattice is not None and PLAUSIBLE[0] <= lattice.constant_nm <= PLAUSIBLE[1]
+    return lattice if known else None
+
+
+class View(NamedTuple):
+    """What the network sees of a micrograph."""
+
+    image: NDArray[np.float32]  # (2, K, L), as `views.present` makes it, at the network's scale
+    field: tuple[slice, slice]  # of the micrograph, without a frame
+    message: str  # by what it was scaled
+
+
+def look_at(micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> View:
+    """Bring a micrograph to what the network sees."""
+    factor, message = choose_scale(micrograph, lattice, material)
+    field = find_field(micrograph.image)
+    inner = micrograph.image[field]
+    height, width = (max(round(n * factor), 1) for n in inner.shape)
+    return View(present(rescale(inner, (height, width)), micrograph.modality), field, message)
 
 
 def find_pores(
@@ -182,20 +206,17 @@ def find_pores(
     1
     """
     model = load_model() if model is None else model
-    factor, message = choose_scale(micrograph, lattice, material)
+    image, field, message = look_at(micrograph, lattice, material)
     shape = micrograph.image.shape
     probability, unusable = np.zeros(shape, np.float32), np.ones(shape, np.float32)
     constant = find_constant(lattice, material)
-    field = find_field(micrograph.image)
-    inner = micrograph.image[field]
-    height, width = (max(round(n * factor), 1) for n in inner.shape)
-    image = present(rescale(inner, (height, width)), micrograph.modality)
     maps = predict(image, describe(micrograph.modality, constant), model, turned)
     if constant is not None and constant < NARROW:
         maps[0] *= NARROW_ODDS / (1 + (NARROW_ODDS - 1) * maps[0])
-    probability[field], unusable[field] = (rescale(m, inner.shape).clip(0, 1) for m in maps)
+    inside = probability[field].shape
+    probability[field], unusable[field] = (rescale(m, inside).clip(0, 1) for m in maps)
     cell_px = measure_cell(micrograph, lattice, material)
-    labels = find_regions(probability, micrograph.image, cell_px)
+    labels = find_regions(probability, micrograph.image, field, cell_px)
     evidence = gather_evidence(labels, probability, cell_px)
     confidence = rate_regions(evidence, micrograph.modality, model)
     kept = keep_pores(labels, confidence, least_confidence)
@@ -248,16 +269,19 @@ def _tiles(length: int) -> list[slice]:
 
 
 def find_regions(
-    probability: NDArray[np.float32], image: NDArray[np.float32], cell_px: float
+    probability: NDArray[np.float32],
+    image: NDArray[np.float32],
+    field: tuple[slice, slice],
+    cell_px: float,
 ) -> NDArray[np.int32]:
-    """Label what is rather pore, but for marks; what the frame cuts, only from two cells' area on.
+    """Label what is rather pore, but for marks; what the field cuts, only from two cells' area on.
 
     Less of a pore than that cannot be told from a lattice that ends.
     """
     labels = label_regions(probability >= EDGE)
     area = np.bincount(labels.ravel())
     kept = np.bincount(labels[find_marks(image)], minlength=len(area)) < 0.3 * area
-    inner = labels[find_field(image)]
+    inner = labels[field]
     sides = np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])
     kept[sides] &= area[sides] >= 2 * cell_px**2 * np.sqrt(3) / 2
     return _keep(labels, kept[1:])

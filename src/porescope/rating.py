@@ -94,13 +94,15 @@ def fit_weights(evidence: NDArray[np.float64], real: NDArray[np.bool_]) -> list[
     --------
     >>> import numpy as np
     >>> log_odds = np.linspace(0, 4, 400)
-    >>> weights = fit_weights(np.column_stack([np.ones(400), log_odds]), log_odds > 2)
+    >>> nothing = np.zeros(400)
+    >>> evidence = np.column_stack([np.ones(400), log_odds, nothing, nothing])
+    >>> weights = fit_weights(evidence, log_odds > 2)
     >>> bool(weights[0] + 1.5 * weights[1] < 0 < weights[0] + 2.5 * weights[1])
     True
     """
     from scipy.optimize import minimize
 
-    usual = np.array(UNRATED)[: evidence.shape[1]]
+    usual = np.array(UNRATED)
 
     def measure_misfit(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         odds, away = evidence @ weights, weights - usual

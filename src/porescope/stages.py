@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from porescope.files import write_whole
 from porescope.lattice import find_lattice
 from porescope.micrograph import Micrograph
-from porescope.network import Model, choose_scale, find_pores
+from porescope.network import Model, find_pores, look_at
 from porescope.plotting import draw_overlay, find_boxes
 from porescope.recipe import Recipe
 from porescope.segmentation import (
@@ -24,7 +24,6 @@ from porescope.segmentation import (
     scale_recipe,
     segment,
 )
-from porescope.views import present, rescale
 
 
 def draw_stages(micrograph: Micrograph, recipe: Recipe, path: Path) -> None:
@@ -119,26 +118,28 @@ def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
 
     lattice = find_lattice(micrograph)
     finding = find_pores(micrograph, lattice=lattice, model=model)
-    factor, message = choose_scale(micrograph, lattice, None)
-    rows, columns = (max(round(n * factor), 1) for n in micrograph.image.shape)
-    seen = present(rescale(micrograph.image, (rows, columns)), micrograph.modality)
+    seen, (rows, columns), _ = look_at(micrograph, lattice, None)
     pores, near = (draw_overlay(micrograph, finding.labels, size, numbers=False) for size in (500, 1500))
     edge = [withStroke(linewidth=2, foreground="black")]
     size = np.array(micrograph.image.shape) * micrograph.pixel_size
-    extent = (0, size[1], size[0], 0)
+    whole = (0, size[1], size[0], 0)
+    top, bottom = np.array([rows.start, rows.stop]) * micrograph.pixel_size[0]
+    left, right = np.array([columns.start, columns.stop]) * micrograph.pixel_size[1]
+    field = {"cmap": "gray", "extent": (left, right, bottom, top)}
+    shape = " × ".join(map(str, seen.shape[1:]))
     figure = Figure(figsize=(15, 10.5 * min(max(size[0] / size[1], 0.6), 1.6)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 3)
     panels: list[tuple[NDArray[Any], str, dict[str, Any]]] = [
-        (seen[0], f"seen, at {rows} × {columns} px, holes dark", {"cmap": "gray", "vmin": -4, "vmax": 4}),
-        (seen[1], "seen: without what repeats", {"cmap": "gray", "vmin": -3, "vmax": 3}),
+        (seen[0], f"seen, at {shape} px, holes dark", {**field, "vmin": -4, "vmax": 4}),
+        (seen[1], "seen: without what repeats", {**field, "vmin": -3, "vmax": 3}),
         (pores, f"{len(finding.confidence)} pores, with their confidence", {}),
         (finding.probability, "probability of a pore", {"vmin": 0, "vmax": 1}),
         (finding.unusable, "probability that the sheet is hidden", {"vmin": 0, "vmax": 1}),
         (near, "the largest pore", {}),
     ]
     for ax, (panel, head, options) in zip(axes.flat, panels, strict=True):
-        ax.imshow(panel, extent=extent, **options)
+        ax.imshow(panel, **{"extent": whole, **options})
         ax.set_title(head, fontsize=11)
         ax.set_xlabel("x [nm]")
         ax.set_ylabel("y [nm]")
@@ -155,6 +156,8 @@ def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
         middle = np.clip(largest.mean(axis=0), half, size - half)
         axes[1, 2].set(xlim=middle[1] + half * np.array([-1, 1]), ylim=middle[0] + half * np.array([1, -1]))
     axes[1, 2].set_visible(largest is not None)
-    figure.suptitle(f"{micrograph.name}: the network, {message or 'scaled by the lattice'}", fontsize=12)
+    figure.suptitle(
+        f"{micrograph.name}: the network, {finding.message or 'scaled by the lattice'}", fontsize=12
+    )
     with write_whole(path) as part:
         figure.savefig(part, dpi=100, format="png")
