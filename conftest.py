@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 collect_ignore = [
-    f"src/porescope/{module}.py"
-    for module, library in (("maskrcnn", "torchvision"), ("training", "torch"), ("weights", "torch"))
+    f"src/porescope/training/{module}.py"
+    for module, library in (("maskrcnn", "torchvision"), ("trainer", "torch"), ("onnx_file", "torch"))
     if find_spec(library) is None
 ]

@@ -21,17 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope import read, read_standard, score
-from porescope.contamination import thick_carbon
-from porescope.lattice import Lattice, find_lattice
+from porescope.lattice.finding import Lattice, find_lattice
+from porescope.lattice.sites import detect_by_lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
-from porescope.network import LEAST_CONFIDENCE, find_pores, keep_pores, load_model
-from porescope.recipe import load_recipe
-from porescope.scenes import draw_recording, draw_scene, make_generator
-from porescope.segmentation import segment
-from porescope.sheets import Pore
-from porescope.simulation import Scene, Simulation, draw
-from porescope.sites import detect_by_lattice
+from porescope.network.detector import LEAST_CONFIDENCE, find_pores, keep_pores, load_model
+from porescope.recipes.recipe import load_recipe
+from porescope.recipes.segmentation import segment
+from porescope.simulation.contamination import thick_carbon
+from porescope.simulation.drawing import Scene, Simulation, draw
+from porescope.simulation.random_scenes import draw_recording, draw_scene, make_generator
+from porescope.simulation.sheets import Pore
 
 MODALITIES = ("haadf", "bf", "hrtem")
 SIZES = {"1–4 atoms": (10, 1, 4), "5–40 atoms": (8, 5, 40), "1–5 nm radius": (2, 1.0, 5.0)}
@@ -116,7 +116,7 @@ def detect(
     if method == "network":
         return find_pores(micrograph, lattice=lattice, model=load_model(path)).labels
     if method == "maskrcnn":
-        from porescope import maskrcnn
+        from porescope.training import maskrcnn
 
         return maskrcnn.find_pores(micrograph, path, lattice=lattice)[0]
     if method == "lattice":
@@ -279,7 +279,7 @@ def print_confidence(results: list[dict[str, object]]) -> None:
 
 def print_published(methods: tuple[str, ...], path: Path | None) -> None:
     """The published WS2 images against their hand-drawn edges; no label of theirs was used."""
-    from porescope.demo import find_data
+    from porescope.cli.demo import find_data
 
     folder = find_data()
     if folder is None:

@@ -16,17 +16,17 @@ import torch
 from numpy.typing import NDArray
 
 from porescope import Micrograph, read, read_standard, score
-from porescope.demo import find_data
-from porescope.fields import read_samples
-from porescope.lattice import find_lattice
-from porescope.network import SHIPPED, find_pores, load_model
+from porescope.cli.demo import find_data
+from porescope.lattice.finding import find_lattice
+from porescope.network.detector import SHIPPED, find_pores, load_model
+from porescope.training.samples import read_samples
 
 NAMES = "ABCDE"
 
 
 def tune_network(folder: Path, steps: int, micrograph: Micrograph) -> NDArray[np.int32]:
-    from porescope.training import Plan, train
-    from porescope.weights import export_model, read_weights
+    from porescope.training.onnx_file import export_model, read_weights
+    from porescope.training.trainer import Plan, train
 
     plan = Plan(steps=steps, seed=1, rate=3e-4)
     trainer = train(plan, folder, own=read_samples(folder), start=read_weights(SHIPPED))
@@ -37,7 +37,7 @@ def tune_network(folder: Path, steps: int, micrograph: Micrograph) -> NDArray[np
 
 
 def tune_heads(folder: Path, steps: int, start: Path, micrograph: Micrograph) -> NDArray[np.int32]:
-    from porescope import maskrcnn
+    from porescope.training import maskrcnn
 
     own = read_samples(folder)
     path = maskrcnn.train_maskrcnn(folder, minutes=60, steps=steps, seed=1, standards=own, start=start)

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 
 from porescope import Micrograph, score
-from porescope.lattice import find_lattice
+from porescope.lattice.finding import find_lattice
+from porescope.lattice.sites import count_missing, detect_by_lattice, find_sites
 from porescope.materials import MATERIALS
-from porescope.network import find_pores
-from porescope.recipe import load_recipe
+from porescope.network.detector import find_pores
+from porescope.recipes.recipe import load_recipe
+from porescope.recipes.segmentation import segment
 from porescope.scoring import wilson_interval
-from porescope.segmentation import segment
-from porescope.simulation import simulate
-from porescope.sites import count_missing, detect_by_lattice, find_sites
+from porescope.simulation.drawing import simulate
 
 FIRST_SEED = 900_000  # tests use small seeds
 

@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 
 from porescope import Micrograph, score
-from porescope.lattice import find_lattice
+from porescope.lattice.finding import find_lattice
 from porescope.materials import ATOMIC_NUMBER, MATERIALS, Material
-from porescope.network import find_pores
-from porescope.optics import WAVELENGTH, Optics, image_atoms
-from porescope.sheets import Atoms, Pore, cut_pores, make_sheet
-from porescope.truth import find_truth
+from porescope.network.detector import find_pores
+from porescope.simulation.optics import WAVELENGTH, Optics, image_atoms
+from porescope.simulation.sheets import Atoms, Pore, cut_pores, make_sheet
+from porescope.simulation.truth import find_truth
 
 SIDE, PIXEL = 3.2, 0.04  # nm
 SEMIANGLE = 30.0  # mrad

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from porescope import Recipe, gradient_ascent, grid_search, read, read_standard, score, segment
-from porescope.ascent import evolve
 from porescope.processes import count_cores, prepare_workers
+from porescope.recipes.climbing import evolve
+from porescope.recipes.search import PAPER_AXES
 from porescope.scoring import METRICS
-from porescope.tuning import PAPER_AXES
 
 #: 100 with FULL=1; a run takes seconds.
 RUNS = 100 if os.environ.get("FULL") else 10
@@ -30,7 +30,7 @@ def data():
 
 
 def test_paper_search(data) -> None:
-    prepare_workers("porescope.tuning")
+    prepare_workers("porescope.recipes.search")
     recipe = Recipe(scaling="published")
     times = []
     for _ in range(3):

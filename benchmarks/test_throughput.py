@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from porescope import read
-from porescope.batch import Job, _write_image
-from porescope.files import hash_file
-from porescope.lattice import find_lattice
+from porescope.files.names import hash_file
+from porescope.lattice.finding import find_lattice
 from porescope.measurement import measure_columns
-from porescope.network import find_pores
-from porescope.recipe import load_recipe
-from porescope.segmentation import segment
-from porescope.simulation import simulate
+from porescope.network.detector import find_pores
+from porescope.recipes.recipe import load_recipe
+from porescope.recipes.segmentation import segment
+from porescope.runs.batch import Job, _write_image
+from porescope.simulation.drawing import simulate
 
 ROOT = Path(__file__).parents[1]
 

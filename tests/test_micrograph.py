@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from porescope import Micrograph, Recipe, detect, measure, read, read_all
-from porescope.formats import ReadError
+from porescope.files.formats import ReadError
 
 UM, PM = 1e3, 1e-3
 

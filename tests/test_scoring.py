@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import roifile
 import tifffile
+from helpers import run
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from test_cli import run
 
 from porescope import Score, read_standard, score
-from porescope.export import save_simulation
+from porescope.files.exports import save_simulation
 from porescope.scoring import score_results, wilson_interval
-from porescope.simulation import Simulation, simulate
+from porescope.simulation.drawing import Simulation, simulate
 from porescope.standards import find_standards
 
 masks = hnp.arrays(bool, (12, 17))

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 
 from porescope import detect
-from porescope.lattice import find_lattice
-from porescope.network import find_pores, load_model
-from porescope.plotting import draw_overlay
-from porescope.simulation import simulate
-from porescope.stages import draw_findings
-from porescope.views import present
+from porescope.lattice.finding import find_lattice
+from porescope.network.detector import find_pores, load_model
+from porescope.network.views import present
+from porescope.pictures.overlays import draw_overlay
+from porescope.pictures.stages import draw_findings
+from porescope.simulation.drawing import simulate
 
 HERE = Path(__file__).parent
 

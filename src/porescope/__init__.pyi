@@ -1,12 +1,12 @@
-from .ascent import gradient_ascent
 from .detection import detect
 from .measurement import measure
 from .micrograph import Micrograph, read, read_all
-from .recipe import Recipe
+from .recipes.climbing import gradient_ascent
+from .recipes.recipe import Recipe
+from .recipes.search import grid_search
+from .recipes.segmentation import average, equalize, normalize, segment, select, threshold
 from .scoring import Score, score
-from .segmentation import average, equalize, normalize, segment, select, threshold
 from .standards import read_standard
-from .tuning import grid_search
 
 __version__: str
 __all__ = [

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice import Lattice, find_lattice
+from porescope.lattice.finding import Lattice, find_lattice
+from porescope.lattice.sites import detect_by_lattice
 from porescope.micrograph import Micrograph
-from porescope.network import LEAST_CONFIDENCE, find_pores, load_model
-from porescope.recipe import Recipe, load_recipe
-from porescope.segmentation import segment
-from porescope.sites import detect_by_lattice
+from porescope.network.detector import LEAST_CONFIDENCE, find_pores, load_model
+from porescope.recipes.recipe import Recipe, load_recipe
+from porescope.recipes.segmentation import segment
 
 #: How pores can be found, the default first.
 METHODS = ("network", "threshold", "lattice")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skimage.measure import perimeter_crofton, regionprops
 
 from porescope.micrograph import Micrograph
-from porescope.network import EDGE
+from porescope.network.detector import EDGE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from porescope.files import printable
-from porescope.formats import (
+from porescope.files.formats import (
     MODALITIES,
     ReadError,
     choose_images,
@@ -19,6 +18,7 @@ from porescope.formats import (
     load_signals,
     require_pixel_size,
 )
+from porescope.files.names import printable
 
 #: Pixels whose row and column sizes differ by more than this fraction are refused.
 ANISOTROPY_LIMIT = 0.005

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.segmentation import label_regions
+from porescope.recipes.segmentation import label_regions
 
 #: A pixel counts as painted from this excess of green over red and blue on [grey].
 PAINTED = 128

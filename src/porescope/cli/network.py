@@ -1,0 +1,230 @@
+"""The commands around the network: simulate, train."""
+
+from __future__ import annotations
+
+import enum
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from porescope.cli.console import Modality, say, stop
+
+if TYPE_CHECKING:
+    from porescope.simulation.drawing import Simulation
+
+app = typer.Typer()
+
+
+class Architecture(enum.StrEnum):
+    """What is trained."""
+
+    unet = "unet"
+    maskrcnn = "maskrcnn"
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the images.")],
+    material: Annotated[str, typer.Option(help="WS2, MoS2, WSe2, MoSe2, graphene or hBN.")] = "WS2",
+    pores: Annotated[int, typer.Option(min=0, help="Pores in an image (of tiles: in the sheet).")] = 5,
+    max_missing: Annotated[int, typer.Option(min=1, help="Most atoms that a pore lacks.")] = 20,
+    dose: Annotated[float, typer.Option(help="Electrons per nm².")] = 5e5,
+    modality: Annotated[str, typer.Option(help="haadf, bf, abf or hrtem.")] = "haadf",
+    pixel_size: Annotated[float, typer.Option(metavar="NM", help="Pixel size.")] = 0.04,
+    rows: Annotated[int, typer.Option(min=1)] = 512,
+    columns: Annotated[int, typer.Option(min=1)] = 512,
+    contamination: Annotated[
+        float | None, typer.Option(min=0, metavar="NM", help="Mean thickness of carbon on the sheet.")
+    ] = None,
+    wild: Annotated[
+        bool, typer.Option("--wild", help="All but material, modality and size by chance, as for training.")
+    ] = False,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of a movie: pores grow, the sheet drifts.")] = 1,
+    tiles: Annotated[
+        str | None, typer.Option(metavar="RxC", help="A sheet in overlapping images, by stage position.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Number of images, seeds counted on.")] = 1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace earlier images.")] = False,
+) -> None:
+    """Draw micrographs with known pores: image, truth (labels and table), atoms."""
+    from porescope.files.exports import save_simulation
+
+    try:
+        if tiles and frames > 1:
+            raise ValueError("--tiles and --frames do not go together; draw them one after the other")
+        for one in range(seed, seed + count):
+            name = f"{material}_{modality}_{one}"
+            if list(out.glob(f"{name}*.tif")) and not overwrite:
+                raise ValueError(f"{out / name}.tif exists; give another -o or say --overwrite")
+            scene_of = {
+                "material": material, "shape": (rows, columns), "pixel_size": pixel_size, "pores": pores,
+                "max_missing": max_missing, "dose": dose, "modality": modality,
+                "contamination": contamination,
+            }  # fmt: skip
+            note = f"seed {one}, {shlex.join(sys.argv[1:])}"
+            if wild:
+                drawings = iter([_draw_wild(scene_of, one, name)])
+            elif tiles:
+                drawings = _draw_tiles(scene_of, tiles, one, name, out)
+            else:
+                drawings = _draw_plain(scene_of, frames, one, name)
+            for drawn in drawings:
+                typer.echo(", ".join(save_simulation(out, drawn, note)))
+    except (ValueError, OSError) as error:
+        stop(str(error))
+
+
+def _draw_wild(scene_of: dict[str, Any], seed: int, name: str) -> Simulation:
+    """Draw what training draws, with seeds that neither it nor the benchmark uses."""
+    from porescope.materials import MATERIALS
+    from porescope.simulation.drawing import check_scene, draw
+    from porescope.simulation.random_scenes import draw_scene, make_generator
+
+    check_scene(scene_of["material"], scene_of["modality"])
+    rng = make_generator("pleasure", seed)
+    cell = MATERIALS[scene_of["material"]].constant / scene_of["pixel_size"]
+    scene = draw_scene(
+        rng, scene_of["shape"], cell, material=scene_of["material"], modality=scene_of["modality"]
+    )
+    return draw(scene, rng, name)
+
+
+def _draw_plain(scene_of: dict[str, Any], frames: int, seed: int, name: str) -> Iterator[Simulation]:
+    """Draw one image, or the frames of a movie."""
+    import numpy as np
+
+    from porescope.simulation.drawing import draw, make_scene
+    from porescope.simulation.series import draw_movie
+
+    rng = np.random.default_rng(seed)
+    scene = make_scene(rng, **scene_of)
+    if frames == 1:
+        yield draw(scene, rng, name)
+    else:
+        yield from draw_movie(scene, frames, seed, name=name)
+
+
+def _draw_tiles(
+    scene_of: dict[str, Any], tiles: str, seed: int, name: str, out: Path
+) -> Iterator[Simulation]:
+    """Draw the tiles of a sheet and write where the stage was for each."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from porescope.files.exports import save_stage
+    from porescope.simulation.drawing import make_scene
+    from porescope.simulation.series import draw_tiles
+
+    try:
+        down, across = (int(n) for n in tiles.lower().split("x"))
+    except ValueError:
+        raise ValueError(f"--tiles must be rows x columns, as 3x4, not {tiles!r}") from None
+    if min(down, across) < 1:
+        raise ValueError(f"--tiles must be 1x1 or more, not {tiles!r}")
+    rng = np.random.default_rng(seed)
+    rows, columns = scene_of["shape"]
+    whole = make_scene(rng, **{**scene_of, "shape": (rows * down, columns * across)})
+    drawn = draw_tiles(replace(whole, shape=(rows, columns)), (down, across), rng, name=name)
+    yield from (tile.simulation for tile in drawn)
+    typer.echo(save_stage(out, name, drawn))
+
+
+@app.command()
+def train(
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="OUT", help="Folder; a stopped training goes on from it.")
+    ],
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="How long to train.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="The same in steps: repeatable.")] = None,
+    standards: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Labelled images of your own: A.dm3 with A_standard.png."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="shipped|FILE", help="Go on from a trained network.")
+    ] = None,
+    model: Annotated[Architecture, typer.Option(help="unet, or the paper's Mask R-CNN.")] = Architecture.unet,
+    modality: Annotated[Modality, typer.Option(help="How the labelled images were taken.")] = Modality.auto,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Of the training; one more process simulates.")] = 1,
+) -> None:
+    """Train a network on simulated images, and on labelled ones of your own (extra: train)."""
+    from importlib.util import find_spec
+
+    extra = "maskrcnn" if model is Architecture.maskrcnn else "train"
+    if find_spec("torchvision" if extra == "maskrcnn" else "torch") is None:
+        stop(f"porescope train needs PyTorch: pip install 'porescope[{extra}]'")
+    if minutes is None and steps is None:
+        stop("say how long to train: --minutes 120, or --steps 30000")
+    if out.exists() and not out.is_dir():
+        stop(f"{out} is a file; give a folder with -o")
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        if model is Architecture.maskrcnn:
+            _train_maskrcnn(out, minutes, standards, modality, seed)
+        else:
+            _train_unet(out, minutes, steps, standards, start, modality, seed, threads)
+    except (ValueError, OSError) as error:
+        stop(str(error))
+
+
+def _train_unet(
+    out: Path,
+    minutes: float | None,
+    steps: int | None,
+    standards: Path | None,
+    start: str | None,
+    modality: Modality,
+    seed: int,
+    threads: int,
+) -> None:
+    import torch
+
+    from porescope.network.detector import SHIPPED, load_model
+    from porescope.training.onnx_file import add_to_card, export_model, read_weights
+    from porescope.training.rating import rate_network
+    from porescope.training.samples import read_samples
+    from porescope.training.trainer import Plan, Trainer
+    from porescope.training.trainer import train as learn
+
+    torch.set_num_threads(threads)
+    own = read_samples(standards, modality=modality.value) if standards else []
+    plan = Plan(minutes=minutes, steps=steps, seed=seed, rate=3e-4 if start else Plan.rate)
+    weights = None
+    if start is not None:
+        path = SHIPPED if start == "shipped" else Path(start)
+        load_model(path)
+        weights = read_weights(path)
+
+    def tell(trainer: Trainer, loss: float, scores: dict[str, float]) -> None:
+        beside = "".join(f", {mode} {value:.3f}" for mode, value in scores.items())
+        say(
+            f"{trainer.progress:4.0%}  step {trainer.step}, {trainer.seconds / 60:.1f} min: "
+            f"loss {loss:.3f}" + (f"; on fields of their own{beside}" if beside else "")
+        )
+
+    trainer = learn(plan, out, own=own, start=weights, on_round=tell)
+    path = out / "model.onnx"
+    export_model(trainer, path, {"command": shlex.join(["porescope", *sys.argv[1:]]), "own_images": len(own)})
+    say("Rating it on simulated images …")
+    add_to_card(path, rate_network(path, seed))
+    typer.echo(f"{path}\nuse it: porescope detect images/ --model {path} -o out")
+
+
+def _train_maskrcnn(
+    out: Path, minutes: float | None, standards: Path | None, modality: Modality, seed: int
+) -> None:
+    from porescope.training.maskrcnn import train_maskrcnn
+    from porescope.training.samples import read_samples
+
+    if minutes is None:
+        raise ValueError("the Mask R-CNN is trained for a time: --minutes 60")
+    own = read_samples(standards, modality=modality.value) if standards else []
+    path = train_maskrcnn(out, minutes=minutes, seed=seed, standards=own)
+    typer.echo(f"{path}\nuse it: porescope detect images/ --model {path} -o out")

@@ -1,0 +1,100 @@
+"""The pixel size held against the lattice: what is wrong, the likely mistake, the correction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from porescope.lattice.finding import Lattice
+from porescope.materials import MATERIALS
+from porescope.micrograph import ANISOTROPY_LIMIT, Micrograph
+
+#: Usual mistakes in a pixel size, by the factor that they leave it too large.
+MISTAKES = {
+    2 / np.sqrt(3): "d10 had been taken for a (2/√3)",
+    np.sqrt(3) / 2: "a had been taken for d10 (√3/2)",
+    np.sqrt(3): "the second-order spots had been taken for the first (√3)",
+    1 / np.sqrt(3): "the first-order spots had been taken for the second (1/√3)",
+    2.0: "the magnification or binning were off by 2",
+    0.5: "the magnification or binning were off by 2",
+    10.0: "Å had been taken for nm",
+    0.1: "nm had been taken for Å",
+}
+#: Deviations beyond this are told; mistakes are recognised within it.
+TOLERANCE = 0.03
+
+
+def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[float, str]:
+    """Compare the lattice with a material's constant.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    material : str, optional
+        One of `materials.MATERIALS`.
+
+    Returns
+    -------
+    factor : float
+        By which the pixel size is too large; NaN without a material.
+    sentence : str
+        What to tell the user.
+
+    Raises
+    ------
+    ValueError
+        If the material is unknown.
+    """
+    measured = f"lattice constant {lattice.constant_nm:.4f} ± {lattice.constant_std_nm:.4f} nm"
+    if lattice.grains > 1:
+        measured += f", {lattice.grains} orientations (grains or moiré)"
+    if material is None:
+        near = [
+            m for m, known in MATERIALS.items() if abs(lattice.constant_nm / known.constant - 1) < TOLERANCE
+        ]
+        return np.nan, measured + (f" (fits {', '.join(near)})" if near else " (fits none of the materials)")
+    if material not in MATERIALS:
+        raise ValueError(f"material must be one of {', '.join(MATERIALS)}, not {material!r}")
+    constant = MATERIALS[material].constant
+    factor = lattice.constant_nm / constant
+    if abs(factor - 1) <= TOLERANCE:
+        return factor, f"{measured}, {material} has {constant:.4f} nm: the pixel size is right"
+    size = "large" if factor > 1 else "small"
+    off = abs(factor - 1)
+    sentence = f"{measured}, {material} has {constant:.4f} nm: pixel size {off:.1%} too {size}"
+    mistake = min(MISTAKES, key=lambda m: abs(np.log(factor / m)))
+    if abs(factor / mistake - 1) < TOLERANCE:
+        sentence += f"; looks as if {MISTAKES[mistake]}"
+    return factor, sentence
+
+
+def calibrate(micrograph: Micrograph, lattice: Lattice, material: str) -> Micrograph:
+    """The micrograph with the pixel size that its lattice gives.
+
+    Row and column are scaled apart where that makes the hexagon regular and stays within the
+    limit for square pixels. A recipe keeps the pixel size that it was tuned on.
+    """
+    row, column = micrograph.pixel_size
+    factor = check_calibration(lattice, material)[0]
+    rows, columns = _square_up(lattice)
+    if max(rows, columns) / min(rows, columns) - 1 > ANISOTROPY_LIMIT or lattice.grains > 1:
+        rows = columns = 1.0
+    metadata = {
+        **micrograph.metadata,
+        "pixel_size_source": "lattice",
+        "pixel_size_recipe": micrograph.metadata.get("pixel_size_recipe", micrograph.pixel_size),
+    }
+    return replace(micrograph, pixel_size=(row / factor * rows, column / factor * columns), metadata=metadata)
+
+
+def _square_up(lattice: Lattice) -> tuple[float, float]:
+    """Factors of row and column, of product 1, that make the three cell edges most nearly equal."""
+    one, two = lattice.vectors
+    edges = np.array([one, two, one + two])
+    # |edge|² = s y² + x²/s is to be the same for all three: linear in (s, 1/s) for s near 1.
+    y2, x2 = edges.T**2
+    d = y2 - x2
+    total = y2 + x2
+    log_s = -np.sum((d - d.mean()) * (total - total.mean())) / np.sum((d - d.mean()) ** 2)
+    return float(np.exp(log_s / 2)), float(np.exp(-log_s / 2))

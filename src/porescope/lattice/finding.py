@@ -1,0 +1,376 @@
+"""The crystal's own lattice as a ruler: found in the spectrum, made sure of by the phases.
+
+Frequencies are in cycles per pixel, (row, column).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.ndimage import median_filter
+
+from porescope.micrograph import Micrograph
+
+#: Lattice constants that are searched [px].
+SHORTEST, LONGEST = 3.8, 64.0
+#: An image has a lattice if noise shows one less often than this.
+CHANCE = 1e-6
+#: And if its constant is known better than this [relative standard deviation].
+VAGUEST = 0.004
+#: Another grain has at least this share of the first one's power in its spots.
+FAINTEST_GRAIN = 0.03
+#: A spot may lie this far from where a perfect hexagon has it, as a share of its frequency.
+DISTORTION = 0.06
+#: The spectrum of larger images is averaged over tiles of this size [px].
+TILE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """A lattice found in an image.
+
+    Attributes
+    ----------
+    frequencies : ndarray, shape (2, 2)
+        The two shortest reciprocal vectors, 60° apart where it is hexagonal [cycles/px].
+    constant_nm, constant_std_nm : float
+        Lattice constant (of the hexagonal cell of the same area) and its standard deviation.
+    significance : float
+        -log10 of the chance that noise shows as much.
+    grains : int
+        Number of orientations, moiré layers included.
+    """
+
+    frequencies: NDArray[np.float64]
+    constant_nm: float
+    constant_std_nm: float
+    significance: float
+    grains: int
+
+    @property
+    def vectors(self) -> NDArray[np.float64]:
+        """The real-space vectors as rows [px]."""
+        return np.asarray(np.linalg.inv(self.frequencies).T, np.float64)
+
+    @property
+    def constant_px(self) -> float:
+        """Lattice constant [px]."""
+        return _measure_constant(self.frequencies)
+
+    @property
+    def angle_deg(self) -> float:
+        """Angle between the two real-space vectors."""
+        one, two = self.vectors / np.linalg.norm(self.vectors, axis=1)[:, None]
+        return float(np.degrees(np.arccos(one @ two)))
+
+    @property
+    def strain(self) -> float:
+        """Largest over smallest stretch of a perfect hexagonal cell, minus 1: scan distortion."""
+        perfect = np.array([[1.0, 0.0], [-0.5, np.sqrt(3) / 2]])
+        large, small = np.linalg.svd(np.linalg.inv(perfect) @ self.vectors, compute_uv=False)
+        return float(large / small - 1)
+
+    @property
+    def spots(self) -> NDArray[np.float64]:
+        """The three first-order frequencies, shape (3, 2)."""
+        one, two = self.frequencies
+        return np.array([one, two, two - one])
+
+
+class _Spectrum(NamedTuple):
+    """Power over the ring's background: exponentially distributed where there is only noise."""
+
+    ratio: NDArray[np.float32]  # (R, C), frequency 0 in the middle
+    power: NDArray[np.float32]
+
+
+def find_lattice(micrograph: Micrograph) -> Lattice | None:
+    """Find the lattice of a micrograph.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+
+    Returns
+    -------
+    Lattice or None
+        None where the image shows none, between 4 and 60 px per constant.
+
+    Notes
+    -----
+    Spots are peaks of the windowed power spectrum over the median of their ring. Three of them 60°
+    apart are judged together by Fisher's method, corrected for the bins that were searched.
+
+    Examples
+    --------
+    >>> from porescope.simulation.drawing import simulate
+    >>> lattice = find_lattice(simulate(shape=(256, 300), pores=1, seed=1).micrograph)
+    >>> round(lattice.constant_nm, 3)
+    0.315
+    >>> import numpy as np
+    >>> find_lattice(Micrograph(np.random.default_rng(0).normal(size=(200, 210)), 0.04)) is None
+    True
+    """
+    if min(micrograph.image.shape) < 24 or float(np.ptp(micrograph.image)) == 0:
+        return None
+    spectrum = measure_spectrum(micrograph.image)
+    found = _find_hexagon(spectrum)
+    if found is None:
+        return None
+    spots, chance = found
+    frequencies, deviation = _fit_hexagon(spectrum, spots, micrograph.image)
+    if deviation > VAGUEST:
+        return None
+    grains = _count_grains(spectrum, frequencies)
+    constant = _measure_constant(frequencies) * float(np.sqrt(micrograph.pixel_area))
+    return Lattice(
+        frequencies=frequencies,
+        constant_nm=constant,
+        constant_std_nm=constant * deviation,
+        significance=-chance,
+        grains=grains,
+    )
+
+
+def measure_spectrum(image: NDArray[np.float32]) -> _Spectrum:
+    """Power spectrum, averaged over tiles of a large image, over its radial background."""
+    rows, columns = (min(n, TILE) for n in image.shape)
+    starts = [
+        sorted({0, *(round(s) for s in np.linspace(0, n - t, -(-n // t)))})
+        for n, t in zip(image.shape, (rows, columns), strict=True)
+    ]
+    window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1]).astype(np.float32)
+    power = np.zeros((rows, columns), np.float32)
+    for top, left in product(*starts):
+        tile = flatten(image[top : top + rows, left : left + columns])
+        power += np.abs(fft.fft2(tile * window)) ** 2
+    power = np.asarray(fft.fftshift(power), np.float32)
+    return _Spectrum(np.asarray(power / _background(power), np.float32), power)
+
+
+def flatten(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take slow changes away, and clip what sticks out: contamination, hot pixels, pore floors."""
+    small = cv2.resize(image, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    slow = cv2.GaussianBlur(small, (0, 0), max(LONGEST / 8, 1))
+    slow = cv2.resize(slow, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    flat = image - slow
+    sample = flat[::4, ::4]
+    middle = np.median(sample)
+    limit = 4 * 1.4826 * np.median(np.abs(sample - middle)) + 1e-12
+    return np.asarray(np.clip(flat - middle, -limit, limit), np.float32)
+
+
+def _background(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean power of noise at each frequency: its ring's median, or that of a scan line's streak."""
+    rows, columns = power.shape
+    size = min(rows, columns) // 2
+    # Rings are circles in cycles per pixel, hence ellipses in the bins of an oblong image.
+    square = cv2.resize(power, (2 * size, 2 * size), interpolation=cv2.INTER_NEAREST)
+    polar = cv2.warpPolar(square, (size, 360), (size, size), size, cv2.INTER_NEAREST)
+    ring = np.median(polar, axis=0).astype(np.float32) / np.float32(np.log(2))
+    ring = cv2.GaussianBlur(ring[None], (0, 0), 1.5)[0] + np.float32(1e-30)
+    y, x = ((np.arange(n) - n // 2) / n for n in (rows, columns))
+    radius = np.hypot(y[:, None], x[None]) * 2 * size
+    background = np.interp(radius, np.arange(size), ring).astype(np.float32)
+    for k in range(-2, 3):
+        for lines, source in ((background, power), (background.T, power.T)):
+            line = len(lines) // 2 + k
+            streak = median_filter(source[line], 41) / np.log(2)
+            lines[line] = np.maximum(lines[line], streak)
+    return np.asarray(background, np.float32)
+
+
+def rotate(vector: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
+    """Turn a vector."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, -s], [s, c]]) @ vector
+
+
+def _log_chance(x: float, bins: float) -> float:
+    """Log of the chance that the largest of so many exponentially distributed bins reaches x."""
+    return (
+        float(np.log(-np.expm1(bins * np.log1p(-np.exp(-max(x, 1e-6)))) + 1e-300))
+        if x < 600
+        else -x + np.log(bins)
+    )
+
+
+def _combine(logs: list[float]) -> float:
+    """Log10 of Fisher's combined chance of three independent ones."""
+    total = -sum(logs)
+    return float((-total + np.log1p(total + total**2 / 2)) / np.log(10))
+
+
+def _look_near(spectrum: _Spectrum, frequency: NDArray[np.float64]) -> tuple[float, NDArray[np.int64], int]:
+    """Largest ratio near a frequency, its bin, and how many bins were looked at."""
+    shape = np.array(spectrum.ratio.shape)
+    middle = np.rint(frequency * shape).astype(int) + shape // 2
+    reach = np.ceil(DISTORTION * np.hypot(*frequency) * shape).astype(int)
+    low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, shape)
+    box = spectrum.ratio[low[0] : high[0], low[1] : high[1]]
+    if box.size == 0:
+        return 0.0, middle, 1
+    at = np.array(np.unravel_index(int(box.argmax()), box.shape))
+    return float(box[tuple(at)]), low + at, box.size
+
+
+def _judge(
+    spectrum: _Spectrum, first: NDArray[np.float64], bins: float | None = None
+) -> tuple[float, NDArray[np.int64]]:
+    """Log10 chance of a hexagon with a spot at ``first``, and the bins of its three spots.
+
+    ``bins`` is how many were searched for the first spot; by default its own neighbourhood.
+    """
+    logs, at = [], []
+    for degrees in (0, 60, 120):
+        x, where, n = _look_near(spectrum, rotate(first, degrees))
+        logs.append(_log_chance(x, n if bins is None or degrees else bins))
+        at.append(where)
+    return _combine(logs), np.array(at)
+
+
+def _peaks(spectrum: _Spectrum, low: float, high: float, most: int) -> tuple[NDArray[np.float64], int]:
+    """The highest peaks of half the plane between two frequencies; how many bins there are."""
+    shape = np.array(spectrum.ratio.shape)
+    y, x = ((np.arange(n) - n // 2) / n for n in shape)
+    radius = np.hypot(y[:, None], x[None])
+    ring = (radius >= low) & (radius <= high) & ((x > 0) | ((x == 0) & (y[:, None] > 0)))
+    top = (spectrum.ratio >= cv2.dilate(spectrum.ratio, np.ones((3, 3), np.uint8))) & ring
+    where = np.flatnonzero(top)
+    values = spectrum.ratio.ravel()[where]
+    best = where[np.argsort(-values)[:most]]
+    bins = np.stack(np.unravel_index(best, spectrum.ratio.shape), axis=1)
+    return (bins - shape // 2) / shape, int(ring.sum())
+
+
+def _find_hexagon(spectrum: _Spectrum) -> tuple[NDArray[np.int64], float] | None:
+    """Bins of the three first-order spots and the log10 chance that noise gives them."""
+    low, high = (2 / np.sqrt(3) / a for a in (LONGEST, SHORTEST))
+    peaks, bins = _peaks(spectrum, low, high, 40)
+    if len(peaks) == 0:
+        return None
+    judged = [(*_judge(spectrum, peak, bins), peak) for peak in peaks]
+    chance, spots, first = min(judged, key=lambda j: j[0])
+    chance += float(np.log10(len(peaks)))
+    if chance > np.log10(CHANCE):
+        return None
+    # The strongest hexagon may be of a higher order: look for the ones within.
+    for ratio, turn in ((1 / 2, 0.0), (1 / np.sqrt(3), 30.0)):
+        inner = rotate(first, turn) * ratio
+        if np.hypot(*inner) >= low:
+            inner_chance, inner_spots = _judge(spectrum, inner)
+            if inner_chance < np.log10(CHANCE):
+                return inner_spots, chance
+    return spots, chance
+
+
+def _fit_hexagon(
+    spectrum: _Spectrum, spots: NDArray[np.int64], image: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], float]:
+    """Two reciprocal vectors from three spots, and the relative deviation of their length."""
+    shape = np.array(spectrum.power.shape)
+    f = np.array([_refine(spectrum.power, spot) for spot in spots]) / shape - (shape // 2) / shape
+    heights = np.array([spectrum.ratio[tuple(spot)] for spot in spots])
+    # A peak of the spectrum is good to a twentieth of a bin, and worse if it is low.
+    deviations = 0.05 * np.sqrt(1 + 20 / heights) / min(shape)
+    flat = flatten(image)
+    for i, (polished, deviation) in enumerate([_polish(flat, spot) for spot in f]):
+        near = bool((np.abs(polished - f[i]) * shape < 0.5).all())
+        if near and deviation < deviations[i]:
+            f[i], deviations[i] = polished, deviation
+    # The third spot is the second minus the first: least squares of three for two.
+    gap = f[0] - f[1] + f[2]
+    basis = np.array([f[0] - gap / 3, f[1] + gap / 3])
+    spread = max(float(np.hypot(*gap)) / np.sqrt(6), float(np.sqrt((deviations**2).mean())))
+    length = np.sqrt(np.hypot(*basis[0]) * np.hypot(*basis[1]))
+    return basis, float(spread / length / np.sqrt(3))
+
+
+def _polish(flat: NDArray[np.float32], frequency: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Correct a frequency by how its wave's phase drifts across the image; give its deviation.
+
+    The spectrum has it within a fraction of a bin, so that the phase over a sixth of the image is
+    clear; it makes sure of that over a third, and that of a half.
+    """
+    period = 1 / float(np.hypot(*frequency))
+    size = [max(round(3 * n / period), 8) if period > 3 else n for n in flat.shape]
+    steps = [n / s for n, s in zip(flat.shape, size, strict=True)]
+    coarse = cv2.resize(mix(flat, frequency), size[::-1], interpolation=cv2.INTER_AREA)
+    # A Gaussian of one period leaves nothing of the other spots.
+    pair = np.asarray(cv2.GaussianBlur(coarse, (0, 0), period / steps[0]), np.float32)
+    wave = np.ascontiguousarray(pair).view(np.complex64)[..., 0]
+    corrected, deviation = frequency.copy(), 0.0
+    # Half of the pairs' areas, each of 4π Gaussians' deviations squared, tell something new.
+    independent = max(wave.size / 2 / (4 * np.pi * (period / steps[0]) ** 2), 1.0)
+    for axis, n in enumerate(size):
+        drift = 0.0
+        for apart in sorted({max(1, n // part) for part in (6, 3, 2)}):
+            here, there = (np.take(wave, range(k, k + n - apart), axis) for k in (0, apart))
+            pairs = there * here.conj()
+            turn = 2 * np.pi * steps[axis] * apart
+            total = complex(pairs.sum()) * np.exp(-1j * drift * turn)
+            drift += float(np.angle(total)) / turn
+        coherence = abs(total) / max(float(np.abs(pairs).sum()), 1e-30)
+        phase = np.sqrt((1 - min(coherence, 1.0) ** 2) / 2 / independent) / max(coherence, 1e-6)
+        corrected[axis] += drift
+        deviation += float(phase / turn) ** 2
+    return corrected, float(np.sqrt(deviation / 2))
+
+
+def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Shift a frequency to 0: shape (M, N, 2), real and imaginary part."""
+    down, along = (
+        np.exp(-2j * np.pi * f * np.arange(n)).astype(np.complex64)
+        for f, n in zip(frequency, flat.shape, strict=True)
+    )
+    mixed = np.asarray((flat * down[:, None]) * along, np.complex64)
+    return mixed.view(np.float32).reshape(*flat.shape, 2)
+
+
+def _refine(power: NDArray[np.float32], spot: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sub-bin place of a peak: a parabola through the logarithm of three bins, row and column."""
+    place = spot.astype(float)
+    for axis in (0, 1):
+        steps = [spot.copy(), spot, spot.copy()]
+        steps[0][axis] -= 1
+        steps[2][axis] += 1
+        if steps[0][axis] < 0 or steps[2][axis] >= power.shape[axis]:
+            continue
+        a, b, c = (float(np.log(power[tuple(s)] + 1e-30)) for s in steps)
+        curve = a - 2 * b + c
+        if curve < 0:
+            place[axis] += float(np.clip((a - c) / (2 * curve), -0.5, 0.5))
+    return place
+
+
+def _count_grains(spectrum: _Spectrum, frequencies: NDArray[np.float64], most: int = 4) -> int:
+    """How many hexagons of this size there are, turned against each other by 5° or more."""
+    ratio = spectrum.ratio.copy()
+    left = spectrum._replace(ratio=ratio)
+    shape = np.array(ratio.shape)
+    length = float(np.hypot(*frequencies[0]))
+    first = frequencies[0]
+    faintest = FAINTEST_GRAIN * _look_near(spectrum, first)[0]
+    for grains in range(1, most):
+        for degrees in range(0, 360, 60):
+            y, x = np.rint(rotate(first, degrees) * shape).astype(int) + shape // 2
+            reach = max(4, round(0.085 * length * min(shape)))
+            ratio[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1] = 0
+        peaks, bins = _peaks(left, length * (1 - DISTORTION), length * (1 + DISTORTION), 6)
+        peaks = np.array([p for p in peaks if _look_near(left, p)[0] > faintest])
+        judged = [(_judge(left, peak, bins)[0], i) for i, peak in enumerate(peaks)]
+        if not judged or min(judged)[0] > np.log10(CHANCE):
+            return grains
+        first = peaks[min(judged)[1]]
+    return most
+
+
+def _measure_constant(frequencies: NDArray[np.float64]) -> float:
+    """Lattice constant [px] of the hexagonal cell of the same area."""
+    return float(np.sqrt(2 / np.sqrt(3) / abs(np.linalg.det(frequencies))))

@@ -1,0 +1,1 @@
+"""Pictures and plots: the only wing that uses matplotlib and plotly."""

@@ -1,0 +1,163 @@
+"""What each stage of a method makes of a micrograph, drawn side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.files.names import write_whole
+from porescope.lattice.finding import find_lattice
+from porescope.micrograph import Micrograph
+from porescope.network.detector import Model, find_pores, look_at
+from porescope.pictures.overlays import draw_overlay, find_boxes
+from porescope.recipes.recipe import Recipe
+from porescope.recipes.segmentation import (
+    BRIGHT_HOLES,
+    average,
+    equalize,
+    median_gray,
+    normalize,
+    recipe_pixel_size,
+    scale_recipe,
+    segment,
+)
+
+
+def draw_stages(micrograph: Micrograph, recipe: Recipe, path: Path) -> None:
+    """Draw the stages of the pipeline side by side, each with a line scan through a pore.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    recipe : Recipe
+    path : Path
+        A PNG file.
+
+    Notes
+    -----
+    The scan goes through the largest pore, or the darkest point of the average where none is found.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray))
+    equal = equalize(gray, scaled.tiles, recipe.clip_limit)
+    mean = average(equal, scaled.width)
+    labels = segment(micrograph, recipe)
+    if labels.any():
+        row = round(np.argwhere(labels == np.bincount(labels.ravel())[1:].argmax() + 1)[:, 0].mean())
+    else:
+        row = int(np.unravel_index(mean.argmin(), mean.shape)[0])
+    heads = (
+        "original",
+        f"equalised, {scaled.tiles[0]} × {scaled.tiles[1]} tiles",
+        f"averaged over {scaled.width} × {scaled.width} px",
+        f"selected: {labels.max()} pores > {scaled.area:.0f} px²",
+    )
+    pictures = (gray, equal, mean, draw_overlay(micrograph, labels, 1000, numbers=False))
+    extent = (0, labels.shape[1] * micrograph.pixel_size[1], labels.shape[0] * micrograph.pixel_size[0], 0)
+    figure = Figure(figsize=(15, 6.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 4, height_ratios=(2.4, 1), sharex="col")
+    x = (np.arange(labels.shape[1]) + 0.5) * micrograph.pixel_size[1]
+    for i, (picture, head) in enumerate(zip(pictures, heads, strict=True)):
+        axes[0, i].imshow(picture, cmap="gray", extent=extent, interpolation="nearest", vmin=0, vmax=255)
+        axes[0, i].axhline((row + 0.5) * micrograph.pixel_size[0], color="#56B4E9", lw=0.9, ls="--")
+        axes[0, i].set_title(head, fontsize=11)
+        axes[1, i].set_xlabel("x [nm]")
+        scan = (gray, equal, mean, np.where(labels > 0, mean, 255))[i][row]
+        axes[1, i].plot(x, scan, color="#3a4552", lw=0.8)
+        axes[1, i].fill_between(x, 0, 255, where=labels[row] > 0, color="#E69F00", alpha=0.3, lw=0)
+        axes[1, i].set_ylim(0, 255)
+    for ax in axes[1, 2:]:
+        ax.axhline(scaled.threshold, color="#D55E00", lw=1.2)
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    axes[1, 2].text(
+        x[-1],
+        scaled.threshold + 6,
+        f"threshold {scaled.threshold:.0f}",
+        ha="right",
+        color="#D55E00",
+        bbox=box,
+    )
+    axes[0, 0].set_ylabel("y [nm]")
+    axes[1, 0].set_ylabel("grey (0–255)")
+    name = recipe.name or "recipe"
+    figure.suptitle(
+        f"{micrograph.name}: {name}, grid {recipe.grid:g}, radius {recipe.radius:g}, "
+        f"threshold {recipe.threshold:g}, area {recipe.area:g}, {recipe.scaling} scaling; "
+        "dashed: the scan; orange: pores",
+        fontsize=11,
+    )
+    with write_whole(path) as part:
+        figure.savefig(part, dpi=100, format="png")
+
+
+def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
+    """Draw what the network sees, and what it makes of it, side by side.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    model : Model
+    path : Path
+        A PNG file.
+
+    Notes
+    -----
+    The image, the same without its lattice, the pores with their confidence; the probabilities of a
+    pore and of a hidden sheet at each pixel, and the largest pore from near.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
+
+    lattice = find_lattice(micrograph)
+    finding = find_pores(micrograph, lattice=lattice, model=model)
+    seen, (rows, columns), _ = look_at(micrograph, lattice, None)
+    pores, near = (draw_overlay(micrograph, finding.labels, size, numbers=False) for size in (500, 1500))
+    edge = [withStroke(linewidth=2, foreground="black")]
+    size = np.array(micrograph.image.shape) * micrograph.pixel_size
+    whole = (0, size[1], size[0], 0)
+    top, bottom = np.array([rows.start, rows.stop]) * micrograph.pixel_size[0]
+    left, right = np.array([columns.start, columns.stop]) * micrograph.pixel_size[1]
+    field = {"cmap": "gray", "extent": (left, right, bottom, top)}
+    shape = " × ".join(map(str, seen.shape[1:]))
+    figure = Figure(figsize=(15, 10.5 * min(max(size[0] / size[1], 0.6), 1.6)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 3)
+    panels: list[tuple[NDArray[Any], str, dict[str, Any]]] = [
+        (seen[0], f"seen, at {shape} px, holes dark", {**field, "vmin": -4, "vmax": 4}),
+        (seen[1], "seen: without what repeats", {**field, "vmin": -3, "vmax": 3}),
+        (pores, f"{len(finding.confidence)} pores, with their confidence", {}),
+        (finding.probability, "probability of a pore", {"vmin": 0, "vmax": 1}),
+        (finding.unusable, "probability that the sheet is hidden", {"vmin": 0, "vmax": 1}),
+        (near, "the largest pore", {}),
+    ]
+    for ax, (panel, head, options) in zip(axes.flat, panels, strict=True):
+        ax.imshow(panel, **{"extent": whole, **options})
+        ax.set_title(head, fontsize=11)
+        ax.set_xlabel("x [nm]")
+        ax.set_ylabel("y [nm]")
+    figure.colorbar(axes[1, 0].images[0], ax=axes, shrink=0.4, anchor=(0, 0.1))
+    boxes = [
+        np.array(box).reshape(2, 2) * micrograph.pixel_size for box in find_boxes(finding.labels).values()
+    ]
+    for confidence, ((top, _), (_, right)) in zip(finding.confidence, boxes, strict=True):
+        at = (min(right, 0.92 * size[1]), max(top, 0.05 * size[0]))
+        axes[0, 2].text(*at, f"{confidence:.2f}", color="#E69F00", fontsize=9, va="bottom", path_effects=edge)
+    largest = max(boxes, key=lambda box: float(np.ptp(box, axis=0).max()), default=None)
+    if largest is not None:
+        half = min(0.8 * float(np.ptp(largest, axis=0).max()) + 0.6, float(size.min()) / 2)
+        middle = np.clip(largest.mean(axis=0), half, size - half)
+        axes[1, 2].set(xlim=middle[1] + half * np.array([-1, 1]), ylim=middle[0] + half * np.array([1, -1]))
+    axes[1, 2].set_visible(largest is not None)
+    figure.suptitle(
+        f"{micrograph.name}: the network, {finding.message or 'scaled by the lattice'}", fontsize=12
+    )
+    with write_whole(path) as part:
+        figure.savefig(part, dpi=100, format="png")

@@ -1,0 +1,1 @@
+"""The paper's pipeline: its recipe, its stages, and how a recipe is tuned."""

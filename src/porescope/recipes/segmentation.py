@@ -1,0 +1,291 @@
+"""The paper's pipeline: normalize → equalize → average → threshold → select.
+
+Chen, Balan, Masih Das, Thiruraman and Drndić, "Computer vision AC-STEM automated image analysis
+for 2D nanopore applications". Each stage is a function on arrays in pixels; `scale_recipe` turns a
+recipe into the pixels of one image, and `segment` chains the stages.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.micrograph import Micrograph
+from porescope.recipes.recipe import Recipe
+
+#: Pixel size at which the recipe's numbers are in pixels: 10 M× in the paper [nm].
+REFERENCE_PIXEL_SIZE = 0.046851
+#: Image width at which the recipe's grid counts tiles in physical scaling [px].
+REFERENCE_WIDTH = 512
+#: Median of the 8-bit image for which the recipe's threshold is meant [grey].
+REFERENCE_MEDIAN = 88
+
+#: Modalities in which a hole is brighter than the sheet.
+BRIGHT_HOLES = ("bf", "abf")
+
+Gray = NDArray[np.uint8]
+
+
+class Scaled(NamedTuple):
+    """A recipe in the pixels and greys of one image."""
+
+    tiles: tuple[int, int]  # rows, columns
+    width: int  # of the averaging window [px], odd
+    threshold: float  # grey
+    area: float  # px²
+
+
+def scale_recipe(
+    recipe: Recipe, pixel_size: float, shape: tuple[int, int], median: float = REFERENCE_MEDIAN
+) -> Scaled:
+    """Turn the recipe's parameters into pixels and greys of one image.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    pixel_size : float
+        Of the image [nm].
+    shape : tuple of int
+        Rows and columns of the image.
+    median : float
+        Median grey of the 8-bit image.
+
+    Returns
+    -------
+    Scaled
+
+    Notes
+    -----
+    Published scaling multiplies the number of tiles and the area by the magnification, so a tile
+    shrinks in nm; physical scaling keeps tile, window and area constant in nm and nm².
+
+    Examples
+    --------
+    >>> scale_recipe(Recipe(grid=10, radius=2, area=20), 0.046851, (512, 512)).width
+    5
+    """
+    m = REFERENCE_PIXEL_SIZE / pixel_size
+    if recipe.scaling == "published":
+        rows = columns = round(recipe.grid * m)
+        area = recipe.area * m
+    else:
+        rows, columns = (round(recipe.grid / m * size / REFERENCE_WIDTH) for size in shape)
+        area = recipe.area * m**2
+    # A tile is at least a pixel.
+    tiles = (min(max(rows, 1), shape[0]), min(max(columns, 1), shape[1]))
+    # A window that holds the image twice averages all of it; more is only more work.
+    width = 2 * min(round(recipe.radius * m), max(shape)) + 1
+    return Scaled(tiles, width, recipe.threshold * median / REFERENCE_MEDIAN, area)
+
+
+def normalize(image: NDArray[np.float32], invert: bool = False) -> Gray:
+    """Scale an image from its minimum and maximum to 0–255, rounded.
+
+    Parameters
+    ----------
+    image : ndarray, shape (M, N)
+        Intensities; a constant image becomes 0.
+    invert : bool
+        Whether to turn bright to dark, for BF and ABF.
+
+    Returns
+    -------
+    ndarray of uint8, shape (M, N)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> normalize(np.array([[1.0, 2.0, 3.0]], dtype=np.float32))
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+    low, high = (float(v) for v in cv2.minMaxLoc(image)[:2])
+    if high <= low:
+        return np.zeros(image.shape, np.uint8)
+    # Extreme ranges overflow in float32.
+    fits = 1e-30 < high - low < 1e38
+    gray = image - np.float32(low) if fits else image.astype(np.float64) - low
+    gray *= 255 / (high - low)
+    if invert:
+        np.subtract(255, gray, out=gray)
+    return np.rint(gray, out=gray).astype(np.uint8)
+
+
+def median_gray(gray: Gray) -> float:
+    """Median of an 8-bit image, exactly, from its histogram."""
+    counts = np.cumsum(cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel().astype(np.int64))
+    middle = [np.searchsorted(counts, rank, side="right") for rank in ((gray.size - 1) // 2, gray.size // 2)]
+    return float(np.mean(middle))
+
+
+def equalize(gray: Gray, tiles: tuple[int, int], clip_limit: float = 40) -> Gray:
+    """Equalise contrast locally and limited (CLAHE).
+
+    Parameters
+    ----------
+    gray : ndarray of uint8, shape (M, N)
+    tiles : tuple of int
+        Number of tiles (rows, columns).
+    clip_limit : float
+        Largest slope of the grey curve.
+
+    Returns
+    -------
+    ndarray of uint8, shape (M, N)
+
+    References
+    ----------
+    Zuiderveld, "Contrast limited adaptive histogram equalization", Graphics Gems IV (1994).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> equalize(np.zeros((4, 6), np.uint8), (1, 2)).shape
+    (4, 6)
+    """
+    rows, columns = tiles
+    return cv2.createCLAHE(clip_limit, (columns, rows)).apply(gray)  # type: ignore[return-value]
+
+
+def average(gray: Gray, width: int) -> Gray:
+    """Average over a square window, rounded to 8 bits.
+
+    Parameters
+    ----------
+    gray : ndarray of uint8, shape (M, N)
+    width : int
+        Full width of the window [px].
+
+    Returns
+    -------
+    ndarray of uint8, shape (M, N)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> average(np.array([[0, 0, 90]], np.uint8), 3)
+    array([[ 0, 30, 30]], dtype=uint8)
+    """
+    return cv2.blur(gray, (width, width))  # type: ignore[return-value]
+
+
+def threshold(mean: Gray, level: float) -> NDArray[np.bool_]:
+    """Mark the pixels whose local mean is at most ``level`` [grey].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> threshold(np.array([[3, 4]], np.uint8), 3.5)
+    array([[ True, False]])
+    """
+    return mean <= level
+
+
+def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
+    """Label the 8-connected regions of a mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> label_regions(np.array([[1, 0], [0, 1]])).max()
+    np.int32(1)
+    """
+    mask = np.ascontiguousarray(np.asarray(mask) != 0, dtype=np.uint8)
+    if mask.ndim != 2 or mask.size == 0:
+        raise ValueError(f"mask must have two non-empty dimensions, not shape {mask.shape}")
+    return cv2.connectedComponents(mask, connectivity=8)[1]  # type: ignore[return-value]
+
+
+def select(
+    mask: NDArray[np.bool_], area: float, max_area: float = 100_000, max_aspect: float = 3
+) -> NDArray[np.int32]:
+    """Keep the regions of a mask that look like pores, filled.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (M, N)
+    area, max_area : float
+        A pore's outer contour encloses more than ``area`` and less than ``max_area`` [px²].
+    max_aspect : float
+        Its minimum-area rectangle is less than this many times longer than wide.
+
+    Returns
+    -------
+    ndarray of int32, shape (M, N)
+        Label image, 8-connected, labelled from top to bottom; 0 is background.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mask = np.zeros((6, 8), bool)
+    >>> mask[1:5, 2:6] = True
+    >>> select(mask, area=3).max(), select(mask, area=9).max()
+    (np.int32(1), np.int32(0))
+    """
+    contours = outer_contours(mask)
+    labels = np.zeros(mask.shape, np.int32)
+    kept = [c for c in contours if looks_like_pore(c, area, max_area, max_aspect)]
+    kept.sort(key=lambda c: tuple(cv2.boundingRect(c)[1::-1]))
+    for label, contour in enumerate(kept, start=1):
+        cv2.drawContours(labels, [contour], -1, label, cv2.FILLED)
+    return labels
+
+
+def outer_contours(mask: NDArray[np.bool_]) -> list[NDArray[np.int32]]:
+    """Outer contours of the 8-connected regions, each of shape (K, 1, 2), x before y."""
+    found, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return list(found)  # type: ignore[arg-type]
+
+
+def looks_like_pore(contour: NDArray[np.int32], area: float, max_area: float, max_aspect: float) -> bool:
+    """Whether an outer contour passes the rules of `select`."""
+    if not area < cv2.contourArea(contour) < max_area:
+        return False
+    long, short = measure_sides(contour - contour.min(axis=0))
+    return long < max_aspect * short
+
+
+def measure_sides(contour: NDArray[np.int32]) -> tuple[float, float]:
+    """Sides [px] of the minimum-area rectangle around a contour, the longer first.
+
+    The contour starts at (0, 0), so that equal shapes have equal sides to the last bit.
+    """
+    one, other = cv2.minAreaRect(contour)[1]
+    return max(one, other), min(one, other)
+
+
+def segment(micrograph: Micrograph, recipe: Recipe) -> NDArray[np.int32]:
+    """Find the pores of a micrograph by the paper's pipeline.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        A recipe is bound to the pixel size of the file's header, which is used where known.
+    recipe : Recipe
+
+    Returns
+    -------
+    ndarray of int32, shape (M, N)
+        Label image; empty where the image is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> segment(Micrograph(np.ones((8, 9)), 0.05), Recipe()).max()
+    np.int32(0)
+    """
+    gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    if not gray.any():
+        return np.zeros(gray.shape, np.int32)
+    scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray))
+    mean = average(equalize(gray, scaled.tiles, recipe.clip_limit), scaled.width)
+    mask = threshold(mean, scaled.threshold)
+    return select(mask, scaled.area, recipe.max_area, recipe.max_aspect)
+
+
+def recipe_pixel_size(micrograph: Micrograph) -> float:
+    """Pixel size that recipes are bound to [nm]: the header's or the user's, never the lattice's."""
+    row, column = micrograph.metadata.get("pixel_size_recipe") or micrograph.pixel_size
+    return float(np.sqrt(row * column))

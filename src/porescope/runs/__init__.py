@@ -1,0 +1,1 @@
+"""Runs of many images: the job, one image, the batch, the folder, the report."""

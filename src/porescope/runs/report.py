@@ -1,0 +1,133 @@
+"""One HTML file that shows a run; it opens without a network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from porescope.files.names import describe_counts, write_whole
+from porescope.runs.batch import Census
+
+#: Rows of the pore table in the report; all of them are in ``pores.csv``.
+MAX_ROWS = 2000
+
+#: Columns of the report's pore table: column of ``pores.csv``, head, digits.
+TABLE = (
+    ("image", "image", None), ("frame", "frame", 0), ("label", "label", 0),
+    ("y_nm", "y [nm]", 2), ("x_nm", "x [nm]", 2), ("area_nm2", "area [nm²]", 3),
+    ("equivalent_diameter_nm", "diameter [nm]", 3), ("equivalent_diameter_std_nm", "± [nm]", 3),
+    ("feret_diameter_max_nm", "Feret max [nm]", 3), ("feret_diameter_min_nm", "Feret min [nm]", 3),
+    ("circularity", "circularity", 2), ("confidence", "confidence", 2), ("missing_atoms", "missing atoms", 0),
+    ("touches_border", "on border", None),
+)  # fmt: skip
+
+
+def write_report(census: Census, run: dict[str, Any], path: Path) -> None:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    census : Census
+    run : dict
+        As written to ``run.json``: version, command, method, recipe.
+    path : Path
+        The HTML file.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("porescope.runs", "."), autoescape=True, undefined=StrictUndefined
+    )
+    images, pores = census.images, census.pores
+    done = images[images.status == "ok"]
+    area_um2 = float((done.height_px * done.width_px * done.pixel_size_nm**2).sum()) / 1e6
+    counted = (
+        float((done.density_per_um2 * done.height_px * done.width_px * done.pixel_size_nm**2).sum()) / 1e6
+    )
+    cards = [_card(row, census) for row in images.to_dict("records")[: max(len(census.pictures), 200)]]
+    columns = [(name, head, digits) for name, head, digits in TABLE]
+    html = environment.get_template("report.html.j2").render(
+        run=run,
+        headline=describe_counts(len(pores), len(done)),
+        n_failed=len(images) - len(done),
+        n_pores=len(pores),
+        n_border=int(pores.touches_border.sum()),
+        median=float(pores.equivalent_diameter_nm.median()) if len(pores) else None,
+        density=f"{float(f'{counted / area_um2:.3g}'):,g}" if area_um2 else None,
+        porosity=float(pores.area_nm2.sum()) / area_um2 / 1e6 if area_um2 else None,
+        area_um2=area_um2,
+        histogram=draw_histogram(pores.equivalent_diameter_nm.to_numpy()),
+        cards=cards,
+        n_left_out=len(images) - len(cards),
+        columns=columns,
+        rows=[
+            [_format(row[name], digits) for name, _, digits in columns]
+            for row in pores.head(MAX_ROWS).to_dict("records")
+        ],
+        n_rows_left_out=max(0, len(pores) - MAX_ROWS),
+    )
+    with write_whole(path) as part:
+        part.write_text(html, encoding="utf-8")
+
+
+def _card(row: Mapping[Any, Any], census: Census) -> dict[str, Any]:
+    frame = f"{row['image']}_{row['frame']:04d}"
+    stem = frame if frame in census.pictures else row["image"]
+    pictures = census.pictures.get(stem, ())
+    sources = [f"data:image/jpeg;base64,{base64.b64encode(p).decode()}" for p in pictures]
+    return {**row, "stem": stem, "pictures": sources}
+
+
+def _format(value: Any, digits: int | None) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else ""
+    if isinstance(value, float) and value != value:
+        return ""
+    return str(value) if digits is None else f"{value:.{digits}f}"
+
+
+def draw_histogram(diameters: np.ndarray[Any, Any]) -> dict[str, Any] | None:
+    """Bars of a histogram of diameters [nm] for the template; None without pores.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> histogram = draw_histogram(np.array([0.5, 0.52, 0.9]))
+    >>> sum(bar["count"] for bar in histogram["bars"])
+    3
+    """
+    if not len(diameters):
+        return None
+    low, high = float(diameters.min()), float(diameters.max())
+    # Freedman and Diaconis' width, but from 5 to 40 bars.
+    iqr = float(np.subtract(*np.percentile(diameters, (75, 25))))
+    wanted = 2 * iqr / len(diameters) ** (1 / 3) or (high - low) / 10 or 0.1 * high
+    step = _nice(min(max(wanted, (high - low) / 40), max((high - low) / 5, 1e-3 * high)))
+    start = np.floor(low / step) * step
+    edges = start + step * np.arange(int((high - start) / step + 1e-9) + 2)
+    # Rounding must leave no pore out.
+    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
+    counts, _ = np.histogram(diameters, edges)
+    top = _nice(counts.max() / 4) if counts.max() > 4 else 1
+    digits = max(0, -int(np.floor(np.log10(step) + 1e-9)))
+    every = int(np.ceil(len(edges) / 12))
+    return {
+        "bars": [
+            {"x": i / len(counts), "height": c / counts.max(), "count": int(c),
+             "range": f"{edges[i]:.{digits}f}–{edges[i + 1]:.{digits}f} nm"}
+            for i, c in enumerate(counts)
+        ],
+        "width": 1 / len(counts),
+        "x_ticks": [(i / len(counts), f"{edges[i]:.{digits}f}") for i in range(0, len(edges), every)],
+        "y_ticks": [(t / counts.max(), f"{t:g}") for t in np.arange(0, counts.max() * 1.001, top)],
+    }  # fmt: skip
+
+
+def _nice(value: float) -> float:
+    """The next of 1, 2, 5 times a power of ten above the value."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= value * 0.999))

@@ -1,0 +1,147 @@
+"""Simulated sheets seen more than once: movies of growing pores, tiles with their stage positions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.materials import MATERIALS
+from porescope.micrograph import Micrograph
+from porescope.simulation.drawing import Scene, Simulation, Specimen, expose, prepare
+from porescope.simulation.sheets import MARGIN, pick
+from porescope.simulation.truth import find_truth
+
+
+class Tile(NamedTuple):
+    """One micrograph of a larger sheet, and where the stage says that it is."""
+
+    simulation: Simulation
+    stage_nm: tuple[float, float]  # (row, column) of the first pixel, as recorded
+    true_nm: tuple[float, float]
+
+
+def draw_tiles(
+    scene: Scene,
+    tiles: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    overlap: float = 0.1,
+    error: float = 0.2,
+    name: str = "tile",
+) -> list[Tile]:
+    """Draw a sheet in overlapping micrographs.
+
+    Parameters
+    ----------
+    scene : Scene
+        Of one micrograph, but its pores are those of the whole sheet.
+    tiles : tuple of int
+        Rows and columns of micrographs.
+    rng : Generator
+    overlap : float
+        Of neighbours, as a share of their sides.
+    error : float
+        Standard deviation of the stage's positions, in each direction [nm].
+    name : str
+
+    Returns
+    -------
+    list of Tile
+        Row by row.
+    """
+    extent = np.array(scene.shape) * scene.pixel_size
+    height, width = (
+        int(np.ceil(n * (1 + (k - 1) * (1 - overlap)) + 8 * error / scene.pixel_size))
+        for n, k in zip(scene.shape, tiles, strict=True)
+    )
+    specimen = prepare(replace(scene, shape=(height, width)), rng)
+    drawn = []
+    for row, column in np.ndindex(*tiles):
+        stage = np.array([row, column]) * extent * (1 - overlap) + 4 * error
+        true = np.clip(
+            stage + rng.normal(0, error, 2), 0, np.array([height, width]) * scene.pixel_size - extent
+        )
+        simulation = _view(scene, specimen, true, rng, f"{name}_{row}_{column}")
+        drawn.append(Tile(simulation, (float(stage[0]), float(stage[1])), (float(true[0]), float(true[1]))))
+    return drawn
+
+
+def draw_movie(
+    scene: Scene,
+    frames: int,
+    seed: int,
+    *,
+    drift: tuple[float, float] = (0.03, 0.02),
+    growth: float = 1.0,
+    name: str = "movie",
+) -> list[Simulation]:
+    """Draw frames of one sheet whose pores grow while it drifts.
+
+    Parameters
+    ----------
+    scene : Scene
+        Of the first frame.
+    frames : int
+    seed : int
+    drift : tuple of float
+        (row, column) a frame [nm].
+    growth : float
+        Atoms that each pore loses a frame.
+    name : str
+
+    Returns
+    -------
+    list of Simulation
+    """
+    path = np.array(drift) * np.arange(frames)[:, None]
+    path -= path.min(axis=0)
+    height, width = (
+        int(np.ceil(n + p / scene.pixel_size)) + 1 for n, p in zip(scene.shape, path.max(axis=0), strict=True)
+    )
+    drawn = []
+    for k in range(frames):
+        pores = tuple(
+            replace(pore, missing=pore.missing + int(growth * k)) if pore.missing else pore
+            for pore in scene.pores
+        )
+        # The same chances for each frame's sheet: what is lost stays lost.
+        specimen = prepare(
+            replace(scene, shape=(height, width), pores=pores), np.random.default_rng([seed, 0])
+        )
+        drawn.append(_view(scene, specimen, path[k], np.random.default_rng([seed, 1 + k]), f"{name}_{k:04d}"))
+    return drawn
+
+
+def _view(
+    scene: Scene, specimen: Specimen, origin: NDArray[np.float64], rng: np.random.Generator, name: str
+) -> Simulation:
+    """Image the part of a specimen whose first pixel is at ``origin`` [nm]."""
+    size, extent = scene.pixel_size, np.array(scene.shape) * scene.pixel_size
+    top, left = np.floor(origin / size + 1e-9).astype(int)
+    here = (slice(top, top + scene.shape[0]), slice(left, left + scene.shape[1]))
+
+    def inside(positions: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return np.asarray(((positions > -MARGIN) & (positions < extent + MARGIN)).all(axis=1))
+
+    layers = []
+    for layer in specimen.layers:
+        moved = layer._replace(positions=layer.positions - origin)
+        kept = inside(moved.positions)
+        layers.append(pick(moved, kept))
+    loose = specimen.loose - origin
+    kept = inside(loose)
+    part = Specimen(
+        tuple(layers),
+        loose[kept],
+        specimen.loose_number[kept],
+        specimen.carbon[here],
+        specimen.disorder[here],
+    )
+    material = MATERIALS[scene.material]
+    image = expose(scene, part, rng)
+    truth = find_truth(material, part.layers, scene.shape, size)
+    micrograph = Micrograph(image, (size, size), modality=scene.modality, name=name)
+    return Simulation(micrograph, truth.labels, truth.area_nm2, truth.missing_atoms, part.layers[0], material)

@@ -1,0 +1,127 @@
+"""What is a pore in a sheet whose atoms are known: outline, area, missing atoms.
+
+A pore is a connected piece of the plane that holds a missing metal atom (or C, B, N) and that
+neither discs around the atoms left nor bonds between them cover, opened by a small disc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from porescope.materials import ATOMIC_NUMBER, BOND_WIDTH, OPENING_RADIUS, RADIUS, Material
+from porescope.simulation.sheets import LONGEST_BOND, Atoms
+
+#: Truth is drawn this fine before it is averaged to pixels [nm].
+TRUTH_STEP = 0.005
+
+_RADII = np.zeros(max(ATOMIC_NUMBER.values()) + 1)
+for _element, _radius in RADIUS.items():
+    _RADII[ATOMIC_NUMBER[_element]] = _radius
+
+
+class Truth(NamedTuple):
+    """The pores of a frame of shape (M, N)."""
+
+    labels: NDArray[np.int32]  # a pixel belongs to the pore that covers half of it or more
+    cover: NDArray[np.float32]  # share of each pixel that is pore
+    area_nm2: NDArray[np.float64]  # (n,), inside the frame
+    missing_atoms: NDArray[np.int64]  # (n,), metal, or C, B and N
+
+
+def find_truth(
+    material: Material,
+    layers: Sequence[Atoms],
+    shape: tuple[int, int],
+    pixel_size: float,
+    *,
+    step: float = TRUTH_STEP,
+) -> Truth:
+    """Find the pores of a sheet by their definition.
+
+    Parameters
+    ----------
+    material : Material
+    layers : sequence of Atoms
+        Missing atoms are those of the first; a pore goes through all.
+    shape : tuple of int
+    pixel_size, step : float
+        The frame's, and that of the grid on which areas are drawn [nm].
+
+    Returns
+    -------
+    Truth
+    """
+    fine = max(1, round(pixel_size / step))
+    step = pixel_size / fine
+    labels, cover = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    areas: list[float] = []
+    counts: list[int] = []
+    atoms = layers[0]
+    gone = atoms.positions[(atoms.occupancy == 0) & (material.both_count | ~atoms.second)]
+    for members in _group(gone, 2.2 * material.constant):
+        low = np.floor(np.maximum(members.min(axis=0) - 0.6, 0) / pixel_size).astype(int)
+        high = np.ceil((members.max(axis=0) + 0.6) / pixel_size).astype(int)
+        high = np.minimum(high, shape)
+        if (high <= low).any():
+            continue
+        origin = low * pixel_size - pixel_size / 2 + step / 2
+        free = np.ones(tuple((high - low) * fine), np.uint8)
+        for layer in layers:
+            _cover(free, material, layer, origin, step)
+        r = round(OPENING_RADIUS / step)
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1))
+        free = cv2.morphologyEx(free, cv2.MORPH_OPEN, disc)
+        n, pieces = cv2.connectedComponents(free, connectivity=8)
+        at = np.rint((members - origin) / step).astype(int)
+        inside = ((at >= 0) & (at < free.shape)).all(axis=1)
+        hit = pieces[at[inside, 0], at[inside, 1]]
+        here = (slice(low[0], high[0]), slice(low[1], high[1]))
+        for piece in range(1, n):
+            if (hit == piece).any():
+                mask = (pieces == piece).reshape(high[0] - low[0], fine, high[1] - low[1], fine)
+                share = mask.mean(axis=(1, 3), dtype=np.float32)
+                if (share >= 0.5).any():
+                    areas.append(float(mask.sum() * step**2))
+                    counts.append(int((hit == piece).sum()))
+                    labels[here][share >= 0.5] = len(areas)
+                    cover[here] += share
+    return Truth(labels, np.minimum(cover, 1), np.array(areas), np.array(counts, int))
+
+
+def _group(points: NDArray[np.float64], reach: float) -> list[NDArray[np.float64]]:
+    """Split points into groups whose neighbours are within reach."""
+    if len(points) == 0:
+        return []
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    i, j = cKDTree(points).query_pairs(reach, output_type="ndarray").T
+    graph = coo_array((np.ones(len(i), np.int8), (i, j)), shape=(len(points), len(points)))
+    n, group = connected_components(graph, directed=False)
+    return [points[group == g] for g in range(n)]
+
+
+def _cover(
+    free: NDArray[np.uint8], material: Material, atoms: Atoms, origin: NDArray[np.float64], step: float
+) -> None:
+    """Take from a fine grid, in place, what atoms and bonds cover."""
+    far = origin + np.array(free.shape) * step
+    near = ((atoms.positions > origin - 0.4) & (atoms.positions < far + 0.4)).all(axis=1)
+    near &= atoms.occupancy > 0
+    points = atoms.positions[near]
+    # OpenCV's drawing takes fixed-point positions, x before y.
+    shift = 8
+    fixed = np.rint((points - origin) / step * 2**shift).astype(np.int32)[:, ::-1]
+    reach = material.constant / np.sqrt(3) * LONGEST_BOND
+    bonds = fixed[cKDTree(points).query_pairs(reach, output_type="ndarray")]
+    width = max(1, round(BOND_WIDTH / step) - 1)
+    cv2.polylines(free, list(bonds), False, 0, width, cv2.LINE_8, shift)
+    radii = (_RADII[atoms.number[near]] / step - 0.5) * 2**shift
+    for at, radius in zip(fixed.tolist(), np.rint(radii).astype(int).tolist(), strict=True):
+        cv2.circle(free, at, radius, 0, -1, cv2.LINE_8, shift)

@@ -1,0 +1,1 @@
+"""Training of networks: the only wing that uses PyTorch."""

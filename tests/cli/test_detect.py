@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers import dump, run, save_simulated
+
+from porescope.network.detector import SHIPPED
+
+COMMANDS = ("detect", "tune", "score", "explain", "recipes", "simulate", "demo")
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help(command: str | None) -> None:
+    result = run(*([command] if command else []), "--help")
+    assert result.exit_code == 0 and "Usage" in result.output
+
+
+def test_importing_porescope_and_its_help_load_nothing_heavy() -> None:
+    heavy = [
+        "torch",
+        "dask",
+        "napari",
+        "matplotlib",
+        "plotly",
+        "pandas",
+        "skimage",
+        "rsciio",
+        "scipy.stats",
+        "cv2",
+    ]
+    code = (
+        "import sys, porescope, porescope.cli.detect\n"
+        "try: porescope.cli.detect.app(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"print('LOADED', [m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "LOADED []" in done.stdout
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    import porescope
+
+    assert porescope.__all__ == sorted(porescope.__all__)
+    for name in porescope.__all__:
+        assert getattr(porescope, name).__doc__, name
+
+
+def test_detect_writes_what_the_contract_says(tmp_path: Path) -> None:
+    save_simulated(tmp_path / "in", "one.tif")
+    save_simulated(tmp_path / "in", "two.tif", frames=2)
+    result = run("detect", tmp_path / "in", "-o", tmp_path / "out", "--rois", "--geojson")
+    assert result.exit_code == 0, result.output
+    stems = ("one", "two_0000", "two_0001")
+    endings = ("_labels.tif", "_overlay.png", "_lattice.png", "_rois.zip", ".geojson")
+    tables = ("pores.csv", "pores.parquet", "images.csv", "images.parquet", "report.html", "run.json")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {s + e for s in stems for e in endings} | set(
+        tables
+    )
+    images = pd.read_csv(tmp_path / "out" / "images.csv")
+    assert images.frame.tolist() == [0, 0, 1] and images.image.tolist() == ["one", "two", "two"]
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["method"] == "network" and len(record["model"]["sha256"]) == 64
+    assert record["inputs"][0]["sha256"] == images.sha256[0]
+    assert "Method: network" in result.output and "taken as HAADF" in result.output
+
+
+def test_a_recipe_means_the_threshold_method(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    assert run("detect", path, "-o", tmp_path / "out", "--recipe", "ws2").exit_code == 0
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["method"] == "threshold" and record["recipe"]["grid"] == 10 and record["model"] is None
+
+
+def test_turned_images_and_a_model_file(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    model = tmp_path / "mine.onnx"
+    model.write_bytes(SHIPPED.read_bytes())
+    result = run("detect", path, "-o", tmp_path / "out", "--turned", "--model", model)
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["model"]["file"] == "mine.onnx" and record["model"]["turned"]
+    pores = pd.read_csv(tmp_path / "out" / "pores.csv")
+    assert len(pores) >= 2 and pores.confidence.between(0.5, 1).all()
+    assert (tmp_path / "out" / "report.html").read_text().count("mine.onnx") >= 1
+
+
+def test_what_is_less_sure_than_asked_is_left_out(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    counts = []
+    for least in (0, 0.5, 1):
+        out = tmp_path / f"out{least}"
+        assert run("detect", path, "-o", out, "--no-images", "--least-confidence", least).exit_code == 0
+        assert json.loads((out / "run.json").read_text())["model"]["least_confidence"] == least
+        pores = pd.read_csv(out / "pores.csv")
+        assert (pores.confidence >= least).all()
+        counts.append(len(pores))
+    assert counts[0] >= counts[1] > counts[2] == 0
+
+
+def test_no_images_leaves_out_pictures(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    assert run("detect", path, "-o", tmp_path / "out", "--no-images").exit_code == 0
+    assert not list((tmp_path / "out").glob("*.png"))
+    assert "data:image" not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_one_bad_file_is_listed_and_the_others_are_done(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "good.tif")
+    (tmp_path / "bad.dm3").write_bytes(b"\0\0\0\3broken")
+    result = run("detect", tmp_path / "bad.dm3", path, "-o", tmp_path / "out")
+    assert result.exit_code == 1 and "Traceback" not in result.output
+    images = pd.read_csv(tmp_path / "out" / "images.csv")
+    assert images.status.tolist() == ["failed", "ok"] and "bad.dm3" in images.message[0]
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    one, two = save_simulated(tmp_path, "one.tif"), save_simulated(tmp_path, "two.tif")
+    out = tmp_path / "out"
+    assert run("detect", one, "-o", out).exit_code == 0
+    (out / "mine.txt").write_text("keep")
+    again = run("detect", two, "-o", out)
+    assert again.exit_code == 2 and "--overwrite" in again.output
+    assert (out / "one_labels.tif").exists() and not (out / "two_labels.tif").exists()
+    assert run("detect", two, "-o", out, "--overwrite").exit_code == 0
+    assert not (out / "one_labels.tif").exists() and (out / "mine.txt").exists()
+
+
+def test_a_forged_run_file_cannot_delete_elsewhere(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    out, victim = tmp_path / "out", tmp_path / "victim.txt"
+    out.mkdir()
+    victim.write_text("keep")
+    (out / "run.json").write_text(json.dumps({"outputs": ["../victim.txt", str(victim)]}))
+    assert run("detect", path, "-o", out, "--overwrite").exit_code == 0
+    assert victim.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.tif"], "missing.tif names no file"),
+        (["one.tif", "--recipe", "nope"], "'nope' is none of"),
+        (["one.tif", "--pixel-size", "-1"], "--pixel-size must be above 0 nm"),
+        (["one.tif", "--method", "magic"], "magic"),
+        (["one.tif", "--method", "network", "--recipe", "ws2"], "takes no --recipe"),
+        (["one.tif", "--method", "lattice", "--turned"], "belong to the network"),
+        (["one.tif", "--recipe", "ws2", "--least-confidence", 0.9], "belong to the network"),
+        (["one.tif", "--model", "one.tif"], "is no network of porescope's"),
+        (["one.tif", "--model", "none.onnx"], "none.onnx cannot be read"),
+        (["one.tif", "-o", "one.tif"], "is a file"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    save_simulated(tmp_path, "one.tif")
+    monkeypatch.chdir(tmp_path)
+    result = run("detect", *arguments, *([] if "-o" in arguments else ["-o", "out"]))
+    assert result.exit_code == 2 and message in result.output and "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_file_names_are_escaped_in_the_report(tmp_path: Path, chromium: str) -> None:
+    name = "<img src=x onerror=document.title='pwned'>"
+    path = save_simulated(tmp_path, "plain.tif")
+    evil = path.with_name(f"{name}.tif")
+    path.rename(evil)
+    path.with_name(f"{name}.dm3").touch()  # whose name stands in an error's sentence
+    result = run("detect", evil, path.with_name(f"{name}.dm3"), "-o", tmp_path / "out")
+    assert result.exit_code == 1, result.output
+    text = (tmp_path / "out" / "report.html").read_text()
+    assert "<img src=x" not in text and "&lt;img src=x" in text
+    page = dump(chromium, tmp_path / "out" / "report.html")
+    assert "<title>porescope: 3 pores in 1 image</title>" in page
+
+
+def test_the_report_sorts_in_a_browser(tmp_path: Path, chromium: str) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    run("detect", path, "-o", tmp_path / "out")
+    report = tmp_path / "out" / "report.html"
+    text = report.read_text()
+    assert not re.search(r"(src|href)=[\"']?https?://", text), "must open without a network"
+    click = "<script>document.querySelectorAll('#pores th')[5].click()</script></body>"
+    report.write_text(text.replace("</body>", click))
+    page = dump(chromium, report)
+    rows = re.findall(r"<tr>(<td>.*?)</tr>", page)
+    areas = [float(re.findall(r"<td>(.*?)</td>", row)[5]) for row in rows]
+    assert len(areas) == 3 and areas == sorted(areas)
+    assert 'aria-sort="ascending"' in page
+
+
+def test_demo_draws_its_own_images_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORESCOPE_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("porescope.cli.demo.ADDRESS", "http://127.0.0.1:9/")  # nothing answers there
+    monkeypatch.chdir(tmp_path)
+    result = run("demo")
+    assert result.exit_code == 0, result.output
+    assert "drawing five simulated ones" in result.output and "pores found" in result.output
+    *_, count, median, report = result.stdout.strip().splitlines()
+    assert re.fullmatch(r"\d+ pores in 5 images", count) and re.fullmatch(
+        r"median diameter 0\.\d+ nm", median
+    )
+    assert Path(report.removeprefix("report: ")).exists()
+
+
+def test_demo_uses_the_published_images_where_they_are(tmp_path: Path, data: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PORESCOPE_DATA", str(data))
+    result = run("demo", "-o", tmp_path / "demo")
+    assert result.exit_code == 0, result.output
+    assert "16 of 17 pores found, 0 false" in result.output

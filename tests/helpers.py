@@ -1,0 +1,54 @@
+"""What several tests need: simulated files, the command line, a page as a browser shows it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from typer.testing import CliRunner, Result
+
+from porescope.cli.detect import app
+from porescope.simulation.drawing import simulate
+
+
+def save_simulated(folder: Path, name: str, seed: int = 1, frames: int = 1, **options: int) -> Path:
+    drawn = [
+        simulate(shape=(180, 220), pores=3, max_missing=40, dose=2e6, seed=seed + i, **options)
+        for i in range(frames)
+    ]
+    stack = np.stack([d.micrograph.image for d in drawn]).astype(np.uint16)
+    size = 1 / drawn[0].micrograph.pixel_size[0]
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    axes = {"unit": "nm", "axes": "TYX"} if frames > 1 else {"unit": "nm"}
+    tifffile.imwrite(
+        path, stack if frames > 1 else stack[0], imagej=True, resolution=(size, size), metadata=axes
+    )
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def dump(chromium: str, page: Path) -> str:
+    """The page's content after its scripts have run."""
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-sync"]
+    options = ["--headless", "--no-sandbox", "--disable-gpu", *quiet, "--disable-component-update"]
+    options += [f"--user-data-dir={page.parent / 'profile'}", "--dump-dom"]
+    command = [chromium, *options, f"file://{page}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+def recall_of_pores(score) -> float:
+    return score.found / (score.found + score.missed)
+
+
+def broken_metric(score) -> float:
+    return 1 / 0
+
+
+def not_a_number(score) -> float:
+    return float("nan")

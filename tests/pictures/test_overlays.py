@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from porescope import Micrograph
+from porescope.network.detector import load_model
+from porescope.pictures.overlays import ORANGE, choose_bar, draw_overlay
+from porescope.pictures.stages import draw_findings
+from porescope.runs.report import draw_histogram
+
+
+def test_the_outline_lies_around_its_pore() -> None:
+    labels = np.zeros((40, 80), int)
+    labels[10:20, 50:60] = 1
+    picture = draw_overlay(Micrograph(np.ones((40, 80)), 0.1), labels, size=800, numbers=False)
+    picture[330:] = 0  # the scale bar
+    assert picture.shape == (400, 800, 3)
+    y, x = np.nonzero(picture[..., 0] > ORANGE[0] // 2)
+    assert (y.min(), y.max(), x.min(), x.max()) == pytest.approx((100, 199, 500, 599), abs=1)
+
+
+@pytest.mark.parametrize("shape", [(12, 30), (200, 90)])
+def test_what_the_network_sees_is_drawn_without_pores_too(tmp_path: Path, shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).poisson(50, shape).astype(np.float32)
+    path = tmp_path / "noise.png"
+    draw_findings(Micrograph(image, 0.04), load_model(), path)
+    picture = cv2.imread(str(path))
+    rows, columns = picture.shape[:2]
+    seen = picture[rows // 5 : rows // 4, columns // 7 : columns // 5]  # within the first panel
+    assert seen.std() > 10
+
+
+@given(width=st.floats(1e-3, 1e6))
+def test_the_scale_bar_is_round_and_fits(width: float) -> None:
+    bar = choose_bar(width)
+    assert width / 10.1 < bar <= width / 4 and f"{bar:e}"[0] in "125"
+
+
+@example(values=[2.8])
+@given(values=st.lists(st.floats(0.05, 100), min_size=1, max_size=300))
+def test_the_histogram_holds_every_pore(values: list[float]) -> None:
+    histogram = draw_histogram(np.array(values))
+    assert histogram is not None
+    assert sum(bar["count"] for bar in histogram["bars"]) == len(values)
+    assert max(bar["height"] for bar in histogram["bars"]) == 1 and len(histogram["bars"]) <= 60

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from porescope import Recipe
+from porescope.recipes.recipe import list_recipes, load_recipe, parameters, save_recipe, user_folder
+
+
+def test_the_shipped_recipes() -> None:
+    published, physical = load_recipe("ws2-published"), load_recipe("ws2")
+    assert (published.grid, published.radius, published.threshold, published.area) == (19, 3, 71, 5)
+    assert published.scaling == "published" and "Chen" in published.provenance["by"]
+    assert (physical.grid, physical.radius, physical.threshold, physical.area) == (10, 2, 60, 20)
+    assert physical.scaling == "physical" and physical.provenance["calibration"] == "header"
+
+
+numbers = st.fixed_dictionaries(
+    {
+        p.name: st.floats(p.metadata["bounds"][0], p.metadata["bounds"][1], allow_nan=False)
+        for p in parameters()
+    }
+)
+
+
+@given(values=numbers)
+def test_a_recipe_survives_its_file(
+    tmp_path_factory: pytest.TempPathFactory, values: dict[str, float]
+) -> None:
+    path = tmp_path_factory.mktemp("recipe") / "r.toml"
+    recipe = Recipe(**values, scaling="published", provenance={"by": "me"})
+    save_recipe(recipe, path)
+    assert load_recipe(path) == recipe and load_recipe(path).provenance == {"by": "me"}
+
+
+@pytest.mark.parametrize("parameter", parameters(), ids=lambda p: p.name)
+@pytest.mark.parametrize("bad", ["low", "high", True, "7", float("nan")], ids=str)
+def test_impossible_values_are_refused(parameter, bad: object) -> None:
+    low, high = parameter.metadata["bounds"]
+    value = {"low": low - 1, "high": high * 2 + 1}.get(str(bad), bad)
+    with pytest.raises(ValueError, match=rf"{parameter.name} must be from {low:g} to"):
+        Recipe(**{parameter.name: value})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("foo = 3", r"x\.toml has the unknown field foo = 3"),
+        ("grid = 0", r"x\.toml: grid must be from 1 to 512"),
+        (f"grid = 1{'0' * 400}", r"x\.toml: grid must be from 1 to 512"),
+        ('scaling = "other"', r"x\.toml: scaling must be one of published, physical"),
+        ("grid = = 3", r"x\.toml is not valid TOML"),
+        ("provenance = 3", r"x\.toml: provenance must be a table"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "x.toml").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        load_recipe(tmp_path / "x.toml")
+
+
+def test_unknown_names_list_the_known() -> None:
+    with pytest.raises(ValueError, match=r"'nope' is none of ws2, ws2-published"):
+        load_recipe("nope")
+
+
+def test_the_users_own_recipes_are_found_and_win() -> None:
+    folder = user_folder()
+    folder.mkdir(parents=True)
+    save_recipe(Recipe(grid=8), folder / "lab.toml")
+    save_recipe(Recipe(grid=9), folder / "ws2.toml")
+    assert load_recipe("lab").grid == 8 and load_recipe("ws2").grid == 9
+    assert set(list_recipes()) == {"lab", "ws2", "ws2-published"}
+    with pytest.raises(ValueError, match="exists"):
+        save_recipe(Recipe(), folder / "lab.toml")

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from porescope.materials import HAADF_CROSS_SECTION, PHASE
+from porescope.simulation.optics import Optics, draw_probe, image_atoms, splat
+from porescope.simulation.recording import Recording, record
+
+MIDDLE = np.array([[1.0, 1.0]])
+BARE = np.zeros((51, 51), np.float32)
+
+
+@given(st.floats(0.012, 0.2), st.floats(15, 35), st.floats(-8, 8), st.floats(0, 3))
+def test_a_probe_holds_all_electrons_around_its_centre(
+    pixel_size: float, semiangle: float, defocus: float, astigmatism: float
+) -> None:
+    probe = draw_probe(pixel_size, Optics(semiangle, defocus, astigmatism))
+    assert probe.shape[0] == probe.shape[1] and probe.shape[0] % 2 == 1
+    assert probe.min() >= -1e-6 and probe.sum() == pytest.approx(1, abs=1e-4)
+    offset = np.arange(len(probe)) - len(probe) // 2
+    assert abs((probe.sum(axis=1) * offset).sum()) < 0.1 and abs((probe.sum(axis=0) * offset).sum()) < 0.1
+
+
+def test_haadf_of_an_atom_sums_to_its_cross_section() -> None:
+    image = image_atoms(MIDDLE, np.array([74]), BARE, 0.04, "haadf", Optics(tail=0.0))
+    assert image.sum() * 0.04**2 == pytest.approx(HAADF_CROSS_SECTION["W"], rel=0.01)
+    assert np.unravel_index(image.argmax(), image.shape) == (25, 25)
+
+
+@pytest.mark.parametrize(("defocus", "brighter"), [(5.0, True), (-5.0, False)])
+def test_the_focus_decides_whether_atoms_of_an_hrtem_image_are_bright(defocus: float, brighter: bool) -> None:
+    image = image_atoms(MIDDLE, np.array([42]), BARE, 0.04, "hrtem", Optics(40, defocus))
+    assert bool(image[25, 25] > 1) is brighter
+    assert image.mean() == pytest.approx(1, abs=0.02)
+
+
+def test_a_weak_phase_goes_through_the_transfer_function() -> None:
+    """The image of a weak wave is 1 + 2 sin χ times its phase (a small-angle limit)."""
+    phase_sum, defocus = PHASE["C"], 5.0
+    image = image_atoms(MIDDLE, np.array([6]), BARE, 0.04, "hrtem", Optics(400, defocus))
+    k = np.hypot(*np.meshgrid(np.fft.fftfreq(51, 0.04), np.fft.fftfreq(51, 0.04)))
+    spectrum = np.abs(np.fft.fft2(image - 1)) * 0.04**2
+    expected = 2 * phase_sum * np.abs(np.sin(np.pi * 0.0041757 * defocus * k**2))
+    expected *= np.exp(-2 * (np.pi * 0.038 * k) ** 2)
+    low = (k > 1) & (k < 4)
+    np.testing.assert_allclose(spectrum[low], expected[low], rtol=0.1, atol=0.05 * expected.max())
+
+
+@given(st.floats(0, 49.9), st.floats(0, 49.9))
+def test_splat_keeps_weight_and_place(y: float, x: float) -> None:
+    image = splat(np.array([[y, x]]), np.array([3.0]), (51, 51))
+    assert image.sum() == pytest.approx(3, rel=1e-5)
+    rows, columns = np.indices(image.shape)
+    assert (image * rows).sum() / 3 == pytest.approx(y, abs=1e-3)
+    assert (image * columns).sum() / 3 == pytest.approx(x, abs=1e-3)
+
+
+def test_counts_are_poisson_with_the_dose() -> None:
+    expected = np.full((200, 210), 0.01, np.float32)
+    image = record(expected, 0.05, Recording(dose=1e6), np.random.default_rng(0), background=0.01)
+    assert image.mean() == pytest.approx(50, rel=0.01) and image.var() == pytest.approx(50, rel=0.05)
+
+
+def test_eight_bits_are_clipped_and_whole() -> None:
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 0.1, 40_000, dtype=np.float32).reshape(200, 200)
+    image = record(ramp, 0.05, Recording(dose=1e6, bits=8, clip=(0.1, 0.2)), rng)
+    assert image.min() == 0 and image.max() == 255 and np.array_equal(image, np.rint(image))
+    assert 0.08 < (image == 0).mean() < 0.12 and 0.18 < (image == 255).mean() < 0.22
