@@ -21,16 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope import read, read_standard, score
+from porescope.lattice.amplitude import detect_by_lattice
 from porescope.lattice.finding import Lattice, find_lattice
-from porescope.lattice.sites import detect_by_lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
-from porescope.network.detector import LEAST_CONFIDENCE, find_pores, keep_pores, load_model
+from porescope.network.confidence import LEAST_CONFIDENCE, keep_pores
+from porescope.network.detector import find_pores
+from porescope.network.model import load_model
 from porescope.recipes.recipe import load_recipe
 from porescope.recipes.segmentation import segment
 from porescope.simulation.contamination import thick_carbon
-from porescope.simulation.drawing import Scene, Simulation, draw
+from porescope.simulation.drawing import Simulation, draw
 from porescope.simulation.random_scenes import draw_recording, draw_scene, make_generator
+from porescope.simulation.scene import Scene
 from porescope.simulation.sheets import Pore
 
 MODALITIES = ("haadf", "bf", "hrtem")

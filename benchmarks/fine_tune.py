@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from porescope import Micrograph, read, read_standard, score
 from porescope.cli.demo import find_data
 from porescope.lattice.finding import find_lattice
-from porescope.network.detector import SHIPPED, find_pores, load_model
+from porescope.network.detector import find_pores
+from porescope.network.model import SHIPPED, load_model
 from porescope.training.samples import read_samples
 
 NAMES = "ABCDE"

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from porescope import Micrograph, score
+from porescope.lattice.amplitude import detect_by_lattice
 from porescope.lattice.finding import find_lattice
-from porescope.lattice.sites import count_missing, detect_by_lattice, find_sites
+from porescope.lattice.sites import count_missing, find_sites
 from porescope.materials import MATERIALS
 from porescope.network.detector import find_pores
 from porescope.recipes.recipe import load_recipe

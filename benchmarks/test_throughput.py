@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from porescope import read
-from porescope.files.names import hash_file
+from porescope.files.writing import hash_file
 from porescope.lattice.finding import find_lattice
 from porescope.measurement import measure_columns
 from porescope.network.detector import find_pores
 from porescope.recipes.recipe import load_recipe
 from porescope.recipes.segmentation import segment
-from porescope.runs.batch import Job, _write_image
+from porescope.runs.image import _write_image
+from porescope.runs.job import Job
 from porescope.simulation.drawing import simulate
 
 ROOT = Path(__file__).parents[1]

@@ -16,9 +16,9 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from porescope import Score, read_standard, score
-from porescope.files.exports import save_simulation
 from porescope.scoring import score_results, wilson_interval
 from porescope.simulation.drawing import Simulation, simulate
+from porescope.simulation.saving import save_simulation
 from porescope.standards import find_standards
 
 masks = hnp.arrays(bool, (12, 17))

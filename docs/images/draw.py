@@ -8,7 +8,8 @@ import numpy as np
 
 from porescope import detect
 from porescope.lattice.finding import find_lattice
-from porescope.network.detector import find_pores, load_model
+from porescope.network.detector import find_pores
+from porescope.network.model import load_model
 from porescope.network.views import present
 from porescope.pictures.overlays import draw_overlay
 from porescope.pictures.stages import draw_findings

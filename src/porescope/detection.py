@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.lattice.amplitude import detect_by_lattice
 from porescope.lattice.finding import Lattice, find_lattice
-from porescope.lattice.sites import detect_by_lattice
 from porescope.micrograph import Micrograph
-from porescope.network.detector import LEAST_CONFIDENCE, find_pores, load_model
+from porescope.network.confidence import LEAST_CONFIDENCE
+from porescope.network.detector import find_pores
+from porescope.network.model import load_model
 from porescope.recipes.recipe import Recipe, load_recipe
 from porescope.recipes.segmentation import segment
 

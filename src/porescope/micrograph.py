@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from porescope.files.formats import (
-    MODALITIES,
     ReadError,
     choose_images,
     header_pixel_size,
@@ -19,6 +18,7 @@ from porescope.files.formats import (
     require_pixel_size,
 )
 from porescope.files.names import printable
+from porescope.modalities import MODALITIES
 
 #: Pixels whose row and column sizes differ by more than this fraction are refused.
 ANISOTROPY_LIMIT = 0.005

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from porescope.recipes.segmentation import label_regions
+from porescope.labels import label_regions
 from porescope.standards import find_standards, read_standard
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.recipes.segmentation import label_regions
+from porescope.labels import label_regions, number_consecutively
 
 #: A pixel counts as painted from this excess of green over red and blue on [grey].
 PAINTED = 128
@@ -113,19 +113,6 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
         what = "nothing is" if marked == 0 else "every pixel is"
         raise ValueError(f"standard {path.name}: {what} marked; paint each pore pure green (0, 255, 0)")
     return labels
-
-
-def number_consecutively(labels: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Number labels 1, 2, 3 … without gaps, in their order; 0 stays background.
-
-    Examples
-    --------
-    >>> number_consecutively(np.array([[0, 7, 3]]))
-    array([[0, 2, 1]], dtype=int32)
-    """
-    present = np.unique(labels)
-    numbers = np.searchsorted(present[present > 0], labels) + 1
-    return np.where(labels > 0, numbers, 0).astype(np.int32)
 
 
 def _need(shape: tuple[int, int] | None, path: Path) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from helpers import dump, run, save_simulated
 
-from porescope.network.detector import SHIPPED
+from porescope.network.model import SHIPPED
 
 COMMANDS = ("detect", "tune", "score", "explain", "recipes", "simulate", "demo")
 

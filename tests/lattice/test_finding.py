@@ -11,15 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porescope import Micrograph, read, score
+from porescope.lattice.amplitude import detect_by_lattice, map_amplitude
 from porescope.lattice.calibration import calibrate, check_calibration
 from porescope.lattice.finding import find_lattice
-from porescope.lattice.sites import (
-    build_structure,
-    count_missing,
-    detect_by_lattice,
-    find_sites,
-    map_amplitude,
-)
+from porescope.lattice.sites import build_structure, count_missing, find_sites
 from porescope.materials import MATERIALS
 from porescope.simulation.drawing import simulate
 

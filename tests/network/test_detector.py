@@ -11,24 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porescope import Micrograph, detect, measure, read, read_standard, score
+from porescope.labels import EDGE, label_regions
 from porescope.lattice.finding import find_lattice
-from porescope.network.detector import (
-    CELL_PX,
-    EDGE,
-    LEAST_CONFIDENCE,
-    MODES,
-    SHIPPED,
-    choose_scale,
-    describe,
-    find_pores,
-    find_regions,
-    keep_pores,
-    load_model,
-    measure_regions,
-    predict,
-)
+from porescope.network.confidence import LEAST_CONFIDENCE, keep_pores, measure_regions
+from porescope.network.detector import find_pores, find_regions
+from porescope.network.model import MODES, SHIPPED, describe, load_model, predict
+from porescope.network.scale import CELL_PX, choose_scale
 from porescope.network.views import present, standardize
-from porescope.recipes.segmentation import label_regions
 from porescope.simulation.drawing import draw, simulate
 from porescope.simulation.random_scenes import draw_scene, make_generator
 from porescope.training.rating import find_real
@@ -92,7 +81,7 @@ def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> Non
     drawn = simulate(shape=(480, 544), pixel_size=0.04, pores=6, max_missing=60, seed=3)
     image = present(drawn.micrograph.image, "haadf")
     whole = predict(image, describe("haadf", None), load_model())
-    monkeypatch.setattr("porescope.network.detector.TILE", 240)
+    monkeypatch.setattr("porescope.network.model.TILE", 240)
     tiled = predict(image, describe("haadf", None), load_model())
     assert (np.abs(tiled[0] - whole[0]) > 0.2).mean() < 2e-3
 
@@ -198,7 +187,7 @@ def test_the_shipped_model_is_small_and_needs_no_torch() -> None:
 
 
 def test_a_pore_beyond_the_receptive_field_comes_out_whole() -> None:
-    from porescope.simulation.drawing import Scene
+    from porescope.simulation.scene import Scene
     from porescope.simulation.sheets import Pore
 
     pore = Pore((10.5, 10.5), radius=7.5)

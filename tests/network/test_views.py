@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porescope.network.views import find_marks, present, remove_lattice, rescale, standardize
-from porescope.simulation.drawing import Scene, draw
+from porescope.simulation.drawing import draw
 from porescope.simulation.recording import Recording
+from porescope.simulation.scene import Scene
 
 
 def draw_spots(vacant: int | None = None) -> np.ndarray:

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from porescope import Micrograph
-from porescope.network.detector import load_model
+from porescope.network.model import load_model
 from porescope.pictures.overlays import ORANGE, choose_bar, draw_overlay
 from porescope.pictures.stages import draw_findings
 from porescope.runs.report import draw_histogram

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porescope import Micrograph, Recipe, gradient_ascent, grid_search, read, read_standard, score, segment
+from porescope.labels import label_regions
 from porescope.pictures.cvvp import lay_out, read_off
+from porescope.recipes.choice import choose, cross_validate, find_metric, rank
 from porescope.recipes.climbing import evolve
-from porescope.recipes.search import PAPER_AXES, choose, cross_validate, find_metric, rank, read_axis
-from porescope.recipes.segmentation import label_regions
+from porescope.recipes.search import PAPER_AXES, read_axis
 from porescope.scoring import METRICS
 from porescope.simulation.drawing import simulate
 

@@ -13,11 +13,14 @@ import tifffile
 from helpers import save_simulated
 
 from porescope import Recipe, detect, measure, read, read_standard
-from porescope.files.exports import outline_regions, save_labels
-from porescope.files.names import find_files, name_files, write_whole
+from porescope.files.exports import save_labels
+from porescope.files.names import find_files, name_files
+from porescope.files.writing import write_whole
+from porescope.labels import outline_regions
 from porescope.measurement import PORE_COLUMNS
-from porescope.runs.batch import IMAGE_COLUMNS, Job, process_file, run_batch
+from porescope.runs.batch import process_file, run_batch
 from porescope.runs.folder import write_tables
+from porescope.runs.job import IMAGE_COLUMNS, Job
 
 RECIPE = Recipe()
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from porescope.materials import MATERIALS
-from porescope.simulation.drawing import Scene, draw, prepare
+from porescope.simulation.drawing import draw
 from porescope.simulation.random_scenes import PURPOSES, draw_scene, make_generator
+from porescope.simulation.scene import Scene
 from porescope.simulation.series import draw_movie, draw_tiles
 from porescope.simulation.sheets import Pore
+from porescope.simulation.specimen import prepare
 from porescope.simulation.truth import find_truth
 
 

@@ -9,7 +9,9 @@ import pytest
 from conftest import require
 from helpers import run
 
-from porescope.network.detector import CELL_PX, MODES, find_pores, load_model
+from porescope.network.detector import find_pores
+from porescope.network.model import MODES, load_model
+from porescope.network.scale import CELL_PX
 from porescope.simulation.drawing import simulate
 from porescope.simulation.random_scenes import make_generator
 from porescope.training.samples import CROP, FIELD, UNKNOWN, make_samples, read_samples, weigh
@@ -18,7 +20,8 @@ require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]'
 import torch  # noqa: E402
 
 from porescope.training.onnx_file import fold, read_weights  # noqa: E402
-from porescope.training.trainer import Half, Net, Plan, train  # noqa: E402
+from porescope.training.trainer import Plan, train  # noqa: E402
+from porescope.training.unet import Half, Net  # noqa: E402
 
 CHANNELS = (16, 32, 64, 96, 128)
 
@@ -126,7 +129,7 @@ def test_train_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_shipped_weights_can_be_read_back() -> None:
-    from porescope.network.detector import SHIPPED, describe, predict
+    from porescope.network.model import SHIPPED, describe, predict
 
     net = Net(CHANNELS, norm=False).eval()
     net.load_state_dict(read_weights(SHIPPED))

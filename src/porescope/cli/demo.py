@@ -69,8 +69,8 @@ def _fetch(say: Callable[[str], None]) -> Path:
 
 
 def _simulate(folder: Path) -> Path:
-    from porescope.files.exports import save_simulation
     from porescope.simulation.drawing import simulate
+    from porescope.simulation.saving import save_simulation
 
     for i in range(1, 6):
         drawn = simulate(pores=3 + i, seed=i, name=f"simulated_{i}")

@@ -14,7 +14,7 @@ from porescope.cli import network, recipes
 from porescope.cli.console import Modality, say, stop
 
 if TYPE_CHECKING:
-    from porescope.runs.batch import Census, Job
+    from porescope.runs.job import Census, Job
 
 app = typer.Typer(
     name="porescope",
@@ -117,7 +117,7 @@ def detect(
         )
     from porescope.detection import DEFAULT_RECIPE
     from porescope.recipes.recipe import load_recipe
-    from porescope.runs.batch import Job
+    from porescope.runs.job import Job
 
     try:
         chosen = _choose_method(method, recipe, model, turned or least_confidence is not None)
@@ -162,7 +162,7 @@ def _choose_method(method: Method | None, recipe: str | None, model: Path | None
             f"--model, --turned and --least-confidence belong to the network, not to --method {chosen.value}"
         )
     if chosen is Method.network and (model is None or model.suffix != ".pt"):
-        from porescope.network.detector import load_model
+        from porescope.network.model import load_model
 
         load_model(model)
     if model is not None and not model.is_file():
@@ -281,7 +281,7 @@ def demo(
 ) -> None:
     """Detect and score pores in published or simulated images, and write a report."""
     from porescope.cli.demo import find_images
-    from porescope.runs.batch import Job
+    from porescope.runs.job import Job
 
     try:
         images, standards = find_images(out / "simulated", say)

@@ -52,7 +52,7 @@ def simulate(
     overwrite: Annotated[bool, typer.Option(help="Replace earlier images.")] = False,
 ) -> None:
     """Draw micrographs with known pores: image, truth (labels and table), atoms."""
-    from porescope.files.exports import save_simulation
+    from porescope.simulation.saving import save_simulation
 
     try:
         if tiles and frames > 1:
@@ -82,8 +82,9 @@ def simulate(
 def _draw_wild(scene_of: dict[str, Any], seed: int, name: str) -> Simulation:
     """Draw what training draws, with seeds that neither it nor the benchmark uses."""
     from porescope.materials import MATERIALS
-    from porescope.simulation.drawing import check_scene, draw
+    from porescope.simulation.drawing import draw
     from porescope.simulation.random_scenes import draw_scene, make_generator
+    from porescope.simulation.scene import check_scene
 
     check_scene(scene_of["material"], scene_of["modality"])
     rng = make_generator("pleasure", seed)
@@ -98,7 +99,8 @@ def _draw_plain(scene_of: dict[str, Any], frames: int, seed: int, name: str) -> 
     """Draw one image, or the frames of a movie."""
     import numpy as np
 
-    from porescope.simulation.drawing import draw, make_scene
+    from porescope.simulation.drawing import draw
+    from porescope.simulation.scene import make_scene
     from porescope.simulation.series import draw_movie
 
     rng = np.random.default_rng(seed)
@@ -117,8 +119,8 @@ def _draw_tiles(
 
     import numpy as np
 
-    from porescope.files.exports import save_stage
-    from porescope.simulation.drawing import make_scene
+    from porescope.simulation.saving import save_stage
+    from porescope.simulation.scene import make_scene
     from porescope.simulation.series import draw_tiles
 
     try:
@@ -186,7 +188,7 @@ def _train_unet(
 ) -> None:
     import torch
 
-    from porescope.network.detector import SHIPPED, load_model
+    from porescope.network.model import SHIPPED, load_model
     from porescope.training.onnx_file import add_to_card, export_model, read_weights
     from porescope.training.rating import rate_network
     from porescope.training.samples import read_samples

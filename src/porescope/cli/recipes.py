@@ -188,7 +188,7 @@ def explain(
 
     from porescope.files.names import find_files, name_files
     from porescope.micrograph import read_all
-    from porescope.network.detector import load_model
+    from porescope.network.model import load_model
     from porescope.pictures.stages import draw_findings, draw_stages
     from porescope.recipes.recipe import load_recipe
 

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-#: How an image may have been taken.
-MODALITIES = ("haadf", "bf", "abf", "hrtem")
+from porescope.modalities import MODALITIES
 
 _NANOMETRES = {
     "pm": 1e-3,

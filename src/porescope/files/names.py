@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 #: Endings that are looked for in a folder; a file that is named is tried whatever its ending.
@@ -122,20 +120,3 @@ def _clashing(names: Sequence[str]) -> list[int]:
         counts[key] = counts.get(key, 0) + 1
     frames = {re.sub(r"_\d{4,}$", "", key) for key in keys if re.search(r"_\d{4,}$", key)}
     return [i for i, key in enumerate(keys) if counts[key] > 1 or key in frames]
-
-
-@contextmanager
-def write_whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to beside ``path``, renamed to it if the block succeeds."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

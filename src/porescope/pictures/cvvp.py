@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.names import write_whole
+from porescope.files.writing import write_whole
 from porescope.recipes.search import Search
 
 #: Okabe and Ito's palette, which the colour-blind can tell apart.

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.names import write_whole
-from porescope.lattice.finding import Lattice, measure_spectrum
-from porescope.lattice.sites import Sites, map_amplitude
+from porescope.labels import find_boxes
 from porescope.micrograph import Micrograph
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 #: Okabe and Ito's palette, which the colour-blind can tell apart, as RGB.
 ORANGE = (230, 159, 0)
@@ -111,93 +107,6 @@ def _draw_outlines(
     return boxes
 
 
-def draw_lattice(micrograph: Micrograph, lattice: Lattice, sites: Sites | None, size: int = 420) -> RGB:
-    """Draw three panels: the spectrum with its spots, the lattice's amplitude, the sites.
-
-    Parameters
-    ----------
-    micrograph : Micrograph
-    lattice : Lattice
-    sites : Sites or None
-        Empty ones are drawn in orange, the metal's in blue; None leaves their panel out.
-    size : int
-        Longer side of a panel [px].
-
-    Returns
-    -------
-    ndarray of uint8, shape (size + caption, 2 or 3 · size, 3)
-    """
-    panels = [_draw_spectrum(micrograph, lattice, size), _draw_amplitude(micrograph, lattice, size)]
-    heads = ["spectrum, first-order spots", "strength of the lattice"]
-    if sites is not None:
-        panels.append(_draw_sites(micrograph, sites, size))
-        heads.append("sites: atoms blue, empty orange")
-    framed = []
-    for panel, head in zip(panels, heads, strict=True):
-        frame = np.full((size + 26, size + 8, 3), 255, np.uint8)
-        frame[26 : 26 + panel.shape[0], : panel.shape[1]] = panel
-        cv2.putText(frame, head, (2, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 50, 60), 1, cv2.LINE_AA)
-        framed.append(frame)
-    return np.hstack(framed)
-
-
-def _draw_spectrum(micrograph: Micrograph, lattice: Lattice, size: int) -> RGB:
-    power = np.log(measure_spectrum(micrograph.image).ratio + 0.1)
-    shape = np.array(power.shape)
-    reach = 2.2 * float(np.hypot(*lattice.frequencies[0]))
-    low = np.maximum(np.floor((0.5 - reach) * shape), 0).astype(int)
-    cut = power[low[0] : shape[0] - low[0], low[1] : shape[1] - low[1]]
-    gray = np.clip((cut + 1) * 45, 0, 255).astype(np.uint8)
-    picture = cv2.cvtColor(cv2.resize(gray, (size, size), interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2RGB)
-    middle = (shape // 2 - low + 0.5) * size / np.array(cut.shape)
-    for spot in (*lattice.spots, *-lattice.spots):
-        y, x = middle + spot * shape * size / np.array(cut.shape)
-        cv2.circle(picture, (round(x), round(y)), 9, ORANGE, 2, cv2.LINE_AA)
-    return np.asarray(picture, np.uint8)
-
-
-def _draw_amplitude(micrograph: Micrograph, lattice: Lattice, size: int) -> RGB:
-    amplitude = map_amplitude(micrograph, lattice).amplitude
-    colored = cv2.applyColorMap((np.clip(amplitude / 1.3, 0, 1) * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
-    zoom = size / max(amplitude.shape)
-    return np.asarray(
-        cv2.resize(colored, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)[..., ::-1], np.uint8
-    )
-
-
-def _draw_sites(micrograph: Micrograph, sites: Sites, size: int) -> RGB:
-    """The part of the sheet around the empty sites, large enough to tell the sites apart."""
-    rows, columns = micrograph.image.shape
-    empty = sites.positions[sites.empty & ~sites.second]
-    middle = np.median(empty, axis=0) if len(empty) else np.array([rows, columns]) / 2
-    if len(empty):
-        middle = empty[np.hypot(*(empty - middle).T).argmin()]
-    spacing = np.sqrt(rows * columns / max((~sites.second).sum(), 1))
-    half = min(12 * spacing, min(rows, columns) / 2)
-    low = np.clip(np.round(middle - half), 0, np.array([rows, columns]) - 2 * half).astype(int)
-    side = max(int(2 * half), 2)
-    part = replace(micrograph, image=micrograph.image[low[0] : low[0] + side, low[1] : low[1] + side])
-    picture, zoom = draw_image(part, size)
-    for (y, x), second, is_empty in zip(
-        (sites.positions - low + 0.5) * zoom, sites.second, sites.empty, strict=True
-    ):
-        if not second and 0 <= y < size and 0 <= x < size:
-            radius, color = (6, ORANGE) if is_empty else (3, BLUE)
-            cv2.circle(picture, (round(x), round(y)), radius, color, 2 if is_empty else 1, cv2.LINE_AA)
-    return picture
-
-
-def find_boxes(labels: NDArray[np.int32]) -> dict[int, tuple[int, int, int, int]]:
-    """Top, left, bottom and right of each region [px]."""
-    from scipy.ndimage import find_objects
-
-    return {
-        label: (s[0].start, s[1].start, s[0].stop, s[1].stop)
-        for label, s in enumerate(find_objects(labels), start=1)
-        if s is not None  # type: ignore[redundant-expr]  # absent labels are None
-    }
-
-
 def choose_bar(width_nm: float) -> float:
     """Length of a scale bar for an image this wide: 1, 2 or 5 times a power of ten [nm].
 
@@ -231,58 +140,3 @@ def _write(picture: RGB, text: str, at: tuple[int, int], scale: float, color: tu
     font = cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(picture, text, at, font, scale, (0, 0, 0), 3, cv2.LINE_AA)
     cv2.putText(picture, text, at, font, scale, color, 1, cv2.LINE_AA)
-
-
-def draw_ascent(
-    surface: NDArray[np.float64],
-    axes: dict[str, NDArray[np.float64]],
-    path: pd.DataFrame,
-    title: str,
-    file: Path,
-) -> None:
-    """Draw the paths of a climb over the objective of the exhaustive search, two fields a panel.
-
-    Parameters
-    ----------
-    surface : ndarray, shape (*axes,)
-        The objective; each panel shows its best over the fields it does not show.
-    axes : dict
-    path : pandas.DataFrame
-        As `Climb.path`.
-    title : str
-    file : Path
-        A PNG file.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    names = list(axes)
-    n = len(names)
-    # Every field is in a panel; of an odd number the last but one is in two.
-    pairs = [(i, i + 1) for i in range(0, n - 1, 2)] + ([(n - 2, n - 1)] if n % 2 and n > 1 else [])
-    figure = Figure(figsize=(6.4 * max(len(pairs), 1), 5.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = np.atleast_1d(figure.subplots(1, max(len(pairs), 1)))
-    if n == 1:
-        panels[0].plot(axes[names[0]], surface, color="#3a4552")
-        panels[0].plot(path[names[0]], path["objective"], "*", color="#D55E00", label="steps of the climbs")
-        panels[0].set(xlabel=names[0], ylabel="objective")
-    for ax, (i, j) in zip(panels, pairs, strict=False):
-        others = tuple(k for k in range(len(names)) if k not in (i, j))
-        image = ax.pcolormesh(
-            axes[names[i]], axes[names[j]], surface.max(axis=others).T, cmap="viridis", shading="nearest"
-        )
-        for restart, steps in path.groupby("restart"):
-            line = ax.plot(steps[names[i]], steps[names[j]], "-", color="white", lw=1.4, alpha=0.9)
-            ax.plot(*steps[[names[i], names[j]]].iloc[0], "o", color="white", ms=5, mec="black", mew=0.6)
-            ax.plot(*steps[[names[i], names[j]]].iloc[-1], "*", color="#D55E00", ms=13, mec="white", mew=0.8,
-                    label="end of a climb" if restart == 0 else None)  # fmt: skip
-            line[0].set_label("path from its random start" if restart == 0 else None)
-        ax.set_xlabel(names[i])
-        ax.set_ylabel(names[j])
-        figure.colorbar(image, ax=ax, label="objective, best over the other fields")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, facecolor="#9aa3ad")
-    figure.suptitle(title, fontsize=12)
-    with write_whole(file) as part:
-        figure.savefig(part, dpi=110, format="png")

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.names import write_whole
+from porescope.files.writing import write_whole
+from porescope.labels import find_boxes
 from porescope.lattice.finding import find_lattice
 from porescope.micrograph import Micrograph
-from porescope.network.detector import Model, find_pores, look_at
-from porescope.pictures.overlays import draw_overlay, find_boxes
+from porescope.modalities import BRIGHT_HOLES
+from porescope.network.detector import find_pores, look_at
+from porescope.network.model import Model
+from porescope.pictures.overlays import draw_overlay
 from porescope.recipes.recipe import Recipe
 from porescope.recipes.segmentation import (
-    BRIGHT_HOLES,
     average,
     equalize,
     median_gray,

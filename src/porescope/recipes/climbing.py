@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.micrograph import Micrograph
+from porescope.recipes.choice import Metric, rank
 from porescope.recipes.evaluation import Stages
 from porescope.recipes.recipe import Recipe
-from porescope.recipes.search import Metric, check_axes, prepare_all, rank
+from porescope.recipes.search import check_axes, prepare_all
 
 if TYPE_CHECKING:
     import pandas as pd

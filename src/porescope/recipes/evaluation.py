@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from porescope.labels import number_consecutively
 from porescope.micrograph import Micrograph
+from porescope.modalities import BRIGHT_HOLES
 from porescope.recipes.recipe import Recipe
 from porescope.recipes.segmentation import (
-    BRIGHT_HOLES,
     average,
     equalize,
     measure_sides,
@@ -30,7 +31,6 @@ from porescope.recipes.segmentation import (
     scale_recipe,
     threshold,
 )
-from porescope.standards import number_consecutively
 
 
 class Problem(NamedTuple):

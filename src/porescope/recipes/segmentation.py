@@ -7,13 +7,14 @@ recipe into the pixels of one image, and `segment` chains the stages.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from porescope.micrograph import Micrograph
+from porescope.modalities import BRIGHT_HOLES
 from porescope.recipes.recipe import Recipe
 
 #: Pixel size at which the recipe's numbers are in pixels: 10 M× in the paper [nm].
@@ -23,8 +24,6 @@ REFERENCE_WIDTH = 512
 #: Median of the 8-bit image for which the recipe's threshold is meant [grey].
 REFERENCE_MEDIAN = 88
 
-#: Modalities in which a hole is brighter than the sheet.
-BRIGHT_HOLES = ("bf", "abf")
 
 Gray = NDArray[np.uint8]
 
@@ -181,21 +180,6 @@ def threshold(mean: Gray, level: float) -> NDArray[np.bool_]:
     array([[ True, False]])
     """
     return mean <= level
-
-
-def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
-    """Label the 8-connected regions of a mask.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> label_regions(np.array([[1, 0], [0, 1]])).max()
-    np.int32(1)
-    """
-    mask = np.ascontiguousarray(np.asarray(mask) != 0, dtype=np.uint8)
-    if mask.ndim != 2 or mask.size == 0:
-        raise ValueError(f"mask must have two non-empty dimensions, not shape {mask.shape}")
-    return cv2.connectedComponents(mask, connectivity=8)[1]  # type: ignore[return-value]
 
 
 def select(

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from porescope.files.names import hash_file, write_whole
-from porescope.network.detector import SHIPPED, load_model
-from porescope.runs.batch import Census, Job
+from porescope.files.writing import hash_file, write_whole
+from porescope.network.model import SHIPPED, load_model
+from porescope.runs.job import Census, Job
 
 
 def write_tables(census: Census, out: Path) -> list[str]:

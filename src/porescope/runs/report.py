@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from porescope.files.names import describe_counts, write_whole
-from porescope.runs.batch import Census
+from porescope.files.names import describe_counts
+from porescope.files.writing import write_whole
+from porescope.runs.job import Census
 
 #: Rows of the pore table in the report; all of them are in ``pores.csv``.
 MAX_ROWS = 2000

@@ -16,14 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.names import hash_file, name_files, write_whole
+from porescope.files.names import name_files
+from porescope.files.writing import hash_file, write_whole
 from porescope.micrograph import Micrograph, read
-from porescope.pictures import cvvp
-from porescope.pictures import overlays as plotting
-from porescope.recipes import climbing as ascent
-from porescope.recipes import evaluation as counting
-from porescope.recipes import search as tuning
+from porescope.pictures import climbs, cvvp, overlays
+from porescope.recipes import choice, climbing, evaluation
 from porescope.recipes.recipe import Recipe, save_recipe
+from porescope.recipes.search import Search, check_axes, grid_search
 from porescope.recipes.segmentation import segment
 from porescope.standards import find_standards, read_standard
 
@@ -123,9 +122,9 @@ def tune(
     list of str
         What came of it, in sentences.
     """
-    metric = tuning.find_metric(goal.metric)
-    tuning.rank(np.zeros((1, 1)), goal.objective, goal.mark)  # refuses an impossible goal early
-    axes = tuning.check_axes(axes, recipe)
+    metric = choice.find_metric(goal.metric)
+    choice.rank(np.zeros((1, 1)), goal.objective, goal.mark)  # refuses an impossible goal early
+    axes = check_axes(axes, recipe)
     out.mkdir(parents=True, exist_ok=True)
     for name in OUTPUTS:
         (out / name).unlink(missing_ok=True)
@@ -169,13 +168,13 @@ _Outcome = tuple[Recipe, NDArray[np.float64], NDArray[np.float64] | None, list[s
 
 def _tune_by_grid(
     data: Standards, axes: dict[str, NDArray[np.float64]], recipe: Recipe, goal: Goal,
-    metric: tuning.Metric, out: Path, cross_validate: bool, workers: int, command: Sequence[str],
+    metric: choice.Metric, out: Path, cross_validate: bool, workers: int, command: Sequence[str],
 ) -> _Outcome:  # fmt: skip
-    search = tuning.grid_search(data.micrographs, data.standards, axes, recipe, workers=workers)
+    search = grid_search(data.micrographs, data.standards, axes, recipe, workers=workers)
     values = search.evaluate(metric)
-    best = tuning.choose(values, goal.objective, goal.mark, BEST_SHOWN)
+    best = choice.choose(values, goal.objective, goal.mark, BEST_SHOWN)
     held_out = (
-        tuning.cross_validate(values, goal.objective, goal.mark)[0]
+        choice.cross_validate(values, goal.objective, goal.mark)[0]
         if cross_validate and len(values) > 1
         else None
     )
@@ -198,9 +197,9 @@ def _tune_by_grid(
 
 def _tune_by_climb(
     data: Standards, axes: dict[str, NDArray[np.float64]], recipe: Recipe, goal: Goal,
-    metric: tuning.Metric, out: Path, cross_validate: bool, workers: int,
+    metric: choice.Metric, out: Path, cross_validate: bool, workers: int,
 ) -> _Outcome:  # fmt: skip
-    climb = ascent.CLIMBERS[goal.method]
+    climb = climbing.CLIMBERS[goal.method]
     options: dict[str, Any] = {
         "objective": goal.objective, "success": goal.mark, "restarts": goal.restarts, "seed": goal.seed,
     }  # fmt: skip
@@ -213,29 +212,29 @@ def _tune_by_climb(
     with write_whole(out / "path.csv") as part:
         done.path.to_csv(part, index=False, float_format="%.6g")
     coarse = {n: v[:: max(1, len(v) // 10)] for n, v in axes.items()}
-    search = tuning.grid_search(data.micrographs, data.standards, coarse, recipe, workers=workers)
+    search = grid_search(data.micrographs, data.standards, coarse, recipe, workers=workers)
     _write_scores(search, out / "scores.parquet")
-    surface = tuning.rank(
+    surface = choice.rank(
         search.evaluate(metric), goal.objective, None if goal.objective != "successes" else goal.mark
     )[:, 1]
     title = f"{goal.method}: {done.evaluations} points looked at, {goal.describe()}"
-    plotting.draw_ascent(surface.reshape(search.shape), search.axes, done.path, title, out / "ascent.png")
+    climbs.draw_ascent(surface.reshape(search.shape), search.axes, done.path, title, out / "ascent.png")
     return done.recipe, done.values, held_out, [f"{done.evaluations} distinct points were looked at."]
 
 
 def _leave_out(
     i: int, data: Standards, axes: dict[str, NDArray[np.float64]], recipe: Recipe,
-    metric: tuning.Metric, climb: Any, options: dict[str, Any],
+    metric: choice.Metric, climb: Any, options: dict[str, Any],
 ) -> float:  # fmt: skip
     """The metric of image i with the recipe tuned on the others."""
     rest = [j for j in range(len(data.paths)) if j != i]
     others = [data.micrographs[j] for j in rest], [data.standards[j] for j in rest]
     found = climb(*others, axes, metric, recipe, **options).recipe
-    stages = counting.Stages(counting.prepare(data.micrographs[i], data.standards[i]), found.area)
+    stages = evaluation.Stages(evaluation.prepare(data.micrographs[i], data.standards[i]), found.area)
     return float(metric(stages.count_areas(found, np.array([found.area])))[0])
 
 
-def _write_scores(search: tuning.Search, path: Path) -> None:
+def _write_scores(search: Search, path: Path) -> None:
     """Every point of every image, written image by image to spare memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -253,7 +252,7 @@ def _write_scores(search: tuning.Search, path: Path) -> None:
 def _draw_overlays(data: Standards, recipe: Recipe) -> list[bytes]:
     pictures = []
     for micrograph, standard in list(zip(data.micrographs, data.standards, strict=True))[:IMAGES_SHOWN]:
-        picture = plotting.draw_overlay(
+        picture = overlays.draw_overlay(
             micrograph, segment(micrograph, recipe), 360, numbers=False, standard=standard
         )
         pictures.append(cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes())

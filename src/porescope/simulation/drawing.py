@@ -5,79 +5,30 @@ A `Scene` says what is drawn; `draw` lays its sheet, images it, records it and f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.formats import MODALITIES
-from porescope.materials import ATOMIC_NUMBER, MATERIALS, Material
+from porescope.materials import MATERIALS, Material
 from porescope.micrograph import Micrograph
 from porescope.simulation.contamination import (
-    choose_area,
-    draw_film,
-    draw_patches,
     draw_rims,
     mean_signal,
-    thick_carbon,
 )
-from porescope.simulation.optics import CARBON_DENSITY, Optics, image_atoms, splat
-from porescope.simulation.recording import Recording, record
+from porescope.simulation.optics import CARBON_DENSITY, image_atoms, splat
+from porescope.simulation.recording import record
+from porescope.simulation.scene import Scene, make_scene
 from porescope.simulation.sheets import (
     Atoms,
-    Pore,
-    count_neighbours,
-    cut_pores,
-    dope,
-    drop_chalcogens,
-    join_grains,
-    make_amorphous,
-    make_sheet,
-    pick,
-    relax_edges,
 )
+from porescope.simulation.specimen import Specimen, prepare
 from porescope.simulation.truth import find_truth
 
-#: Up to so many missing atoms a pore is not to be seen under thick contamination.
-SMALL = 4
 #: A dose chosen for clarity gives at most so many counts a pixel.
 MOST_COUNTS = 1e6
-
-
-@dataclass(frozen=True)
-class Scene:
-    """All that decides a simulated micrograph, but for chance. Lengths in nm."""
-
-    material: str = "WS2"
-    shape: tuple[int, int] = (512, 512)
-    pixel_size: float = 0.04
-    modality: str = "haadf"
-    pores: tuple[Pore, ...] = ()
-    angle: float | None = None  # of the lattice [rad]; by chance if None
-    strain: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # drift, shear: yy, yx, xy, xx
-    grain_angle: float | None = None  # of a second grain against the first [rad]
-    twist: float | None = None  # of a second layer against the first [rad]
-    twist_cover: float = 1.0  # share of the frame under the second layer
-    chalcogen_vacancies: float = 0.0  # share of the sites
-    dopant: str = ""
-    dopants: float = 0.0  # share of the metal's sites (C's, B's)
-    alloy: str = ""
-    alloyed: float = 0.0  # share of the chalcogen's sites
-    adatom: str = "C"
-    adatoms: float = 0.0  # a nm²
-    rim_atoms: float = 0.0  # share of edge sites with a metal atom beside
-    relaxation: float = 0.0  # of edge atoms, standard deviation
-    amorphous: float = 0.0  # share of the frame
-    contamination: float = 0.0  # carbon's thickness, mean
-    patches: float = 0.0  # thickness of patches with an edge
-    patch_cover: float = 0.0  # their share of the frame
-    grain_size: float = 1.5  # of contamination, standard deviation
-    rim: float = 0.0  # thickness of contamination around pores
-    optics: Optics = field(default_factory=Optics)
-    recording: Recording = field(default_factory=Recording)
-    clarity: float | None = None  # instead of a dose: lattice contrast over noise, a cell
 
 
 class Simulation(NamedTuple):
@@ -89,16 +40,6 @@ class Simulation(NamedTuple):
     missing_atoms: NDArray[np.int64]  # of each label: metal, or C, B and N
     atoms: Atoms
     material: Material
-
-
-class Specimen(NamedTuple):
-    """What is put under the microscope."""
-
-    layers: tuple[Atoms, ...]
-    loose: NDArray[np.float64]  # adatoms (row, column) [nm]
-    loose_number: NDArray[np.int64]
-    carbon: NDArray[np.float32]  # thickness at each pixel [nm]
-    disorder: NDArray[np.bool_]  # where the sheet is amorphous
 
 
 def simulate(
@@ -170,69 +111,6 @@ def simulate(
     return draw(scene, rng, name)
 
 
-def make_scene(
-    rng: np.random.Generator,
-    *,
-    material: str,
-    shape: tuple[int, int],
-    pixel_size: float,
-    pores: int,
-    max_missing: int,
-    dose: float,
-    modality: str,
-    contamination: float | None = None,
-) -> Scene:
-    """Make the scene that `simulate` draws; the arguments are its own."""
-    check_scene(material, modality)
-    if min(shape) < 1 or pixel_size <= 0 or dose <= 0 or pores < 0 or max_missing < 1:
-        raise ValueError("shape, pixel_size, dose and max_missing must be above 0, pores not below")
-    if contamination is None:
-        contamination = 0.1 * thick_carbon(modality, MATERIALS[material])
-    return Scene(
-        material=material,
-        shape=shape,
-        pixel_size=pixel_size,
-        modality=modality,
-        pores=place_pores(pores, max_missing, np.array(shape) * pixel_size, rng),
-        contamination=contamination,
-        optics=OPTICS[modality],
-        recording=Recording(dose=dose),
-    )
-
-
-def check_scene(material: str, modality: str) -> None:
-    """Refuse a material or modality that is not known."""
-    if material not in MATERIALS:
-        raise ValueError(f"material must be one of {', '.join(MATERIALS)}, not {material!r}")
-    if modality not in MODALITIES:
-        raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {modality!r}")
-
-
-#: Lenses of an aberration-corrected microscope at 80 kV, focused for the clearest atoms.
-OPTICS = {
-    "haadf": Optics(),
-    "bf": Optics(defocus=-4.0, semiangle_mrad=25.0),
-    "abf": Optics(),
-    "hrtem": Optics(defocus=6.0, spherical=-20e3, semiangle_mrad=38.0),
-}
-
-
-def place_pores(
-    n: int, max_missing: int, extent: NDArray[np.float64], rng: np.random.Generator
-) -> tuple[Pore, ...]:
-    """Choose round pores of 1 to ``max_missing`` atoms away from the border and from each other."""
-    centres: list[NDArray[np.float64]] = []
-    distance = 0.7 * np.sqrt(extent.prod() / max(n, 1))
-    while len(centres) < n:
-        margin = np.minimum(0.8, extent / 4)
-        point = rng.uniform(margin, extent - margin)
-        if not centres or np.hypot(*(np.array(centres) - point).T).min() > distance:
-            centres.append(point)
-        distance *= 0.98
-    most = np.log(max_missing + 1)
-    return tuple(Pore((float(y), float(x)), int(np.exp(rng.uniform(0, most)))) for y, x in centres)
-
-
 def draw(scene: Scene, rng: np.random.Generator, name: str = "simulated") -> Simulation:
     """Draw the micrograph of a scene, and its truth."""
     material = MATERIALS[scene.material]
@@ -243,87 +121,6 @@ def draw(scene: Scene, rng: np.random.Generator, name: str = "simulated") -> Sim
     micrograph = Micrograph(image, size, modality=scene.modality, name=name)
     atoms = specimen.layers[0]
     return Simulation(micrograph, truth.labels, truth.area_nm2, truth.missing_atoms, atoms, material)
-
-
-def prepare(scene: Scene, rng: np.random.Generator) -> Specimen:
-    """Make the sheet of a scene, with its pores and defects, and what lies on it."""
-    material = MATERIALS[scene.material]
-    extent = np.array(scene.shape) * scene.pixel_size
-    carbon = np.zeros(scene.shape, np.float32)
-    sigma = scene.grain_size / scene.pixel_size
-    if scene.contamination > 0:
-        carbon += draw_film(scene.shape, scene.contamination, sigma, rng)
-    if scene.patches > 0:
-        patches = draw_patches(scene.shape, scene.patch_cover, sigma, scene.pixel_size, rng)
-        carbon += scene.patches * patches
-    disorder = choose_area(scene.shape, scene.amorphous, 1.5 / scene.pixel_size, rng)
-    atoms = make_sheet(material, extent, rng, angle=scene.angle)
-    if scene.grain_angle is not None:
-        other = make_sheet(material, extent, rng, angle=(scene.angle or 0.0) + scene.grain_angle)
-        around = rng.uniform(0, 2 * np.pi)
-        normal = np.array([np.sin(around), np.cos(around)])
-        atoms = join_grains(material, atoms, other, extent * rng.uniform(0.25, 0.75, 2), normal)
-    layers = [atoms]
-    if scene.twist is not None:
-        layers.append(_lay_second(scene, material, extent, rng))
-    pores = [p for p in scene.pores if _can_be_seen(p, scene, carbon, disorder)]
-    strain = np.eye(2) + np.reshape(scene.strain, (2, 2))
-    for i, layer in enumerate(layers):
-        layer = drop_chalcogens(material, layer, scene.chalcogen_vacancies, rng)
-        if scene.dopant:
-            layer = dope(layer, scene.dopant, scene.dopants, False, rng)
-        if scene.alloy:
-            layer = dope(layer, scene.alloy, scene.alloyed, True, rng)
-        layer = cut_pores(material, layer, [p for p in pores if i == 0 or p.through], rng)
-        layer = relax_edges(material, layer, scene.relaxation, rng)
-        if scene.amorphous > 0:
-            layer = make_amorphous(layer, _look_up(disorder, layer.positions, scene.pixel_size), rng)
-        layers[i] = layer._replace(positions=(layer.positions - extent / 2) @ strain.T + extent / 2)
-    loose, number = _scatter_adatoms(scene, material, layers[0], extent, rng)
-    return Specimen(tuple(layers), loose, number, carbon, disorder)
-
-
-def _lay_second(
-    scene: Scene, material: Material, extent: NDArray[np.float64], rng: np.random.Generator
-) -> Atoms:
-    """Make a twisted layer over a half plane that holds about its share of the frame."""
-    layer = make_sheet(material, extent, rng, angle=(scene.angle or 0.0) + (scene.twist or 0.0))
-    around = rng.uniform(0, 2 * np.pi)
-    along = layer.positions @ np.array([np.sin(around), np.cos(around)])
-    kept = along <= np.quantile(along, scene.twist_cover)
-    return pick(layer, kept)
-
-
-def _can_be_seen(pore: Pore, scene: Scene, carbon: NDArray[np.float32], disorder: NDArray[np.bool_]) -> bool:
-    """Whether a pore is not hidden by contamination or disorder; large ones cannot be."""
-    if pore.missing is None or pore.missing > 3 * SMALL:
-        return True
-    at = np.array([pore.centre])
-    if _look_up(disorder, at, scene.pixel_size)[0]:
-        return False
-    hidden = carbon > 0.5 * thick_carbon(scene.modality, MATERIALS[scene.material])
-    return pore.missing > SMALL or not _look_up(hidden, at, scene.pixel_size)[0]
-
-
-def _look_up(mask: NDArray[np.bool_], positions: NDArray[np.float64], pixel_size: float) -> NDArray[np.bool_]:
-    y, x = np.rint(positions / pixel_size).astype(int).T
-    return np.asarray(mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)])
-
-
-def _scatter_adatoms(
-    scene: Scene, material: Material, atoms: Atoms, extent: NDArray[np.float64], rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Put atoms on the sheet, and metal atoms on the edges of its pores."""
-    n = rng.poisson(scene.adatoms * extent.prod())
-    points = rng.uniform(0, extent, (n, 2))
-    number = np.full(n, ATOMIC_NUMBER[scene.adatom])
-    if scene.rim_atoms > 0:
-        left = count_neighbours(atoms.positions, atoms.occupancy, material.constant)
-        edge = (left < 3) & (atoms.occupancy > 0) & (rng.random(len(left)) < scene.rim_atoms)
-        beside = atoms.positions[edge] + rng.normal(0, 0.06, (int(edge.sum()), 2))
-        points = np.concatenate([points, beside])
-        number = np.concatenate([number, np.full(len(beside), ATOMIC_NUMBER[material.first])])
-    return points, number
 
 
 def expose(scene: Scene, specimen: Specimen, rng: np.random.Generator) -> NDArray[np.float32]:

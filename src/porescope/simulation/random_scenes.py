@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from porescope.materials import MATERIALS, Material
 from porescope.simulation.contamination import mean_signal, thick_carbon
-from porescope.simulation.drawing import Scene
 from porescope.simulation.optics import Optics
 from porescope.simulation.recording import Recording
+from porescope.simulation.scene import Scene
 from porescope.simulation.sheets import Pore
 
 #: What a random generator is for; their seeds share nothing.

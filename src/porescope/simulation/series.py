@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
-from porescope.simulation.drawing import Scene, Simulation, Specimen, expose, prepare
+from porescope.simulation.drawing import Simulation, expose
+from porescope.simulation.scene import Scene
 from porescope.simulation.sheets import MARGIN, pick
+from porescope.simulation.specimen import Specimen, prepare
 from porescope.simulation.truth import find_truth
 
 

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from porescope import processes
-from porescope.files.names import write_whole
+from porescope.files.writing import write_whole
+from porescope.labels import label_regions
 from porescope.lattice.finding import Lattice
 from porescope.micrograph import Micrograph
-from porescope.network.detector import CELL_PX, choose_scale
+from porescope.network.scale import CELL_PX, choose_scale
 from porescope.network.views import rescale, standardize
-from porescope.recipes.segmentation import label_regions
 from porescope.training.samples import FIELD, Sample, make_samples
 
 if TYPE_CHECKING:

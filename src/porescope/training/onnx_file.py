@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from porescope.files.names import write_whole
-from porescope.network.detector import CELL_PX, INPUTS, MODES
-from porescope.training.trainer import Half, Trainer
+from porescope.files.writing import write_whole
+from porescope.network.model import INPUTS, MODES
+from porescope.network.scale import CELL_PX
+from porescope.training.trainer import Trainer
+from porescope.training.unet import Half
 
 
 def fold(net: Half, channels: Sequence[int]) -> Half:

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.lattice.finding import find_lattice
-from porescope.network.detector import MODES, UNRATED, find_mode, find_pores, gather_evidence, load_model
+from porescope.network.confidence import UNRATED, gather_evidence
+from porescope.network.detector import find_pores
+from porescope.network.model import MODES, find_mode, load_model
 from porescope.simulation.drawing import Simulation, draw
 from porescope.simulation.random_scenes import draw_pores, draw_scene, make_generator
 

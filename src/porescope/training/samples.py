@@ -14,11 +14,13 @@ from porescope.files.names import find_files
 from porescope.lattice.finding import find_lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import read
-from porescope.network.detector import CELL_PX, choose_scale, describe, find_constant
+from porescope.network.model import describe
+from porescope.network.scale import CELL_PX, choose_scale, find_constant
 from porescope.network.views import present, rescale
 from porescope.simulation.contamination import thick_carbon
-from porescope.simulation.drawing import expose, prepare
+from porescope.simulation.drawing import expose
 from porescope.simulation.random_scenes import draw_scene, make_generator
+from porescope.simulation.specimen import prepare
 from porescope.simulation.truth import find_truth
 from porescope.standards import find_standards, read_standard
 

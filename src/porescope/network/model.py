@@ -1,0 +1,130 @@
+"""The network's file, loaded and run by onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.network.scale import CELL_PX, USUAL_CONSTANT
+
+#: The network in the package.
+SHIPPED = Path(__file__).parent / "porescope.onnx"
+
+
+#: What the network is told of an image: BF and ABF alike, inverted.
+MODES = ("haadf", "bf", "hrtem")
+
+
+#: Names of what it takes: the image, and what `describe` says of it.
+INPUTS = ["image", "about"]
+
+
+#: Images are cut into tiles, each seen with a margin; sides are multiples of the stride [px].
+TILE, MARGIN, STRIDE = 1024, 128, 32
+
+
+def describe(modality: str, constant: float | None) -> NDArray[np.float32]:
+    """What the network is told of an image: shape (modes,).
+
+    Parameters
+    ----------
+    modality : {"haadf", "bf", "abf", "hrtem"}
+    constant : float, optional
+        Lattice constant [nm], a few per cent wrong or more; 0.29, which no sheet has, if not known.
+
+    Examples
+    --------
+    >>> describe("abf", 0.25).tolist(), describe("haadf", None).tolist()
+    ([1.0, 0.0, -1.0], [0.0, 0.0, 0.0])
+    """
+    mode = [float(find_mode(modality) == other) for other in MODES[1:]]
+    size = ((constant or USUAL_CONSTANT) - USUAL_CONSTANT) / 0.04
+    return np.array([*mode, np.clip(size, -1.5, 1.5)], np.float32).round(6)
+
+
+def find_mode(modality: str) -> str:
+    """Which of `MODES` a modality is to the network."""
+    return "bf" if modality == "abf" else modality
+
+
+class Model(NamedTuple):
+    """A network and what its file says about it."""
+
+    session: Any
+    card: dict[str, Any]
+    sha256: str
+
+
+def load_model(path: Path | None = None) -> Model:
+    """Load a network; the shipped one without a path.
+
+    Raises
+    ------
+    ValueError
+        If the file is no network of porescope's.
+    """
+    path = SHIPPED if path is None else path
+    try:
+        return _load_model(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise ValueError(f"{path.name} cannot be read: {error.strerror}") from None
+
+
+@cache
+def _load_model(path: Path, changed: int) -> Model:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # the processes of a batch share the cores already
+    options.log_severity_level = 3
+    content = path.read_bytes()
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        card = json.loads(session.get_modelmeta().custom_metadata_map["porescope"])
+    except Exception:  # onnxruntime has many kinds of error, none documented
+        raise ValueError(
+            f"{path.name} is no network of porescope's; train one with porescope train"
+        ) from None
+    told = [i.name for i in session.get_inputs()]
+    if told != INPUTS or list(card.get("modes", ())) != list(MODES) or card.get("cell_px") != CELL_PX:
+        raise ValueError(f"{path.name} was trained by another version of porescope; train it anew")
+    return Model(session, card, hashlib.sha256(content).hexdigest())
+
+
+def predict(
+    image: NDArray[np.float32], about: NDArray[np.float32], model: Model, turned: bool = False
+) -> NDArray[np.float32]:
+    """Probabilities of pore and of unusable sheet, of an image as `present` makes it: (2, M, N)."""
+    if turned:
+        total = np.zeros_like(image)
+        for turns in range(4):
+            for mirror in (1, -1):
+                there = np.ascontiguousarray(np.rot90(image, turns, axes=(1, 2))[:, ::mirror])
+                total += np.rot90(predict(there, about, model)[:, ::mirror], -turns, axes=(1, 2))
+        return np.asarray(total / 8, np.float32)
+    out = np.empty_like(image)
+    for rows in _tiles(image.shape[1]):
+        for columns in _tiles(image.shape[2]):
+            wide = [slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in (rows, columns)]
+            part = image[:, *wide]
+            pads = [(0, 0), *((0, -n % STRIDE) for n in part.shape[1:])]
+            padded = np.pad(part, pads, mode="symmetric" if min(part.shape[1:]) >= STRIDE else "edge")
+            result = model.session.run(None, {"image": padded[None], "about": about[None]})[0][0]
+            y, x = (s.start - w.start for s, w in zip((rows, columns), wide, strict=True))
+            height, width = rows.stop - rows.start, columns.stop - columns.start
+            out[:, rows, columns] = result[:, y : y + height, x : x + width]
+    return out
+
+
+def _tiles(length: int) -> list[slice]:
+    """Cut a length into equal parts of at most a tile."""
+    n = -(-length // TILE)
+    edges = np.linspace(0, length, n + 1).astype(int)
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]

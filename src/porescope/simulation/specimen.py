@@ -1,0 +1,124 @@
+"""What is put under the microscope: sheets with pores and defects, contamination."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.materials import ATOMIC_NUMBER, MATERIALS, Material
+from porescope.simulation.contamination import (
+    choose_area,
+    draw_film,
+    draw_patches,
+    thick_carbon,
+)
+from porescope.simulation.scene import Scene
+from porescope.simulation.sheets import (
+    Atoms,
+    Pore,
+    count_neighbours,
+    cut_pores,
+    dope,
+    drop_chalcogens,
+    join_grains,
+    make_amorphous,
+    make_sheet,
+    pick,
+    relax_edges,
+)
+
+#: Up to so many missing atoms a pore is not to be seen under thick contamination.
+SMALL = 4
+
+
+class Specimen(NamedTuple):
+    """What is put under the microscope."""
+
+    layers: tuple[Atoms, ...]
+    loose: NDArray[np.float64]  # adatoms (row, column) [nm]
+    loose_number: NDArray[np.int64]
+    carbon: NDArray[np.float32]  # thickness at each pixel [nm]
+    disorder: NDArray[np.bool_]  # where the sheet is amorphous
+
+
+def prepare(scene: Scene, rng: np.random.Generator) -> Specimen:
+    """Make the sheet of a scene, with its pores and defects, and what lies on it."""
+    material = MATERIALS[scene.material]
+    extent = np.array(scene.shape) * scene.pixel_size
+    carbon = np.zeros(scene.shape, np.float32)
+    sigma = scene.grain_size / scene.pixel_size
+    if scene.contamination > 0:
+        carbon += draw_film(scene.shape, scene.contamination, sigma, rng)
+    if scene.patches > 0:
+        patches = draw_patches(scene.shape, scene.patch_cover, sigma, scene.pixel_size, rng)
+        carbon += scene.patches * patches
+    disorder = choose_area(scene.shape, scene.amorphous, 1.5 / scene.pixel_size, rng)
+    atoms = make_sheet(material, extent, rng, angle=scene.angle)
+    if scene.grain_angle is not None:
+        other = make_sheet(material, extent, rng, angle=(scene.angle or 0.0) + scene.grain_angle)
+        around = rng.uniform(0, 2 * np.pi)
+        normal = np.array([np.sin(around), np.cos(around)])
+        atoms = join_grains(material, atoms, other, extent * rng.uniform(0.25, 0.75, 2), normal)
+    layers = [atoms]
+    if scene.twist is not None:
+        layers.append(_lay_second(scene, material, extent, rng))
+    pores = [p for p in scene.pores if _can_be_seen(p, scene, carbon, disorder)]
+    strain = np.eye(2) + np.reshape(scene.strain, (2, 2))
+    for i, layer in enumerate(layers):
+        layer = drop_chalcogens(material, layer, scene.chalcogen_vacancies, rng)
+        if scene.dopant:
+            layer = dope(layer, scene.dopant, scene.dopants, False, rng)
+        if scene.alloy:
+            layer = dope(layer, scene.alloy, scene.alloyed, True, rng)
+        layer = cut_pores(material, layer, [p for p in pores if i == 0 or p.through], rng)
+        layer = relax_edges(material, layer, scene.relaxation, rng)
+        if scene.amorphous > 0:
+            layer = make_amorphous(layer, _look_up(disorder, layer.positions, scene.pixel_size), rng)
+        layers[i] = layer._replace(positions=(layer.positions - extent / 2) @ strain.T + extent / 2)
+    loose, number = _scatter_adatoms(scene, material, layers[0], extent, rng)
+    return Specimen(tuple(layers), loose, number, carbon, disorder)
+
+
+def _lay_second(
+    scene: Scene, material: Material, extent: NDArray[np.float64], rng: np.random.Generator
+) -> Atoms:
+    """Make a twisted layer over a half plane that holds about its share of the frame."""
+    layer = make_sheet(material, extent, rng, angle=(scene.angle or 0.0) + (scene.twist or 0.0))
+    around = rng.uniform(0, 2 * np.pi)
+    along = layer.positions @ np.array([np.sin(around), np.cos(around)])
+    kept = along <= np.quantile(along, scene.twist_cover)
+    return pick(layer, kept)
+
+
+def _can_be_seen(pore: Pore, scene: Scene, carbon: NDArray[np.float32], disorder: NDArray[np.bool_]) -> bool:
+    """Whether a pore is not hidden by contamination or disorder; large ones cannot be."""
+    if pore.missing is None or pore.missing > 3 * SMALL:
+        return True
+    at = np.array([pore.centre])
+    if _look_up(disorder, at, scene.pixel_size)[0]:
+        return False
+    hidden = carbon > 0.5 * thick_carbon(scene.modality, MATERIALS[scene.material])
+    return pore.missing > SMALL or not _look_up(hidden, at, scene.pixel_size)[0]
+
+
+def _look_up(mask: NDArray[np.bool_], positions: NDArray[np.float64], pixel_size: float) -> NDArray[np.bool_]:
+    y, x = np.rint(positions / pixel_size).astype(int).T
+    return np.asarray(mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)])
+
+
+def _scatter_adatoms(
+    scene: Scene, material: Material, atoms: Atoms, extent: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Put atoms on the sheet, and metal atoms on the edges of its pores."""
+    n = rng.poisson(scene.adatoms * extent.prod())
+    points = rng.uniform(0, extent, (n, 2))
+    number = np.full(n, ATOMIC_NUMBER[scene.adatom])
+    if scene.rim_atoms > 0:
+        left = count_neighbours(atoms.positions, atoms.occupancy, material.constant)
+        edge = (left < 3) & (atoms.occupancy > 0) & (rng.random(len(left)) < scene.rim_atoms)
+        beside = atoms.positions[edge] + rng.normal(0, 0.06, (int(edge.sum()), 2))
+        points = np.concatenate([points, beside])
+        number = np.concatenate([number, np.full(len(beside), ATOMIC_NUMBER[material.first])])
+    return points, number
