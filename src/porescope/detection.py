@@ -1,36 +1,229 @@
-"""Detectors: any callable micrograph → label image; here one is chosen, and says why."""
+"""Detectors: what they have in common, how one is chosen, a user's own."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice.amplitude import detect_by_lattice
+from porescope.labels import Detection, label_regions, number_consecutively
+from porescope.lattice.amplitude import LatticeGaps
 from porescope.lattice.finding import Lattice, find_lattice
 from porescope.micrograph import Micrograph
-from porescope.network.confidence import LEAST_CONFIDENCE
-from porescope.network.detector import find_pores
-from porescope.network.model import load_model
-from porescope.recipes.recipe import Recipe, load_recipe
-from porescope.recipes.segmentation import segment
-
-#: How pores can be found, the default first.
-METHODS = ("network", "threshold", "lattice")
-#: Recipe of the threshold method where none is named.
-DEFAULT_RECIPE = "ws2"
+from porescope.network.detector import Network
+from porescope.recipes.detector import Threshold
+from porescope.recipes.recipe import Recipe
 
 
-class Detection(NamedTuple):
-    """What a method found in a micrograph of shape (M, N)."""
+class Detector(Protocol):
+    """A frozen dataclass of a detector's options; each option is declared there and nowhere else."""
 
-    labels: NDArray[np.int32]
-    probability: NDArray[np.float32] | None = None  # of a pore at each pixel
-    confidence: NDArray[np.float64] | None = None  # of each label
-    clean_fraction: float = float("nan")  # of the frame, free of contamination and disorder
-    message: str = ""
+    @property
+    def method(self) -> str:
+        """Name in the tables and in ``run.json``."""
+
+    @property
+    def needs_lattice(self) -> bool:
+        """Whether `find` uses the lattice."""
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the detector for ``run.json``; raises ValueError if it cannot be used.
+
+        Returns
+        -------
+        dict
+            ``method``, and all that is needed to repeat the detection.
+        """
+
+    def find(self, micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> Detection:
+        """Find the pores of a micrograph.
+
+        Parameters
+        ----------
+        micrograph : Micrograph
+        lattice : Lattice or None
+            As `find_lattice` returns it.
+        material : str or None
+            One of `MATERIALS`.
+
+        Returns
+        -------
+        Detection
+        """
+
+
+#: The detectors by their name on the command line, the default first.
+DETECTORS: dict[str, type[Network] | type[Threshold] | type[LatticeGaps]] = {
+    detector.method: detector for detector in (Network, Threshold, LatticeGaps)
+}
+
+#: What a detector of one's own returns.
+_Found = NDArray[Any] | Detection
+
+
+@dataclass(frozen=True)
+class Own:
+    """Detector: a function of the user's.
+
+    Parameters
+    ----------
+    function : callable or str
+        Takes a `Micrograph`, returns a label image (or mask) of its shape, or a `Detection`. As text
+        ``FILE.py:NAME``, split at the last colon; the file is run.
+
+    Examples
+    --------
+    >>> detector = Own(lambda micrograph: micrograph.image < 5)
+    >>> int(detector.find(Micrograph(np.eye(4, 6) * 9, 0.05)).labels.max())
+    1
+    """
+
+    function: Callable[[Micrograph], _Found] | str
+
+    needs_lattice: ClassVar[bool] = False
+
+    @property
+    def method(self) -> str:
+        """File and name of the function."""
+        if isinstance(self.function, str):
+            file, name = _split_reference(self.function)
+            return f"{file.name}:{name}"
+        return f"{self.function.__module__}:{getattr(self.function, '__qualname__', 'function')}"
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the detector for ``run.json``: the function and its file's hash.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        ValueError
+            If there is no such function.
+        """
+        if not isinstance(self.function, str):
+            return {"method": self.method}
+        file, name = _split_reference(self.function)
+        _load_function(self.function)
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        return {"method": self.method, "function": {"file": str(file), "name": name, "sha256": sha256}}
+
+    def find(
+        self, micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None
+    ) -> Detection:
+        """Find pores.
+
+        Parameters
+        ----------
+        micrograph : Micrograph
+        lattice : Lattice, optional
+        material : str, optional
+            Neither is handed to the function.
+
+        Returns
+        -------
+        Detection
+
+        Raises
+        ------
+        ValueError
+            If the function fails, or returns something else.
+        """
+        function = _load_function(self.function) if isinstance(self.function, str) else self.function
+        try:
+            found = function(micrograph)
+        except Exception as error:  # the function is the user's, it may raise anything
+            raise ValueError(
+                f"the detector {self.method} fails on {micrograph.stem} ({type(error).__name__}: {error})"
+            ) from error
+        detection = found if isinstance(found, Detection) else None
+        labels = np.asarray(found if detection is None else detection.labels)
+        shape = micrograph.image.shape
+        if labels.shape != shape or labels.dtype.kind not in "biu" or labels.min() < 0:
+            raise ValueError(
+                f"the detector {self.method} must return a label image or mask of shape {shape} without "
+                f"negative labels, not {labels.dtype} of shape {labels.shape}"
+            )
+        if detection is not None:
+            return detection
+        return Detection(label_regions(labels) if labels.dtype.kind == "b" else number_consecutively(labels))
+
+
+def _split_reference(text: str) -> tuple[Path, str]:
+    """File and function of ``FILE.py:NAME``; a Windows path has a colon of its own."""
+    file, _, name = text.rpartition(":")
+    return Path(file), name
+
+
+def _load_function(reference: str) -> Callable[[Micrograph], _Found]:
+    file, name = _split_reference(reference)
+    try:
+        content = _run_file(file.resolve(), file.stat().st_mtime_ns)
+    except OSError as error:
+        raise ValueError(f"--method {reference}: {file} cannot be opened ({error.strerror})") from None
+    function = content.get(name)
+    if not callable(function):
+        raise ValueError(f"--method {reference}: {file} has no function {name}")
+    return function  # type: ignore[no-any-return]
+
+
+@cache
+def _run_file(file: Path, changed: int) -> dict[str, Any]:
+    """Run a Python file once, and again if it has changed; its names."""
+    import runpy
+
+    try:
+        return runpy.run_path(str(file))
+    except OSError:
+        raise
+    except Exception as error:  # the file is the user's, it may raise anything
+        raise ValueError(f"{file.name} cannot be run ({type(error).__name__}: {error})") from error
+
+
+def choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
+    """Choose a detector by its name and its options.
+
+    Parameters
+    ----------
+    method : str or None
+        A name of `DETECTORS`, or ``FILE.py:NAME`` for a function of the user's; None: the threshold method
+        if a recipe is given, else the network.
+    options : mapping
+        Fields of the detector → value; None counts as not given.
+
+    Returns
+    -------
+    Detector
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown, or does not have an option that is given.
+
+    Examples
+    --------
+    >>> choose_detector(None, {"turned": True})
+    Network(model=None, turned=True, least_confidence=0.5)
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if method is None:
+        method = Threshold.method if "recipe" in given else Network.method
+    kind = DETECTORS.get(method)
+    if kind is None and ":" not in method:
+        raise ValueError(f"--method must be {', '.join(DETECTORS)} or FILE.py:NAME, not {method!r}")
+    known = {f.name for f in fields(kind)} if kind else set()
+    for name in given.keys() - known:
+        owner = next(m for m, other in DETECTORS.items() if name in {f.name for f in fields(other)})
+        option = f"--{name.replace('_', '-')}"
+        raise ValueError(f"--method {method} takes no {option}; it belongs to --method {owner}")
+    return kind(**given) if kind else Own(method)
 
 
 def detect(micrograph: Micrograph, recipe: Recipe | None = None) -> NDArray[np.int32]:
@@ -53,50 +246,6 @@ def detect(micrograph: Micrograph, recipe: Recipe | None = None) -> NDArray[np.i
     >>> detect(Micrograph(np.ones((40, 50)), 0.05)).shape
     (40, 50)
     """
-    if recipe is not None:
-        return segment(micrograph, recipe)
-    return detect_by("network", micrograph, lattice=find_lattice(micrograph)).labels
-
-
-def detect_by(
-    method: str,
-    micrograph: Micrograph,
-    *,
-    lattice: Lattice | None = None,
-    recipe: Recipe | None = None,
-    material: str | None = None,
-    model: Path | None = None,
-    turned: bool = False,
-    least_confidence: float = LEAST_CONFIDENCE,
-) -> Detection:
-    """Find pores by a method of `METHODS`, with all that it tells of them.
-
-    Parameters
-    ----------
-    method : str
-    micrograph : Micrograph
-    lattice : Lattice, optional
-        As `find_lattice` gives it: the network's scale, and what the lattice method goes by.
-    recipe : Recipe, optional
-        Of the threshold method.
-    material, model, turned, least_confidence
-        Of the network: as in `network.find_pores`, the model by its file.
-
-    Returns
-    -------
-    Detection
-    """
-    if method == "threshold":
-        return Detection(segment(micrograph, recipe or load_recipe(DEFAULT_RECIPE)))
-    if method == "lattice":
-        return Detection(detect_by_lattice(micrograph, lattice))
-    found = find_pores(
-        micrograph,
-        lattice=lattice,
-        material=material,
-        model=load_model(model),
-        turned=turned,
-        least_confidence=least_confidence,
-    )
-    clean = float((found.unusable < 0.5).mean())
-    return Detection(found.labels, found.probability, found.confidence, clean, found.message)
+    detector: Detector = Network() if recipe is None else Threshold(recipe)
+    lattice = find_lattice(micrograph) if detector.needs_lattice else None
+    return detector.find(micrograph, lattice, None).labels

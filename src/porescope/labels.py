@@ -1,16 +1,59 @@
-"""Label images: regions labelled, numbered, kept, boxed, outlined; 0 is background."""
+"""Label images: regions labelled, numbered, kept, boxed, outlined. 0 is background."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+#: Probability at the edge of a pore.
+EDGE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """What a detector found in a micrograph of shape (M, N).
+
+    Attributes
+    ----------
+    labels : ndarray of int32, shape (M, N)
+        Label image.
+    probability : ndarray of float32, shape (M, N), or None
+        Probability of a pore at each pixel.
+    confidence : ndarray of float, shape (n,), or None
+        Probability that a region is a pore, in the order of the labels.
+    unusable : ndarray of float32, shape (M, N), or None
+        Probability at each pixel that contamination or disorder hides the sheet.
+    message : str
+        What the user must know about this image.
+    """
+
+    labels: NDArray[np.int32]
+    probability: NDArray[np.float32] | None = None
+    confidence: NDArray[np.float64] | None = None
+    unusable: NDArray[np.float32] | None = None
+    message: str = ""
+
 
 def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
     """Label the 8-connected regions of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (M, N)
+        Every value but 0 belongs to a region.
+
+    Returns
+    -------
+    ndarray of int32, shape (M, N)
+
+    Raises
+    ------
+    ValueError
+        If the mask is empty or does not have two dimensions.
 
     Examples
     --------
@@ -25,7 +68,15 @@ def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def number_consecutively(labels: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Number labels 1, 2, 3 … without gaps, in their order; 0 stays background.
+    """Number the labels 1, 2, 3 … without gaps, in their order.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (M, N)
+
+    Returns
+    -------
+    ndarray of int32, shape (M, N)
 
     Examples
     --------
@@ -37,18 +88,46 @@ def number_consecutively(labels: NDArray[np.integer]) -> NDArray[np.int32]:
     return np.where(labels > 0, numbers, 0).astype(np.int32)
 
 
-#: A pore's edge is where the probability is this.
-EDGE = 0.5
-
-
 def keep_regions(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Leave out the regions that are not kept, and number the others from 1."""
+    """Drop regions, and number the remaining ones from 1.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (M, N)
+        Numbered without gaps.
+    kept : ndarray of bool, shape (n,)
+        Whether to keep each label.
+
+    Returns
+    -------
+    ndarray of int32, shape (M, N)
+
+    Examples
+    --------
+    >>> keep_regions(np.array([[1, 0, 2]]), np.array([False, True]))
+    array([[0, 0, 1]], dtype=int32)
+    """
     numbers = np.r_[0, np.where(kept, np.cumsum(kept), 0)].astype(np.int32)
     return np.asarray(numbers[labels])
 
 
 def find_boxes(labels: NDArray[np.int32]) -> dict[int, tuple[int, int, int, int]]:
-    """Top, left, bottom and right of each region [px]."""
+    """Bounding box of each region.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (M, N)
+
+    Returns
+    -------
+    dict
+        Label → (top, left, bottom, right) [px]; bottom and right are exclusive.
+
+    Examples
+    --------
+    >>> find_boxes(np.array([[0, 0, 0], [0, 2, 2]]))
+    {2: (1, 1, 2, 3)}
+    """
     from scipy.ndimage import find_objects
 
     return {
@@ -56,6 +135,35 @@ def find_boxes(labels: NDArray[np.int32]) -> dict[int, tuple[int, int, int, int]
         for label, s in enumerate(find_objects(labels), start=1)
         if s is not None  # type: ignore[redundant-expr]  # absent labels are None
     }
+
+
+def find_bordered(labels: NDArray[np.integer], field: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Labels of the regions that touch the edge of the frame or of the field.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (M, N)
+    field : ndarray of bool, shape (M, N), optional
+        Where there is data; default: everywhere.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+
+    Examples
+    --------
+    >>> labels = np.array([[0, 0, 0, 0], [0, 1, 0, 2], [0, 0, 0, 0]])
+    >>> field = np.ones((3, 4), bool)
+    >>> field[0, 0] = False
+    >>> find_bordered(labels).tolist(), find_bordered(labels, field).tolist()
+    ([2], [1, 2])
+    """
+    at_edge = [labels[0], labels[-1], labels[:, 0], labels[:, -1]]
+    if field is not None:
+        outside = cv2.dilate((~field).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        at_edge.append(labels[outside])
+    found = np.unique(np.concatenate(at_edge))
+    return found[found > 0].astype(np.int64)
 
 
 def outline_regions(labels: NDArray[np.integer]) -> dict[int, NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""Measure the regions of a label image: one row a pore, the unit in the column's name."""
+"""Measure the pores of a label image: one row for each pore, the unit in the column's name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import perimeter_crofton, regionprops
 
+from porescope.labels import find_bordered
 from porescope.micrograph import Micrograph
 from porescope.sizes import measure_edge
 
@@ -41,28 +42,29 @@ def measure(
     labels : ndarray of int, shape (M, N)
         0 is background.
     probability : ndarray of float, shape (M, N), optional
-        The detector's probability of a pore at each pixel: ``confidence`` is its mean over the
-        pore, and the pore's edge runs where it is a half, between pixels.
+        The detector's probability of a pore at each pixel. ``confidence`` is its mean over the pore,
+        and the pore's edge is its contour at 0.5, between pixels.
 
     Returns
     -------
     pandas.DataFrame
-        One row a pore with the columns of `PORE_COLUMNS`; lengths in nm, areas in nm²,
-        ``orientation_deg`` from the row axis to the longest axis, counter-clockwise.
-        ``y_px``, ``x_px``: (0, 0) is the centre of the first pixel. What is not known is NaN.
+        One row for each pore with the columns of `PORE_COLUMNS`: lengths in nm, areas in nm²,
+        ``orientation_deg`` from the row axis to the longest axis, counter-clockwise. ``y_px``, ``x_px``:
+        (0, 0) is the centre of the first pixel. ``touches_border``: the pore touches the edge of the
+        frame or of the micrograph's field. What is not known is NaN, as the shape of a single pixel.
 
     Raises
     ------
     ValueError
-        If the label image is not of the micrograph's shape or does not hold integers.
+        If the label image does not have the micrograph's shape or does not hold integers.
 
     Notes
     -----
     Perimeter by Crofton's formula in four directions (Legland, Kiêu and Devaux 2007,
     doi:10.5566/ias.v26.p83-92); circularity is 4π·area/perimeter², both of whole pixels. The
-    standard deviation of the equivalent diameter is that of an edge that may lie anywhere within
-    half a pixel of where it was drawn, one pixel / √3; with a probability it is half the
-    difference between the diameters at the probabilities 0.16 and 0.84.
+    standard deviation of the equivalent diameter is one pixel / √3, which is that of an edge that lies
+    anywhere within half a pixel of the outline. With a probability it is half the difference between
+    the diameters at the probabilities 0.16 and 0.84.
 
     Examples
     --------
@@ -83,36 +85,47 @@ def measure_columns(
     labels: NDArray[np.integer],
     probability: NDArray[np.floating] | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Measure as `measure` does, into plain arrays: a worker need not load pandas."""
+    """Measure as `measure` does, into plain arrays, so that a worker need not load pandas.
+
+    Parameters
+    ----------
+    micrograph, labels, probability
+        As for `measure`.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        The columns of `PORE_COLUMNS`.
+    """
     labels = np.asarray(labels)
     if labels.shape != micrograph.image.shape or labels.dtype.kind not in "iu":
         raise ValueError(
             f"labels must be integers of the image's shape {micrograph.image.shape}, "
             f"not {labels.dtype} of shape {labels.shape}"
         )
-    regions = regionprops(labels)
-    rows = [_measure_region(region, micrograph, labels.shape, probability) for region in regions]
+    bordered = set(find_bordered(labels, micrograph.field).tolist())
+    rows = [
+        {**_measure_region(region, micrograph, probability), "touches_border": region.label in bordered}
+        for region in regionprops(labels)
+    ]
     return {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in PORE_COLUMNS.items()}
 
 
 def _measure_region(
-    region: Any,
-    micrograph: Micrograph,
-    shape: tuple[int, int],
-    probability: NDArray[np.floating] | None,
+    region: Any, micrograph: Micrograph, probability: NDArray[np.floating] | None
 ) -> dict[str, Any]:
-    """Columns of one pore. Moments and calipers by NumPy and OpenCV, which is faster."""
+    """Columns of one pore. Moments and Feret diameters by NumPy and OpenCV, which are faster."""
     rows, columns = coords = region.coords.T
     pixel = np.sqrt(micrograph.pixel_area)
     area, deviation = len(rows) * micrograph.pixel_area, pixel / np.sqrt(3)
     if probability is not None:
         area, deviation = measure_edge(region, probability, micrograph.pixel_area)
     y, x = coords.mean(axis=1)
-    top, left, bottom, right = region.bbox
     hull = cv2.convexHull(region.coords[:, ::-1].astype(np.int32))
     long, short = _feret(hull[:, 0, ::-1], micrograph.pixel_size)
     perimeter = perimeter_crofton(region.image, directions=4) * pixel
-    eccentricity, orientation = _ellipse(coords * np.array(micrograph.pixel_size)[:, None])
+    circularity = 4 * np.pi * len(rows) * micrograph.pixel_area / perimeter**2
+    eccentricity, orientation = _fit_ellipse(coords * np.array(micrograph.pixel_size)[:, None])
     return {
         "image": micrograph.name,
         "frame": micrograph.frame or 0,
@@ -128,31 +141,32 @@ def _measure_region(
         "feret_diameter_max_nm": long,
         "feret_diameter_min_nm": short,
         "perimeter_nm": perimeter,
-        "circularity": 4 * np.pi * len(rows) * micrograph.pixel_area / perimeter**2,
+        "circularity": circularity if len(rows) > 1 else np.nan,
         "solidity": region.solidity,
         "eccentricity": eccentricity,
         "orientation_deg": orientation,
-        "touches_border": top == 0 or left == 0 or bottom == shape[0] or right == shape[1],
         "missing_atoms": np.nan,
         "confidence": np.nan if probability is None else probability[rows, columns].mean(),
     }
 
 
-def _ellipse(coords: NDArray[np.floating]) -> tuple[float, float]:
-    """Eccentricity and orientation [°] of the ellipse with a region's second moments."""
-    (rr, rc), (_, cc) = np.cov(coords, bias=True) if coords.shape[1] > 1 else np.zeros((2, 2))
+def _fit_ellipse(coords: NDArray[np.floating]) -> tuple[float, float]:
+    """Eccentricity and orientation [°] of the ellipse with a region's second moments; NaN if undefined."""
+    if coords.shape[1] == 1:
+        return np.nan, np.nan
+    (rr, rc), (_, cc) = np.cov(coords, bias=True)
     spread = np.hypot((rr - cc) / 2, rc)
     large, small = (rr + cc) / 2 + spread, (rr + cc) / 2 - spread
-    if large <= 0:
-        return 0.0, 0.0
-    eccentricity = np.sqrt(max(0.0, 1 - small / large))
-    return float(eccentricity), float(np.degrees(0.5 * np.arctan2(2 * rc, rr - cc)))
+    eccentricity = float(np.sqrt(max(0.0, 1 - small / large)))
+    if spread <= 1e-9 * large:  # a circle has no longest axis
+        return eccentricity, np.nan
+    return eccentricity, float(np.degrees(0.5 * np.arctan2(2 * rc, rr - cc)))
 
 
 def _feret(corners: NDArray[np.integer], pixel_size: tuple[float, float]) -> tuple[float, float]:
-    """Largest and smallest caliper width of a region [nm], its edge half a pixel out.
+    """Largest and smallest Feret diameter of a region [nm], half a pixel outside its pixels' centres.
 
-    ``corners`` are those of the hull of its pixels' centres, shape (K, 2), row before column.
+    ``corners`` are those of the hull of the centres, shape (K, 2), row before column.
     """
     offsets = np.array([[0.5, 0], [-0.5, 0], [0, 0.5], [0, -0.5]])
     points = (corners[:, None] + offsets).reshape(-1, 2) * np.asarray(pixel_size)
@@ -164,18 +178,21 @@ def _feret(corners: NDArray[np.integer], pixel_size: tuple[float, float]) -> tup
     return float(longest), float(widths.min())
 
 
-def is_counted(labels: NDArray[np.integer], numbers: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Which pores count for the density, so that the border does not bias it.
+def is_counted(
+    labels: NDArray[np.integer], numbers: NDArray[np.integer], field: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
+    """Select the pores that count for the density, so that the border does not bias it.
 
-    A pore is counted unless it touches the bottom or the right edge: of images that tile the
-    plane each pore would then be counted in one (Gundersen 1977,
-    doi:10.1111/j.1365-2818.1977.tb00062.x).
+    A pore counts unless it touches the bottom or the right edge of the frame or the field. In images that tile the plane each
+    pore is then counted once (Gundersen 1977, doi:10.1111/j.1365-2818.1977.tb00062.x).
 
     Parameters
     ----------
     labels : ndarray of int, shape (M, N)
     numbers : ndarray of int, shape (n,)
-        The labels asked for.
+        Labels of the pores.
+    field : ndarray of bool, shape (M, N), optional
+        Where there is data; default: everywhere.
 
     Returns
     -------
@@ -187,5 +204,7 @@ def is_counted(labels: NDArray[np.integer], numbers: NDArray[np.integer]) -> NDA
     >>> is_counted(np.array([[1, 0, 2], [0, 0, 0]]), np.array([1, 2]))
     array([ True, False])
     """
-    edge = np.concatenate([labels[-1], labels[:, -1]])
-    return np.isin(numbers, edge, invert=True)
+    edge = [labels[-1], labels[:, -1]]
+    if field is not None:
+        edge += [labels[:-1][~field[1:]], labels[:, :-1][~field[:, 1:]]]
+    return np.isin(numbers, np.concatenate(edge), invert=True)

@@ -1,57 +1,43 @@
-"""The strength of the lattice at each pixel, and pores as the areas without it."""
+"""The amplitude of the lattice at each pixel, and the detector that finds pores where it is low."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import regionprops
 
-from porescope.labels import label_regions
-from porescope.lattice.finding import Lattice, find_lattice, flatten, mix, rotate
+from porescope.labels import Detection, label_regions
+from porescope.lattice.finding import Lattice, mix, rotate
 from porescope.micrograph import Micrograph
 
 #: Resolutions of the amplitude map that are tried, finest first [lattice constants].
-RESOLUTIONS = (0.6, 0.85, 1.2)
-
-
-#: A pore's amplitude is this many standard deviations below the sheet's.
-CLEAR_OF = 5.0
-
-
-#: The smallest area without lattice [constants²]: where its intensity speaks for a hole, and where it
-#: tells nothing, as in HRTEM, where carbon on a light sheet outdoes the lattice here and there.
-SMALLEST, SMALLEST_UNSIGNED = 0.35, 1.25
-
-
-#: The faintest intensity of a hole [deviations].
-FAINTEST = 2.0
-
-
-def demodulate(flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float) -> NDArray[np.complex64]:
-    """Local amplitude and phase of waves, averaged over a Gaussian [px]; shape (spots, M, N)."""
-    out = np.empty((len(spots), *flat.shape), np.complex64)
-    for wave, spot in zip(out, spots, strict=True):
-        wave[:] = cv2.GaussianBlur(mix(flat, spot), (0, 0), sigma).view(np.complex64)[..., 0]
-    return out
+_RESOLUTIONS = (0.6, 0.85, 1.2)
+#: Threshold below the sheet's amplitude, in standard deviations of the amplitude.
+_CLEAR_OF = 5.0
+#: Minimum area of a pore [constants²]: where the modality gives a hole's sign, and where it gives none
+#: (HRTEM). There contamination can mask the lattice of a light sheet.
+_SMALLEST, _SMALLEST_UNSIGNED = 0.35, 1.25
+#: Minimum contrast of a pore [standard deviations of the smoothed image].
+_FAINTEST = 2.0
 
 
 class AmplitudeMap(NamedTuple):
-    """How strong the lattice is at each pixel."""
+    """Amplitude of the lattice at each pixel of a micrograph of shape (M, N)."""
 
-    amplitude: NDArray[np.float32]  # 1 is the sheet
-    floor: float  # what noise alone gives
+    amplitude: NDArray[np.float32]  # (M, N), 1 over an intact sheet
+    floor: float  # amplitude of noise alone
     spread: float  # standard deviation over the sheet
 
 
-def map_amplitude(micrograph: Micrograph, lattice: Lattice, cells: float = 0.6) -> AmplitudeMap:
-    """Map the strength of the lattice.
+def map_amplitude(lattice: Lattice, cells: float = _RESOLUTIONS[0]) -> AmplitudeMap:
+    """Map the amplitude of the lattice.
 
     Parameters
     ----------
-    micrograph : Micrograph
     lattice : Lattice
     cells : float
         Resolution: standard deviation of the Gaussian average [lattice constants].
@@ -59,92 +45,152 @@ def map_amplitude(micrograph: Micrograph, lattice: Lattice, cells: float = 0.6) 
     Returns
     -------
     AmplitudeMap
-        The three first-order waves together, 1 where the sheet is whole.
+        Root mean square of the three first-order waves, 1 where the sheet is intact.
     """
-    flat = flatten(micrograph.image)
     sigma = cells * lattice.constant_px
-    amplitude = _strength(flat, lattice.spots, sigma)
-    # Between the spots of the first order, and no farther out, there is nothing but noise.
+    amplitude = measure_amplitude(lattice.flat, lattice.spots, sigma)
+    # Between the first-order spots, at their radius, the spectrum holds only noise.
     between = np.array([rotate(spot, 30.0) for spot in lattice.spots])
-    floor = float(np.median(_strength(flat, between, sigma)))
-    # Half the frame may be void: the sheet is what the upper part shows.
+    floor = float(np.median(measure_amplitude(lattice.flat, between, sigma)))
+    # Half of the frame may be void, so the upper quartile stands for the sheet.
     sheet, high = np.percentile(amplitude[::4, ::4], (75, 95))
     scale = max(float(sheet), 1e-30)
     return AmplitudeMap(amplitude / np.float32(scale), floor / scale, float(high - sheet) / scale)
 
 
-def _strength(flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float) -> NDArray[np.float32]:
+def measure_amplitude(
+    flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float
+) -> NDArray[np.float32]:
+    """Root mean square amplitude of waves at each pixel.
+
+    Parameters
+    ----------
+    flat : ndarray of float32, shape (M, N)
+        As `flatten` returns it.
+    spots : ndarray, shape (K, 2)
+        Frequencies of the waves [cycles/px].
+    sigma : float
+        Standard deviation of the Gaussian average [px].
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+    """
     waves = demodulate(flat, spots, sigma)
     return np.asarray(np.sqrt((waves.real**2 + waves.imag**2).mean(axis=0)), np.float32)
 
 
-def detect_by_lattice(micrograph: Micrograph, lattice: Lattice | None = None) -> NDArray[np.int32]:
-    """Find pores as areas without lattice.
+def demodulate(
+    flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float
+) -> NDArray[np.complex64]:
+    """Local amplitude and phase of waves, averaged over a Gaussian.
 
     Parameters
     ----------
-    micrograph : Micrograph
-    lattice : Lattice, optional
-        As `find_lattice` gives it.
+    flat, spots, sigma
+        As for `measure_amplitude`.
 
     Returns
     -------
-    ndarray of int32, shape (M, N)
-        Label image; empty where the image shows no lattice.
+    ndarray of complex64, shape (K, M, N)
+    """
+    out = np.empty((len(spots), *flat.shape), np.complex64)
+    for wave, spot in zip(out, spots, strict=True):
+        wave[:] = cv2.GaussianBlur(mix(flat, spot), (0, 0), sigma).view(np.complex64)[..., 0]
+    return out
+
+
+@dataclass(frozen=True)
+class LatticeGaps:
+    """Detector: pores are areas without lattice.
 
     Notes
     -----
-    A pore is where the amplitude falls below the middle between sheet and noise, and 5 standard
-    deviations below the sheet; where noise leaves no room for that, the map is made coarser. Where
-    the modality tells a hole's sign (HAADF dark, BF and ABF bright) it must also have it, which
-    contamination, without lattice too, has not; and the edge is then put at half the step of the
-    intensity.
+    A pore is where the amplitude is below the mean of sheet and noise, and 5 standard deviations below
+    the sheet. If noise leaves no room for this threshold, the map is made coarser. Where the modality
+    gives the sign of a hole (HAADF dark, BF and ABF bright), the region must show it: contamination also
+    lacks a lattice, but has the opposite sign. The edge is then put at half the step of the intensity.
 
     Examples
     --------
-    >>> from porescope.simulation.drawing import simulate
-    >>> int(detect_by_lattice(simulate(pores=3, max_missing=40, seed=3).micrograph).max())
+    >>> from porescope.lattice import find_lattice
+    >>> from porescope.simulation import simulate
+    >>> micrograph = simulate(pores=3, max_missing=40, seed=3).micrograph
+    >>> int(LatticeGaps().find(micrograph, find_lattice(micrograph)).labels.max())
     3
     """
-    lattice = lattice or find_lattice(micrograph)
-    if lattice is None:
-        return np.zeros(micrograph.image.shape, np.int32)
-    # The finest map in which the sheet stays clear of the noise.
-    for cells in RESOLUTIONS:
-        amplitude, floor, spread = map_amplitude(micrograph, lattice, cells)
-        level = min((1 + floor) / 2, 1 - CLEAR_OF * spread)
+
+    method: ClassVar[str] = "lattice"
+    needs_lattice: ClassVar[bool] = True
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the detector for ``run.json``.
+
+        Returns
+        -------
+        dict
+        """
+        return {"method": self.method}
+
+    def find(
+        self, micrograph: Micrograph, lattice: Lattice | None, material: str | None = None
+    ) -> Detection:
+        """Find pores.
+
+        Parameters
+        ----------
+        micrograph : Micrograph
+        lattice : Lattice or None
+            As `find_lattice` returns it; without one nothing is found.
+        material : str, optional
+            Not used.
+
+        Returns
+        -------
+        Detection
+        """
+        nothing = Detection(np.zeros(micrograph.image.shape, np.int32))
+        mask = None if lattice is None else _threshold_amplitude(lattice)
+        if lattice is None or mask is None:
+            return nothing
+        labels = label_regions(mask)
+        sign = {"haadf": -1.0, "bf": 1.0, "abf": 1.0}.get(micrograph.modality)
+        cell = lattice.constant_px
+        # With the sign applied, holes are bright.
+        signed = micrograph.image * np.float32(sign or 1)
+        smooth = np.asarray(cv2.GaussianBlur(signed, (0, 0), 0.4 * cell), np.float32)
+        even = cv2.GaussianBlur(lattice.flat, (0, 0), 0.4 * cell)
+        faintest = _FAINTEST * 1.4826 * float(np.median(np.abs(even - np.median(even))))
+        margin = round(2 * cell)
+        out = np.zeros(labels.shape, bool)
+        for region in regionprops(labels):
+            if region.area < (_SMALLEST_UNSIGNED if sign is None else _SMALLEST) * cell**2:
+                continue
+            top, left, bottom, right = region.bbox
+            box = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
+            pore = labels[box] == region.label
+            if sign is not None:
+                pore = _trim(pore, smooth[box], round(0.6 * cell), faintest)
+            out[box] |= pore
+        return Detection(label_regions(out))
+
+
+def _threshold_amplitude(lattice: Lattice) -> NDArray[np.bool_] | None:
+    """Pixels of low amplitude, in the finest map in which the sheet is clear of noise; None if in none."""
+    for cells in _RESOLUTIONS:
+        amplitude, floor, spread = map_amplitude(lattice, cells)
+        level = min((1 + floor) / 2, 1 - _CLEAR_OF * spread)
         if level > 1.2 * floor:
-            break
-    else:
-        return np.zeros(micrograph.image.shape, np.int32)
-    labels = label_regions(amplitude < level)
-    sign = {"haadf": -1.0, "bf": 1.0, "abf": 1.0}.get(micrograph.modality)
-    cell = lattice.constant_px
-    # Holes are bright from here on, where the modality tells a sign at all.
-    signed = micrograph.image * np.float32(sign or 1)
-    smooth = np.asarray(cv2.GaussianBlur(signed, (0, 0), 0.4 * cell), np.float32)
-    even = cv2.GaussianBlur(flatten(micrograph.image), (0, 0), 0.4 * cell)
-    faintest = FAINTEST * 1.4826 * float(np.median(np.abs(even - np.median(even))))
-    margin = round(2 * cell)
-    out = np.zeros(labels.shape, bool)
-    for region in regionprops(labels):
-        if region.area < (SMALLEST_UNSIGNED if sign is None else SMALLEST) * cell**2:
-            continue
-        top, left, bottom, right = region.bbox
-        box = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
-        mask = labels[box] == region.label
-        if sign is not None:
-            mask = _trim(mask, smooth[box], round(0.6 * cell), faintest)
-        out[box] |= mask
-    return label_regions(out)
+            return np.asarray(amplitude < level)
+    return None
 
 
 def _trim(
     mask: NDArray[np.bool_], smooth: NDArray[np.float32], reach: int, faintest: float
 ) -> NDArray[np.bool_]:
-    """Put a region's edge at half the step of the intensity, within reach of where it was.
+    """Move the edge of a region to half the step of the intensity, by at most ``reach`` [px].
 
-    What is not brighter than its surroundings by ``faintest`` is no hole: nothing is left of it.
+    The result is empty if the region is not brighter than its surroundings by ``faintest``.
     """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     wide = cv2.dilate(mask.astype(np.uint8), disc)

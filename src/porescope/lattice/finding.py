@@ -1,11 +1,11 @@
-"""The crystal's own lattice as a ruler: found in the spectrum, made sure of by the phases.
+"""Find the crystal's lattice: a hexagon of peaks in the power spectrum, refined by phase.
 
 Frequencies are in cycles per pixel, (row, column).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
@@ -17,18 +17,27 @@ from scipy.ndimage import median_filter
 
 from porescope.micrograph import Micrograph
 
-#: Lattice constants that are searched [px].
-SHORTEST, LONGEST = 3.8, 64.0
-#: An image has a lattice if noise shows one less often than this.
-CHANCE = 1e-6
-#: And if its constant is known better than this [relative standard deviation].
-VAGUEST = 0.004
-#: Another grain has at least this share of the first one's power in its spots.
-FAINTEST_GRAIN = 0.03
-#: A spot may lie this far from where a perfect hexagon has it, as a share of its frequency.
-DISTORTION = 0.06
-#: The spectrum of larger images is averaged over tiles of this size [px].
-TILE = 1024
+#: Range of lattice constants that are searched [px].
+_SHORTEST, _LONGEST = 3.8, 64.0
+#: Significance level: largest probability that noise alone shows such a hexagon of peaks.
+_CHANCE = 1e-6
+#: Largest relative standard deviation of an accepted lattice constant.
+_VAGUEST = 0.004
+#: Smallest power of another grain's spots, relative to the first grain's.
+_FAINTEST_GRAIN = 0.03
+#: Largest distance of a spot from its place in a perfect hexagon, relative to its frequency.
+_DISTORTION = 0.06
+#: Side of the tiles over which the spectrum of a larger image is averaged [px].
+_TILE = 1024
+#: Clipping limit of a flattened image, in standard deviations.
+_CLIP = 4.0
+
+
+class Spectrum(NamedTuple):
+    """Power spectrum of an image, frequency (0, 0) in the middle."""
+
+    ratio: NDArray[np.float32]  # (R, C), power over its background: exponentially distributed in noise
+    power: NDArray[np.float32]  # (R, C)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,24 +47,27 @@ class Lattice:
     Attributes
     ----------
     frequencies : ndarray, shape (2, 2)
-        The two shortest reciprocal vectors, 60° apart where it is hexagonal [cycles/px].
+        The two shortest reciprocal vectors, 60° apart in a hexagonal lattice [cycles/px].
     constant_nm, constant_std_nm : float
-        Lattice constant (of the hexagonal cell of the same area) and its standard deviation.
-    significance : float
-        -log10 of the chance that noise shows as much.
+        Lattice constant (of the hexagonal cell of the same area) and its standard deviation [nm].
     grains : int
         Number of orientations, moiré layers included.
+    flat : ndarray of float32, shape (M, N)
+        The image as `flatten` returns it, from which maps and sites are measured.
+    spectrum : Spectrum
+        The power spectrum in which the lattice was found.
     """
 
     frequencies: NDArray[np.float64]
     constant_nm: float
     constant_std_nm: float
-    significance: float
     grains: int
+    flat: NDArray[np.float32] = field(repr=False)
+    spectrum: Spectrum = field(repr=False)
 
     @property
     def vectors(self) -> NDArray[np.float64]:
-        """The real-space vectors as rows [px]."""
+        """Real-space lattice vectors as rows, shape (2, 2) [px]."""
         return np.asarray(np.linalg.inv(self.frequencies).T, np.float64)
 
     @property
@@ -64,30 +76,10 @@ class Lattice:
         return _measure_constant(self.frequencies)
 
     @property
-    def angle_deg(self) -> float:
-        """Angle between the two real-space vectors."""
-        one, two = self.vectors / np.linalg.norm(self.vectors, axis=1)[:, None]
-        return float(np.degrees(np.arccos(one @ two)))
-
-    @property
-    def strain(self) -> float:
-        """Largest over smallest stretch of a perfect hexagonal cell, minus 1: scan distortion."""
-        perfect = np.array([[1.0, 0.0], [-0.5, np.sqrt(3) / 2]])
-        large, small = np.linalg.svd(np.linalg.inv(perfect) @ self.vectors, compute_uv=False)
-        return float(large / small - 1)
-
-    @property
     def spots(self) -> NDArray[np.float64]:
-        """The three first-order frequencies, shape (3, 2)."""
+        """Frequencies of the three first-order spots, shape (3, 2) [cycles/px]."""
         one, two = self.frequencies
         return np.array([one, two, two - one])
-
-
-class _Spectrum(NamedTuple):
-    """Power over the ring's background: exponentially distributed where there is only noise."""
-
-    ratio: NDArray[np.float32]  # (R, C), frequency 0 in the middle
-    power: NDArray[np.float32]
 
 
 def find_lattice(micrograph: Micrograph) -> Lattice | None:
@@ -100,12 +92,12 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     Returns
     -------
     Lattice or None
-        None where the image shows none, between 4 and 60 px per constant.
+        None if there is no lattice of 4 to 60 px per constant.
 
     Notes
     -----
-    Spots are peaks of the windowed power spectrum over the median of their ring. Three of them 60°
-    apart are judged together by Fisher's method, corrected for the bins that were searched.
+    Spots are peaks of the windowed power spectrum, relative to the median of their ring. Three spots
+    60° apart are tested together by Fisher's method, corrected for the number of bins searched.
 
     Examples
     --------
@@ -119,13 +111,13 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     """
     if min(micrograph.image.shape) < 24 or float(np.ptp(micrograph.image)) == 0:
         return None
-    spectrum = measure_spectrum(micrograph.image)
-    found = _find_hexagon(spectrum)
-    if found is None:
+    flat = flatten(micrograph.image)
+    spectrum = _measure_spectrum(micrograph.image, flat)
+    spots = _find_hexagon(spectrum)
+    if spots is None:
         return None
-    spots, chance = found
-    frequencies, deviation = _fit_hexagon(spectrum, spots, micrograph.image)
-    if deviation > VAGUEST:
+    frequencies, deviation = _fit_hexagon(spectrum, spots, flat)
+    if deviation > _VAGUEST:
         return None
     grains = _count_grains(spectrum, frequencies)
     constant = _measure_constant(frequencies) * float(np.sqrt(micrograph.pixel_area))
@@ -133,14 +125,19 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
         frequencies=frequencies,
         constant_nm=constant,
         constant_std_nm=constant * deviation,
-        significance=-chance,
         grains=grains,
+        flat=flat,
+        spectrum=spectrum,
     )
 
 
-def measure_spectrum(image: NDArray[np.float32]) -> _Spectrum:
-    """Power spectrum, averaged over tiles of a large image, over its radial background."""
-    rows, columns = (min(n, TILE) for n in image.shape)
+def _measure_spectrum(image: NDArray[np.float32], flat: NDArray[np.float32]) -> Spectrum:
+    """Power spectrum of an image, averaged over tiles where it is larger than one.
+
+    Each tile is flattened by itself; ``flat`` is the whole image flattened.
+    """
+    rows, columns = (min(n, _TILE) for n in image.shape)
+    whole = (rows, columns) == image.shape
     starts = [
         sorted({0, *(round(s) for s in np.linspace(0, n - t, -(-n // t)))})
         for n, t in zip(image.shape, (rows, columns), strict=True)
@@ -148,26 +145,43 @@ def measure_spectrum(image: NDArray[np.float32]) -> _Spectrum:
     window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1]).astype(np.float32)
     power = np.zeros((rows, columns), np.float32)
     for top, left in product(*starts):
-        tile = flatten(image[top : top + rows, left : left + columns])
+        tile = flat if whole else flatten(image[top : top + rows, left : left + columns])
         power += np.abs(fft.fft2(tile * window)) ** 2
     power = np.asarray(fft.fftshift(power), np.float32)
-    return _Spectrum(np.asarray(power / _background(power), np.float32), power)
+    return Spectrum(np.asarray(power / _measure_background(power), np.float32), power)
 
 
 def flatten(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Take slow changes away, and clip what sticks out: contamination, hot pixels, pore floors."""
+    """Subtract slow changes of the intensity, and clip outliers: contamination, hot pixels, pore floors.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        Of median 0, within four standard deviations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ramp = np.linspace(0, 100, 6400, dtype=np.float32).reshape(80, 80)
+    >>> bool(np.abs(flatten(ramp)[20:60, 20:60]).max() < 1)
+    True
+    """
     small = cv2.resize(image, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    slow = cv2.GaussianBlur(small, (0, 0), max(LONGEST / 8, 1))
+    slow = cv2.GaussianBlur(small, (0, 0), max(_LONGEST / 8, 1))
     slow = cv2.resize(slow, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
     flat = image - slow
     sample = flat[::4, ::4]
     middle = np.median(sample)
-    limit = 4 * 1.4826 * np.median(np.abs(sample - middle)) + 1e-12
+    limit = _CLIP * 1.4826 * np.median(np.abs(sample - middle)) + 1e-12
     return np.asarray(np.clip(flat - middle, -limit, limit), np.float32)
 
 
-def _background(power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean power of noise at each frequency: its ring's median, or that of a scan line's streak."""
+def _measure_background(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean power of noise at each frequency: from the ring's median, or from the streak of scan lines."""
     rows, columns = power.shape
     size = min(rows, columns) // 2
     # Rings are circles in cycles per pixel, hence ellipses in the bins of an oblong image.
@@ -187,13 +201,23 @@ def _background(power: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def rotate(vector: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
-    """Turn a vector."""
+    """Rotate a vector (row, column), from the row axis towards the column axis.
+
+    Parameters
+    ----------
+    vector : ndarray, shape (2,)
+    degrees : float
+
+    Returns
+    -------
+    ndarray, shape (2,)
+    """
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return np.array([[c, -s], [s, c]]) @ vector
 
 
 def _log_chance(x: float, bins: float) -> float:
-    """Log of the chance that the largest of so many exponentially distributed bins reaches x."""
+    """Log of the probability that the largest of ``bins`` exponential variables reaches x."""
     return (
         float(np.log(-np.expm1(bins * np.log1p(-np.exp(-max(x, 1e-6)))) + 1e-300))
         if x < 600
@@ -202,16 +226,16 @@ def _log_chance(x: float, bins: float) -> float:
 
 
 def _combine(logs: list[float]) -> float:
-    """Log10 of Fisher's combined chance of three independent ones."""
+    """Log10 of Fisher's combined probability of three independent tests, given their logs."""
     total = -sum(logs)
     return float((-total + np.log1p(total + total**2 / 2)) / np.log(10))
 
 
-def _look_near(spectrum: _Spectrum, frequency: NDArray[np.float64]) -> tuple[float, NDArray[np.int64], int]:
-    """Largest ratio near a frequency, its bin, and how many bins were looked at."""
+def _find_peak(spectrum: Spectrum, frequency: NDArray[np.float64]) -> tuple[float, NDArray[np.int64], int]:
+    """Highest peak near a frequency: its ratio, its bin, and the number of bins searched."""
     shape = np.array(spectrum.ratio.shape)
     middle = np.rint(frequency * shape).astype(int) + shape // 2
-    reach = np.ceil(DISTORTION * np.hypot(*frequency) * shape).astype(int)
+    reach = np.ceil(_DISTORTION * np.hypot(*frequency) * shape).astype(int)
     low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, shape)
     box = spectrum.ratio[low[0] : high[0], low[1] : high[1]]
     if box.size == 0:
@@ -221,22 +245,22 @@ def _look_near(spectrum: _Spectrum, frequency: NDArray[np.float64]) -> tuple[flo
 
 
 def _judge(
-    spectrum: _Spectrum, first: NDArray[np.float64], bins: float | None = None
+    spectrum: Spectrum, first: NDArray[np.float64], bins: float | None = None
 ) -> tuple[float, NDArray[np.int64]]:
-    """Log10 chance of a hexagon with a spot at ``first``, and the bins of its three spots.
+    """Log10 probability that noise gives a hexagon with a spot at ``first``; bins of its three spots.
 
-    ``bins`` is how many were searched for the first spot; by default its own neighbourhood.
+    ``bins`` is the number of bins searched for the first spot; default: its neighbourhood.
     """
     logs, at = [], []
     for degrees in (0, 60, 120):
-        x, where, n = _look_near(spectrum, rotate(first, degrees))
+        x, where, n = _find_peak(spectrum, rotate(first, degrees))
         logs.append(_log_chance(x, n if bins is None or degrees else bins))
         at.append(where)
     return _combine(logs), np.array(at)
 
 
-def _peaks(spectrum: _Spectrum, low: float, high: float, most: int) -> tuple[NDArray[np.float64], int]:
-    """The highest peaks of half the plane between two frequencies; how many bins there are."""
+def _list_peaks(spectrum: Spectrum, low: float, high: float, most: int) -> tuple[NDArray[np.float64], int]:
+    """Highest peaks of the half plane between two frequencies, shape (K, 2); number of bins searched."""
     shape = np.array(spectrum.ratio.shape)
     y, x = ((np.arange(n) - n // 2) / n for n in shape)
     radius = np.hypot(y[:, None], x[None])
@@ -249,42 +273,41 @@ def _peaks(spectrum: _Spectrum, low: float, high: float, most: int) -> tuple[NDA
     return (bins - shape // 2) / shape, int(ring.sum())
 
 
-def _find_hexagon(spectrum: _Spectrum) -> tuple[NDArray[np.int64], float] | None:
-    """Bins of the three first-order spots and the log10 chance that noise gives them."""
-    low, high = (2 / np.sqrt(3) / a for a in (LONGEST, SHORTEST))
-    peaks, bins = _peaks(spectrum, low, high, 40)
+def _find_hexagon(spectrum: Spectrum) -> NDArray[np.int64] | None:
+    """Bins of the three first-order spots, shape (3, 2); None if noise may well have given them."""
+    low, high = (2 / np.sqrt(3) / a for a in (_LONGEST, _SHORTEST))
+    peaks, bins = _list_peaks(spectrum, low, high, 40)
     if len(peaks) == 0:
         return None
     judged = [(*_judge(spectrum, peak, bins), peak) for peak in peaks]
     chance, spots, first = min(judged, key=lambda j: j[0])
     chance += float(np.log10(len(peaks)))
-    if chance > np.log10(CHANCE):
+    if chance > np.log10(_CHANCE):
         return None
-    # The strongest hexagon may be of a higher order: look for the ones within.
+    # The strongest hexagon may be of a higher order: look for a hexagon of lower frequency.
     for ratio, turn in ((1 / 2, 0.0), (1 / np.sqrt(3), 30.0)):
         inner = rotate(first, turn) * ratio
         if np.hypot(*inner) >= low:
             inner_chance, inner_spots = _judge(spectrum, inner)
-            if inner_chance < np.log10(CHANCE):
-                return inner_spots, chance
-    return spots, chance
+            if inner_chance < np.log10(_CHANCE):
+                return inner_spots
+    return spots
 
 
 def _fit_hexagon(
-    spectrum: _Spectrum, spots: NDArray[np.int64], image: NDArray[np.float32]
+    spectrum: Spectrum, spots: NDArray[np.int64], flat: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], float]:
-    """Two reciprocal vectors from three spots, and the relative deviation of their length."""
+    """Two reciprocal vectors from three spots, and the relative standard deviation of their length."""
     shape = np.array(spectrum.power.shape)
     f = np.array([_refine(spectrum.power, spot) for spot in spots]) / shape - (shape // 2) / shape
     heights = np.array([spectrum.ratio[tuple(spot)] for spot in spots])
-    # A peak of the spectrum is good to a twentieth of a bin, and worse if it is low.
+    # The position of a peak has a standard deviation of a twentieth of a bin, more if the peak is low.
     deviations = 0.05 * np.sqrt(1 + 20 / heights) / min(shape)
-    flat = flatten(image)
-    for i, (polished, deviation) in enumerate([_polish(flat, spot) for spot in f]):
-        near = bool((np.abs(polished - f[i]) * shape < 0.5).all())
+    for i, (refined, deviation) in enumerate([_refine_by_phase(flat, spot) for spot in f]):
+        near = bool((np.abs(refined - f[i]) * shape < 0.5).all())
         if near and deviation < deviations[i]:
-            f[i], deviations[i] = polished, deviation
-    # The third spot is the second minus the first: least squares of three for two.
+            f[i], deviations[i] = refined, deviation
+    # The third spot is the second minus the first: a least-squares fit of two vectors to three spots.
     gap = f[0] - f[1] + f[2]
     basis = np.array([f[0] - gap / 3, f[1] + gap / 3])
     spread = max(float(np.hypot(*gap)) / np.sqrt(6), float(np.sqrt((deviations**2).mean())))
@@ -292,21 +315,23 @@ def _fit_hexagon(
     return basis, float(spread / length / np.sqrt(3))
 
 
-def _polish(flat: NDArray[np.float32], frequency: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Correct a frequency by how its wave's phase drifts across the image; give its deviation.
+def _refine_by_phase(
+    flat: NDArray[np.float32], frequency: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Correct a frequency by the phase drift of its wave across the image; give its standard deviation.
 
-    The spectrum has it within a fraction of a bin, so that the phase over a sixth of the image is
-    clear; it makes sure of that over a third, and that of a half.
+    The spectrum gives the frequency to a fraction of a bin, so the drift over a sixth of the image is
+    unambiguous. That makes the drift over a third unambiguous, and this the drift over a half.
     """
     period = 1 / float(np.hypot(*frequency))
     size = [max(round(3 * n / period), 8) if period > 3 else n for n in flat.shape]
     steps = [n / s for n, s in zip(flat.shape, size, strict=True)]
     coarse = cv2.resize(mix(flat, frequency), size[::-1], interpolation=cv2.INTER_AREA)
-    # A Gaussian of one period leaves nothing of the other spots.
+    # A Gaussian with a standard deviation of one period suppresses the other spots.
     pair = np.asarray(cv2.GaussianBlur(coarse, (0, 0), period / steps[0]), np.float32)
     wave = np.ascontiguousarray(pair).view(np.complex64)[..., 0]
     corrected, deviation = frequency.copy(), 0.0
-    # Half of the pairs' areas, each of 4π Gaussians' deviations squared, tell something new.
+    # Number of independent samples: half the area over 4π times the Gaussian's variance.
     independent = max(wave.size / 2 / (4 * np.pi * (period / steps[0]) ** 2), 1.0)
     for axis, n in enumerate(size):
         drift = 0.0
@@ -324,7 +349,19 @@ def _polish(flat: NDArray[np.float32], frequency: NDArray[np.float64]) -> tuple[
 
 
 def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Shift a frequency to 0: shape (M, N, 2), real and imaginary part."""
+    """Demodulate an image: shift a frequency to 0.
+
+    Parameters
+    ----------
+    flat : ndarray of float32, shape (M, N)
+    frequency : ndarray, shape (2,)
+        [cycles/px]
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N, 2)
+        Real and imaginary part.
+    """
     down, along = (
         np.exp(-2j * np.pi * f * np.arange(n)).astype(np.complex64)
         for f, n in zip(frequency, flat.shape, strict=True)
@@ -334,7 +371,7 @@ def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64]) -> NDArray[np
 
 
 def _refine(power: NDArray[np.float32], spot: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sub-bin place of a peak: a parabola through the logarithm of three bins, row and column."""
+    """Sub-bin position of a peak: parabola through the logarithm of three bins, along each axis."""
     place = spot.astype(float)
     for axis in (0, 1):
         steps = [spot.copy(), spot, spot.copy()]
@@ -349,23 +386,23 @@ def _refine(power: NDArray[np.float32], spot: NDArray[np.int64]) -> NDArray[np.f
     return place
 
 
-def _count_grains(spectrum: _Spectrum, frequencies: NDArray[np.float64], most: int = 4) -> int:
-    """How many hexagons of this size there are, turned against each other by 5° or more."""
+def _count_grains(spectrum: Spectrum, frequencies: NDArray[np.float64], most: int = 4) -> int:
+    """Number of hexagons of this size, rotated against each other by 5° or more; at most ``most``."""
     ratio = spectrum.ratio.copy()
     left = spectrum._replace(ratio=ratio)
     shape = np.array(ratio.shape)
     length = float(np.hypot(*frequencies[0]))
     first = frequencies[0]
-    faintest = FAINTEST_GRAIN * _look_near(spectrum, first)[0]
+    faintest = _FAINTEST_GRAIN * _find_peak(spectrum, first)[0]
     for grains in range(1, most):
         for degrees in range(0, 360, 60):
             y, x = np.rint(rotate(first, degrees) * shape).astype(int) + shape // 2
             reach = max(4, round(0.085 * length * min(shape)))
             ratio[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1] = 0
-        peaks, bins = _peaks(left, length * (1 - DISTORTION), length * (1 + DISTORTION), 6)
-        peaks = np.array([p for p in peaks if _look_near(left, p)[0] > faintest])
+        peaks, bins = _list_peaks(left, length * (1 - _DISTORTION), length * (1 + _DISTORTION), 6)
+        peaks = np.array([p for p in peaks if _find_peak(left, p)[0] > faintest])
         judged = [(_judge(left, peak, bins)[0], i) for i, peak in enumerate(peaks)]
-        if not judged or min(judged)[0] > np.log10(CHANCE):
+        if not judged or min(judged)[0] > np.log10(_CHANCE):
             return grains
         first = peaks[min(judged)[1]]
     return most

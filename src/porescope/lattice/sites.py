@@ -1,4 +1,4 @@
-"""What the lattice tells of each place: how strong it is, where atoms should be and are not."""
+"""Sites of atoms: where they are in the image, which are empty, how many a pore lacks."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.lattice.amplitude import demodulate
-from porescope.lattice.finding import Lattice, flatten
+from porescope.lattice.finding import Lattice
 from porescope.materials import Material
 from porescope.micrograph import Micrograph
 from porescope.modalities import BRIGHT_HOLES
 
 
 class Sites(NamedTuple):
-    """Sites of the atoms of both sublattices, in the image."""
+    """Sites of the atoms of both sublattices."""
 
-    positions: NDArray[np.float64]  # (K, 2), row before column [px]
-    places: NDArray[np.float64]  # (K, 2) the same in units of the real-space vectors
-    second: NDArray[np.bool_]  # on the material's second sublattice, the chalcogens'
-    empty: NDArray[np.bool_]  # without an atom
+    positions: NDArray[np.float64]  # (K, 2) in the image (row, column) [px]
+    places: NDArray[np.float64]  # (K, 2) in the lattice, in units of the real-space vectors
+    second: NDArray[np.bool_]  # (K,) on the material's second sublattice, the chalcogen's
+    empty: NDArray[np.bool_]  # (K,) without an atom
 
 
 def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> Sites:
-    """Find where atoms should be, following the distortion of the lattice.
+    """Find the sites of atoms, following the distortion of the lattice.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
 
     Notes
     -----
-    The phases of the first-order waves give each pixel its place within a cell. The image folded
-    into one cell shows where in the cell the atoms are: the brighter sublattice and its brighter
-    neighbour; in graphene and hBN what surrounds the dark middle of the ring.
+    The phases of the first-order waves give the position of each pixel within its cell. The average
+    cell of the image shows where the atoms are: at its brightest place and at the brighter of the two
+    other symmetric places; in graphene and hBN at the two places around the dark centre of the ring.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
     >>> int((sites.empty & ~sites.second).sum())
     1
     """
-    flat = flatten(micrograph.image)
+    flat = lattice.flat
     if micrograph.modality in BRIGHT_HOLES:
         flat = -flat
     waves = demodulate(flat, lattice.frequencies, 2.5 * lattice.constant_px)
@@ -74,7 +74,7 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
 def _find_origins(
     image: NDArray[np.float32], lattice: Lattice, phase: list[NDArray[np.floating]], material: Material
 ) -> list[NDArray[np.float64]]:
-    """Places of the two sublattices within the cell, as shares of its vectors."""
+    """Origins of the two sublattices within the cell, as fractions of its vectors."""
     n = 24
     rows, columns = (np.arange(size) for size in image.shape)
     u, v = (
@@ -99,7 +99,7 @@ def _find_origins(
 def _lay_sites(
     lattice: Lattice, waves: NDArray[np.complex64], origin: NDArray[np.float64], shape: tuple[int, ...]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Solve for the pixel of a site in every cell: frequency · r + phase(r) = cell + origin."""
+    """Pixel positions of a site in every cell: solutions r of frequency · r + phase(r) = cell + origin."""
     size = np.array(shape)
     corners = np.array([(0, 0), (0, size[1]), (size[0], 0), size], float) @ lattice.frequencies.T
     low, high = np.floor(corners.min(axis=0)).astype(int) - 2, np.ceil(corners.max(axis=0)).astype(int) + 2
@@ -111,14 +111,14 @@ def _lay_sites(
         y, x = np.clip(np.rint(r).astype(int), 0, size - 1).T
         phase = np.angle(waves[:, y, x]).T / (2 * np.pi)
         gap = r @ lattice.frequencies.T + phase - target
-        # The phase is known up to whole turns: the nearest cell's site is meant.
+        # The phase is known modulo 2π, so the nearest cell is taken.
         r = r - (gap - np.rint(gap)) @ inverse.T
     inside = ((r >= 0) & (r <= size - 1)).all(axis=1)
     return r[inside], target[inside]
 
 
 def _split(values: NDArray[np.floating]) -> float:
-    """A level below which a site is empty: halfway to the darkest, and clear of the noise."""
+    """Threshold below which a site is empty: half way to the darkest site, and clear of noise."""
     typical = float(np.median(values))
     deviation = 1.4826 * float(np.median(np.abs(values - typical)))
     return min((typical + float(values.min())) / 2, typical - 3.5 * deviation)
@@ -127,7 +127,7 @@ def _split(values: NDArray[np.floating]) -> float:
 def count_missing(
     sites: Sites, labels: NDArray[np.integer], lattice: Lattice, material: Material
 ) -> NDArray[np.float64]:
-    """Number of atoms that each pore lacks: of the metal, or of C, B and N.
+    """Count the missing atoms of each pore: metal atoms, or C, B and N.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def count_missing(
 
     Notes
     -----
-    Sites within a pore count, and those at its edge (within a fifth of a constant) that are empty.
+    All sites inside a pore count; within a fifth of a constant outside its edge, empty sites count too.
     """
     numbers = np.unique(labels[labels > 0])
     reach = max(1, round(0.2 * lattice.constant_px))
@@ -159,7 +159,7 @@ def count_missing(
 def build_structure(
     sites: Sites, labels: NDArray[np.integer], lattice: Lattice, material: Material
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """Build the perfect sheet without the atoms that lie in pores.
+    """Build the perfect sheet without the atoms in its pores.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def build_structure(
 
     Notes
     -----
-    Scan distortion is taken out: atoms sit on the regular lattice nearest to the one measured.
+    Scan distortion is removed: atoms sit on the regular lattice nearest to the measured one.
     """
     perfect = np.array([[1.0, 0.0], [-0.5, np.sqrt(3) / 2]]) * material.constant * 10
     if np.linalg.det(lattice.vectors) < 0:

@@ -1,33 +1,36 @@
-"""How sure a region is to be a pore."""
+"""Confidence: the probability that a region is a pore, from the evidence of the network."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import keep_regions
 from porescope.network.model import Model, find_mode
 
-#: What the evidence of a region weighs where a network was not rated: its probability stands.
+#: Default weights of the evidence, for a network without fitted ones: confidence = probability.
 UNRATED = (0.0, 1.0, 0.0, 0.0)
-
-
-#: What is less sure to be a pore is left out, unless a user says otherwise.
-LEAST_CONFIDENCE = 0.5
-
-
-def keep_pores(
-    labels: NDArray[np.int32], confidence: NDArray[np.float64], least: float
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Leave out the regions that are less sure to be pores, and number the others anew."""
-    kept = confidence >= least
-    return keep_regions(labels, kept), confidence[kept]
+#: Area below which size counts as evidence against a region [lattice constants²].
+_SMALL = 1.5
+#: Prior of a region's company: one neighbour of 1 cell² with this probability.
+_COMPANY = 0.9
 
 
 def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean probability over the likelier half of each region's pixels: shape (n,).
+    """Mean probability of the more probable half of each region's pixels.
 
-    At its edge that of any pore falls off, the more so in blurred images.
+    The probability falls off at the edge of every pore, more so in blurred images.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (M, N)
+        Numbered without gaps.
+    probability : ndarray of float32, shape (M, N)
+        Probability of a pore at each pixel.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        In the order of the labels.
 
     Examples
     --------
@@ -47,11 +50,27 @@ def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.float32])
 def gather_evidence(
     labels: NDArray[np.int32], probability: NDArray[np.float32], cell_px: float
 ) -> NDArray[np.float64]:
-    """What speaks for each region of a label image: shape (n, 4).
+    """Gather the evidence for each region of a label image.
 
-    1; its probability, as `measure_regions` has it, in log odds; how small it is (logarithm of its area
-    in 1.5 lattice constants², at most 0); the mean of the image's other regions, weighted by their
-    diameters, in log odds: doubtful regions come in crowds, beside certain pores they are often pores.
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (M, N)
+        Numbered without gaps.
+    probability : ndarray of float32, shape (M, N)
+        Probability of a pore at each pixel.
+    cell_px : float
+        Lattice constant [px].
+
+    Returns
+    -------
+    ndarray of float, shape (n, 4)
+        Columns: 1; log odds of the region's probability (`measure_regions`); size (logarithm of the area
+        in units of 1.5 lattice constants², at most 0); log odds of the mean probability of the other
+        regions in the image, weighted by their diameters.
+
+    Notes
+    -----
+    Doubtful regions come in crowds; regions near certain pores are often pores.
 
     Examples
     --------
@@ -65,22 +84,30 @@ def gather_evidence(
     mean = measure_regions(labels, probability)
     area = np.bincount(labels.ravel())[1:] / cell_px**2
     weight = np.sqrt(area)
-    # Alone, a region is judged as beside one of a cell and 0.9.
-    others = ((mean @ weight + 0.9) - mean * weight) / ((weight.sum() + 1) - weight)
-    small = np.minimum(np.log(area / 1.5), 0)
-    return np.column_stack([np.ones_like(mean), _find_log_odds(mean), small, _find_log_odds(others)])
+    others = ((mean @ weight + _COMPANY) - mean * weight) / ((weight.sum() + 1) - weight)
+    small = np.minimum(np.log(area / _SMALL), 0)
+    return np.column_stack([np.ones_like(mean), _log_odds(mean), small, _log_odds(others)])
 
 
-def _find_log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
     p = p.clip(1e-4, 1 - 1e-4)
     return np.asarray(np.log(p / (1 - p)))
 
 
 def rate_regions(evidence: NDArray[np.float64], modality: str, model: Model) -> NDArray[np.float64]:
-    """Confidence of regions: the share of such that were real.
+    """Confidence of regions: the share of such regions that were real pores in simulated micrographs.
 
-    The network's card says how much each piece of evidence weighs, from simulated images; without,
-    the probability stands.
+    Parameters
+    ----------
+    evidence : ndarray of float, shape (n, 4)
+        As `gather_evidence` returns it.
+    modality : {"haadf", "bf", "abf", "hrtem"}
+    model : Model
+        Its card holds the fitted weights of the evidence; without them confidence is the probability.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
     """
     weights = model.card.get("evidence", {}).get(find_mode(modality), UNRATED)
     return np.asarray(1 / (1 + np.exp(-evidence @ np.array(weights))))

@@ -1,121 +1,188 @@
-"""The shipped network as a detector: probability of a pore at each pixel, by onnxruntime."""
+"""The network as a detector, by onnxruntime."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import EDGE, keep_regions, label_regions
+from porescope.labels import EDGE, Detection, keep_regions, label_regions
 from porescope.lattice.finding import Lattice
 from porescope.micrograph import Micrograph
-from porescope.network.confidence import LEAST_CONFIDENCE, gather_evidence, keep_pores, rate_regions
-from porescope.network.model import Model, describe, load_model, predict
-from porescope.network.scale import choose_scale, find_constant, measure_cell
-from porescope.network.views import find_field, find_marks, present, rescale
+from porescope.network.confidence import gather_evidence, rate_regions
+from porescope.network.model import SHIPPED, Model, describe_image, load_model, predict
+from porescope.network.scale import Scale, choose_scale
+from porescope.network.views import find_frame, find_marks, present, rescale
 
-#: Where the lattice is narrower than this [nm], graphene's or hBN's, pores come out a tenth too narrow
-#: in the validation images: odds are so many times higher there.
-NARROW, NARROW_ODDS = 0.27, 3.0
+#: Lattice constant below which a sheet is graphene or hBN [nm], and the factor on their pores' odds.
+#: Without it their diameters come out a tenth too small on the validation set.
+_NARROW, _NARROW_ODDS = 0.27, 3.0
+#: Minimum area of a region cut by the frame [unit cells]: a smaller one may be the lattice's end.
+_LEAST_CUT = 2.0
+#: Largest share of a region that may be a scale bar.
+_MOST_MARKED = 0.3
 
 
-class Finding(NamedTuple):
-    """What the network makes of a micrograph of shape (M, N)."""
+@dataclass(frozen=True)
+class Network:
+    """Detector: a network trained on simulated micrographs.
 
-    labels: NDArray[np.int32]
-    confidence: NDArray[np.float64]  # of each label, calibrated
-    probability: NDArray[np.float32]  # of a pore at each pixel
-    unusable: NDArray[np.float32]  # probability that contamination or disorder hides the sheet
-    message: str  # by what the image was scaled
+    Parameters
+    ----------
+    model : Path, optional
+        The network's ONNX file; default: the shipped network.
+    turned : bool
+        Whether to average over the image in its eight orientations: slower, more cautious.
+        Confidence was not fitted for it.
+    least_confidence : float
+        Pores whose confidence is below this are dropped.
+
+    Raises
+    ------
+    ValueError
+        If ``least_confidence`` is not from 0 to 1.
+
+    Examples
+    --------
+    >>> from porescope.simulation import simulate
+    >>> micrograph = simulate(shape=(150, 170), pores=1, max_missing=9, seed=4).micrograph
+    >>> int(Network().find(micrograph).labels.max())
+    1
+    """
+
+    model: Path | None = None
+    turned: bool = False
+    least_confidence: float = 0.5
+
+    method: ClassVar[str] = "network"
+    needs_lattice: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.least_confidence <= 1:
+            raise ValueError(f"least_confidence must be from 0 to 1, not {self.least_confidence:g}")
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the detector for ``run.json``: the network's file, hash, version and seed.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        ValueError
+            If the file is no network of porescope's.
+        """
+        model = load_model(self.model)
+        seed = model.card.get("plan", {}).get("seed")
+        return {
+            "method": self.method,
+            "seed": seed,
+            "model": {
+                "file": (self.model or SHIPPED).name,
+                "sha256": model.sha256,
+                "trained_by": f"porescope {model.card.get('porescope')}",
+                "seed": seed,
+                "steps": model.card.get("steps"),
+                "turned": self.turned,
+                "least_confidence": self.least_confidence,
+            },
+        }
+
+    def find(
+        self, micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None
+    ) -> Detection:
+        """Find pores.
+
+        Parameters
+        ----------
+        micrograph : Micrograph
+        lattice : Lattice, optional
+            As `find_lattice` returns it; it gives the scale.
+        material : str, optional
+            One of `MATERIALS`; its lattice constant gives the scale where no lattice was found.
+
+        Returns
+        -------
+        Detection
+
+        Raises
+        ------
+        ValueError
+            If the file is no network of porescope's.
+        """
+        model = load_model(self.model)
+        view = look_at(micrograph, lattice, material)
+        probability, unusable = _map_probabilities(micrograph, view, model, self.turned)
+        labels = _find_regions(probability, micrograph.image, view.frame, view.scale.cell_px)
+        evidence = gather_evidence(labels, probability, view.scale.cell_px)
+        confidence = rate_regions(evidence, micrograph.modality, model)
+        kept = confidence >= self.least_confidence
+        return Detection(
+            keep_regions(labels, kept), probability, confidence[kept], unusable, view.scale.message
+        )
 
 
 class View(NamedTuple):
     """What the network sees of a micrograph."""
 
-    image: NDArray[np.float32]  # (2, K, L), as `views.present` makes it, at the network's scale
-    field: tuple[slice, slice]  # of the micrograph, without a frame
-    message: str  # by what it was scaled
+    image: NDArray[np.float32]  # (2, K, L), as `views.present` returns it, at the network's scale
+    frame: tuple[slice, slice]  # part of the micrograph inside a frame of one grey level
+    scale: Scale
 
 
-def look_at(micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> View:
-    """Bring a micrograph to what the network sees."""
-    factor, message = choose_scale(micrograph, lattice, material)
-    field = find_field(micrograph.image)
-    inner = micrograph.image[field]
-    height, width = (max(round(n * factor), 1) for n in inner.shape)
-    return View(present(rescale(inner, (height, width)), micrograph.modality), field, message)
-
-
-def find_pores(
-    micrograph: Micrograph,
-    *,
-    lattice: Lattice | None = None,
-    material: str | None = None,
-    model: Model | None = None,
-    turned: bool = False,
-    least_confidence: float = LEAST_CONFIDENCE,
-) -> Finding:
-    """Find pores with the network.
+def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None) -> View:
+    """Crop and rescale a micrograph to what the network sees.
 
     Parameters
     ----------
     micrograph : Micrograph
     lattice : Lattice, optional
-        As `find_lattice` gives it; the image is brought to its scale.
     material : str, optional
-        Its lattice constant is the scale where no lattice was found.
-    model : Model, optional
-        The shipped one if not given.
-    turned : bool
-        Average over the image in its eight orientations: slower, more cautious; confidence was not
-        fitted for it.
-    least_confidence : float
-        What is less sure to be a pore is left out.
+        Both as for `Network.find`.
 
     Returns
     -------
-    Finding
-
-    Examples
-    --------
-    >>> from porescope.simulation.drawing import simulate
-    >>> drawn = simulate(shape=(150, 170), pores=1, max_missing=9, seed=4)
-    >>> int(find_pores(drawn.micrograph).labels.max())
-    1
+    View
     """
-    model = load_model() if model is None else model
-    image, field, message = look_at(micrograph, lattice, material)
-    shape = micrograph.image.shape
+    scale = choose_scale(micrograph, lattice, material)
+    frame = find_frame(micrograph.image)
+    inner = micrograph.image[frame]
+    height, width = (max(round(n * scale.factor), 1) for n in inner.shape)
+    return View(present(rescale(inner, (height, width)), micrograph.modality), frame, scale)
+
+
+def _map_probabilities(
+    micrograph: Micrograph, view: View, model: Model, turned: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Probability of a pore, and that the sheet is hidden, at each pixel of the micrograph."""
+    shape, constant = micrograph.image.shape, view.scale.constant_nm
+    maps = predict(view.image, describe_image(micrograph.modality, constant), model, turned)
+    if constant is not None and constant < _NARROW:
+        maps[0] *= _NARROW_ODDS / (1 + (_NARROW_ODDS - 1) * maps[0])
     probability, unusable = np.zeros(shape, np.float32), np.ones(shape, np.float32)
-    constant = find_constant(lattice, material)
-    maps = predict(image, describe(micrograph.modality, constant), model, turned)
-    if constant is not None and constant < NARROW:
-        maps[0] *= NARROW_ODDS / (1 + (NARROW_ODDS - 1) * maps[0])
-    inside = probability[field].shape
-    probability[field], unusable[field] = (rescale(m, inside).clip(0, 1) for m in maps)
-    cell_px = measure_cell(micrograph, lattice, material)
-    labels = find_regions(probability, micrograph.image, field, cell_px)
-    evidence = gather_evidence(labels, probability, cell_px)
-    confidence = rate_regions(evidence, micrograph.modality, model)
-    kept = keep_pores(labels, confidence, least_confidence)
-    return Finding(*kept, probability, unusable, message)
+    inside = probability[view.frame].shape
+    probability[view.frame], unusable[view.frame] = (rescale(m, inside).clip(0, 1) for m in maps)
+    return probability, unusable
 
 
-def find_regions(
+def _find_regions(
     probability: NDArray[np.float32],
     image: NDArray[np.float32],
-    field: tuple[slice, slice],
+    frame: tuple[slice, slice],
     cell_px: float,
 ) -> NDArray[np.int32]:
-    """Label what is rather pore, but for marks; what the field cuts, only from two cells' area on.
+    """Label regions with probability ≥ 0.5.
 
-    Less of a pore than that cannot be told from a lattice that ends.
+    Scale bars are dropped, and regions cut by the frame that are smaller than two unit cells.
     """
     labels = label_regions(probability >= EDGE)
     area = np.bincount(labels.ravel())
-    kept = np.bincount(labels[find_marks(image)], minlength=len(area)) < 0.3 * area
-    inner = labels[field]
+    kept = np.bincount(labels[find_marks(image)], minlength=len(area)) < _MOST_MARKED * area
+    inner = labels[frame]
     sides = np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])
-    kept[sides] &= area[sides] >= 2 * cell_px**2 * np.sqrt(3) / 2
+    kept[sides] &= area[sides] >= _LEAST_CUT * cell_px**2 * np.sqrt(3) / 2
     return keep_regions(labels, kept[1:])

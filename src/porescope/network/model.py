@@ -14,34 +14,34 @@ from numpy.typing import NDArray
 
 from porescope.network.scale import CELL_PX, USUAL_CONSTANT
 
-#: The network in the package.
+#: The shipped network.
 SHIPPED = Path(__file__).parent / "porescope.onnx"
-
-
-#: What the network is told of an image: BF and ABF alike, inverted.
+#: Modalities that the network tells apart; ABF counts as BF.
 MODES = ("haadf", "bf", "hrtem")
-
-
-#: Names of what it takes: the image, and what `describe` says of it.
+#: Names of the network's inputs: the image, and `describe_image` of it.
 INPUTS = ["image", "about"]
+#: Largest side of a tile, overlap of neighbouring tiles on each side, and the number that padded sides
+#: are multiples of [px].
+TILE, _MARGIN, _STRIDE = 1024, 128, 32
 
 
-#: Images are cut into tiles, each seen with a margin; sides are multiples of the stride [px].
-TILE, MARGIN, STRIDE = 1024, 128, 32
-
-
-def describe(modality: str, constant: float | None) -> NDArray[np.float32]:
-    """What the network is told of an image: shape (modes,).
+def describe_image(modality: str, constant: float | None) -> NDArray[np.float32]:
+    """Encode what the network is told about an image.
 
     Parameters
     ----------
     modality : {"haadf", "bf", "abf", "hrtem"}
-    constant : float, optional
-        Lattice constant [nm], a few per cent wrong or more; 0.29, which no sheet has, if not known.
+    constant : float or None
+        Lattice constant [nm], which may be some per cent wrong; None counts as 0.29, which no sheet has.
+
+    Returns
+    -------
+    ndarray of float32, shape (modes,)
+        One-hot code of BF and HRTEM, and the scaled lattice constant.
 
     Examples
     --------
-    >>> describe("abf", 0.25).tolist(), describe("haadf", None).tolist()
+    >>> describe_image("abf", 0.25).tolist(), describe_image("haadf", None).tolist()
     ([1.0, 0.0, -1.0], [0.0, 0.0, 0.0])
     """
     mode = [float(find_mode(modality) == other) for other in MODES[1:]]
@@ -50,20 +50,38 @@ def describe(modality: str, constant: float | None) -> NDArray[np.float32]:
 
 
 def find_mode(modality: str) -> str:
-    """Which of `MODES` a modality is to the network."""
+    """Which of `MODES` a modality counts as.
+
+    Parameters
+    ----------
+    modality : {"haadf", "bf", "abf", "hrtem"}
+
+    Returns
+    -------
+    str
+    """
     return "bf" if modality == "abf" else modality
 
 
 class Model(NamedTuple):
-    """A network and what its file says about it."""
+    """A loaded network."""
 
-    session: Any
-    card: dict[str, Any]
-    sha256: str
+    session: Any  # onnxruntime.InferenceSession
+    card: dict[str, Any]  # how it was trained and rated, as its file says
+    sha256: str  # of the file
 
 
 def load_model(path: Path | None = None) -> Model:
-    """Load a network; the shipped one without a path.
+    """Load a network.
+
+    Parameters
+    ----------
+    path : Path, optional
+        An ONNX file of ``porescope train``; default: the shipped network.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
@@ -92,8 +110,8 @@ def _load_model(path: Path, changed: int) -> Model:
         raise ValueError(
             f"{path.name} is no network of porescope's; train one with porescope train"
         ) from None
-    told = [i.name for i in session.get_inputs()]
-    if told != INPUTS or list(card.get("modes", ())) != list(MODES) or card.get("cell_px") != CELL_PX:
+    inputs = [i.name for i in session.get_inputs()]
+    if inputs != INPUTS or list(card.get("modes", ())) != list(MODES) or card.get("cell_px") != CELL_PX:
         raise ValueError(f"{path.name} was trained by another version of porescope; train it anew")
     return Model(session, card, hashlib.sha256(content).hexdigest())
 
@@ -101,7 +119,22 @@ def _load_model(path: Path, changed: int) -> Model:
 def predict(
     image: NDArray[np.float32], about: NDArray[np.float32], model: Model, turned: bool = False
 ) -> NDArray[np.float32]:
-    """Probabilities of pore and of unusable sheet, of an image as `present` makes it: (2, M, N)."""
+    """Predict the probabilities of a pore and of an unusable sheet at each pixel.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (2, M, N)
+        As `views.present` returns it, at the network's scale.
+    about : ndarray of float32, shape (modes,)
+        As `describe_image` returns it.
+    model : Model
+    turned : bool
+        Whether to average over the image in its eight orientations.
+
+    Returns
+    -------
+    ndarray of float32, shape (2, M, N)
+    """
     if turned:
         total = np.zeros_like(image)
         for turns in range(4):
@@ -112,10 +145,10 @@ def predict(
     out = np.empty_like(image)
     for rows in _tiles(image.shape[1]):
         for columns in _tiles(image.shape[2]):
-            wide = [slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in (rows, columns)]
+            wide = [slice(max(s.start - _MARGIN, 0), s.stop + _MARGIN) for s in (rows, columns)]
             part = image[:, *wide]
-            pads = [(0, 0), *((0, -n % STRIDE) for n in part.shape[1:])]
-            padded = np.pad(part, pads, mode="symmetric" if min(part.shape[1:]) >= STRIDE else "edge")
+            pads = [(0, 0), *((0, -n % _STRIDE) for n in part.shape[1:])]
+            padded = np.pad(part, pads, mode="symmetric" if min(part.shape[1:]) >= _STRIDE else "edge")
             result = model.session.run(None, {"image": padded[None], "about": about[None]})[0][0]
             y, x = (s.start - w.start for s, w in zip((rows, columns), wide, strict=True))
             height, width = rows.stop - rows.start, columns.stop - columns.start
@@ -124,7 +157,7 @@ def predict(
 
 
 def _tiles(length: int) -> list[slice]:
-    """Cut a length into equal parts of at most a tile."""
+    """Cut a length into equal parts of at most `TILE` pixels."""
     n = -(-length // TILE)
     edges = np.linspace(0, length, n + 1).astype(int)
     return [slice(int(a), int(b)) for a, b in pairwise(edges)]

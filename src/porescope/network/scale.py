@@ -1,6 +1,8 @@
-"""The scale at which the network sees an image."""
+"""The scale at which the network sees an image: from the lattice, else from the pixel size."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,58 +10,69 @@ from porescope.lattice.finding import Lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
 
-#: Lattice constant that the network sees [px].
+#: Lattice constant at the network's scale [px].
 CELL_PX = 8.0
-
-
-#: Lattice constants [nm] that may be true, pixel sizes a third wrong included.
-PLAUSIBLE = (0.16, 0.46)
-
-
-#: Between graphene's and the dichalcogenides' [nm]: where neither lattice nor material is known.
+#: Range of plausible measured lattice constants [nm], which allows for pixel sizes a third wrong.
+_PLAUSIBLE = (0.16, 0.46)
+#: Lattice constant assumed where neither lattice nor material is known [nm]: between graphene's and the
+#: dichalcogenides'.
 USUAL_CONSTANT = 0.29
+#: Smallest resolved lattice constant [px]; coarser images are not rescaled.
+_COARSEST = 3.5
+#: Largest relative deviation from a known material's lattice constant.
+_TOLERANCE = 0.04
 
 
-#: With fewer pixels a lattice constant the lattice is not seen, and the image not enlarged.
-COARSEST = 3.5
+class Scale(NamedTuple):
+    """The network's scale for one micrograph."""
+
+    factor: float  # network pixels per image pixel
+    cell_px: float  # lattice constant in the image [px]
+    constant_nm: float | None  # lattice constant that the network is told [nm]; None if unknown
+    message: str  # why, where the scale does not come from the lattice
 
 
-def choose_scale(micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> tuple[float, str]:
-    """Choose the network's pixels per pixel of the image, and say by what."""
-    cell = measure_cell(micrograph, lattice, material)
-    if _trust(lattice) is not None:
-        return CELL_PX / cell, ""
-    if cell < COARSEST:
-        return (
-            1.0,
-            "pixels too coarse for a lattice: pores found by brightness alone, at the image's own scale",
-        )
-    return CELL_PX / cell, "no lattice to scale by: scaled by the pixel size"
+def choose_scale(micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> Scale:
+    """Choose the scale of a micrograph.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    lattice : Lattice or None
+        Used if its constant is plausible.
+    material : str or None
+        One of `MATERIALS`; otherwise the pixel size and this material's constant give the scale.
+
+    Returns
+    -------
+    Scale
+
+    Examples
+    --------
+    >>> round(choose_scale(Micrograph(np.ones((40, 50)), 0.03), None, "graphene").factor, 3)
+    0.975
+    """
+    constant = _find_constant(lattice, material)
+    if lattice is not None and _PLAUSIBLE[0] <= lattice.constant_nm <= _PLAUSIBLE[1]:
+        cell = lattice.constant_px
+        return Scale(CELL_PX / cell, cell, constant, "")
+    usual = MATERIALS[material].constant if material else USUAL_CONSTANT
+    cell = usual / float(np.sqrt(micrograph.pixel_area))
+    if cell < _COARSEST:
+        message = "pixels too coarse for a lattice: pores found by brightness alone, at the image's own scale"
+        return Scale(1.0, cell, constant, message)
+    return Scale(CELL_PX / cell, cell, constant, "no lattice to scale by: scaled by the pixel size")
 
 
-def measure_cell(micrograph: Micrograph, lattice: Lattice | None, material: str | None) -> float:
-    """Lattice constant [px]: the lattice's own if it may be true, else by the pixel size."""
-    trusted = _trust(lattice)
-    if trusted is not None:
-        return trusted.constant_px
-    constant = MATERIALS[material].constant if material else USUAL_CONSTANT
-    return constant / float(np.sqrt(micrograph.pixel_area))
+def _find_constant(lattice: Lattice | None, material: str | None) -> float | None:
+    """Lattice constant [nm]: the material's, else the measured one if it fits a known material.
 
-
-def _trust(lattice: Lattice | None) -> Lattice | None:
-    """The lattice, if its constant may be true."""
-    known = lattice is not None and PLAUSIBLE[0] <= lattice.constant_nm <= PLAUSIBLE[1]
-    return lattice if known else None
-
-
-def find_constant(lattice: Lattice | None, material: str | None) -> float | None:
-    """Lattice constant [nm]: the material's if it is known, else the one measured.
-
-    None where that is no known sheet's within 4 %: rather the pixel size is wrong.
+    If it fits none, the pixel size is probably wrong.
     """
     if material:
         return MATERIALS[material].constant
     if lattice is None:
         return None
     known = np.array([m.constant for m in MATERIALS.values()])
-    return lattice.constant_nm if (np.abs(lattice.constant_nm / known - 1) < 0.04).any() else None
+    fits = np.abs(lattice.constant_nm / known - 1) < _TOLERANCE
+    return lattice.constant_nm if fits.any() else None

@@ -1,4 +1,4 @@
-"""What the network looks at: no frame, no marks; standardized, with the lattice and without."""
+"""What the network sees: the image standardized, with its lattice and without; frames and scale bars."""
 
 from __future__ import annotations
 
@@ -7,13 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-#: What repeats is an amplitude so many times that around it, over this part of the spectrum's sides,
-#: at a frequency above the lowest [1/px].
-STANDS_OUT, AROUND, LOWEST = 3.0, 0.06, 0.09
+#: A spectral peak counts as lattice if it exceeds _STANDS_OUT × the local mean (window: _AROUND × the
+#: spectrum's side) and its frequency is above _LOWEST [1/px].
+_STANDS_OUT, _AROUND, _LOWEST = 3.0, 0.06, 0.09
+#: Largest change of grey within a scale bar, relative to the image's range.
+_MARK_RANGE = 0.05
 
 
 def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Resample an image to a shape: averaged where that is smaller, cubic where larger."""
+    """Resample an image: by area average to a smaller shape, by cubic interpolation to a larger one.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+    shape : tuple of int
+        (K, L)
+
+    Returns
+    -------
+    ndarray of float32, shape (K, L)
+    """
     if image.shape == shape:
         return image
     shrinks = shape[0] <= image.shape[0]
@@ -22,9 +35,19 @@ def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.fl
 
 
 def standardize(image: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
-    """Bring an image to median 0 and deviation 1, holes dark, extremes drawn in.
+    """Scale an image to median 0 and standard deviation 1, holes dark, extremes compressed.
 
-    The deviation is that of the median, so that a bright patch changes little.
+    The standard deviation is estimated from the median absolute deviation, which a bright patch hardly
+    changes.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+    modality : {"haadf", "bf", "abf", "hrtem"}
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
     """
     level = np.float32(np.median(image))
     deviation = 1.4826 * float(np.median(np.abs(image - level)))
@@ -35,10 +58,18 @@ def standardize(image: NDArray[np.float32], modality: str) -> NDArray[np.float32
 
 
 def remove_lattice(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Take what repeats out of an image: what is left is its defects, its shading and its noise.
+    """Remove the lattice from an image: its defects, shading and noise remain.
 
-    Amplitudes of the Fourier transform that stand out of their surroundings, the lattice's, are
-    brought down to them. A lattice at the network's scale is fine enough to be seen as one.
+    Peaks of the Fourier transform are lowered to the amplitude around them.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+        At the network's scale, where the frequencies of a lattice are above those of pores.
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
 
     Examples
     --------
@@ -53,29 +84,49 @@ def remove_lattice(image: NDArray[np.float32]) -> NDArray[np.float32]:
     pads = [(0, s - n) for s, n in zip(size, image.shape, strict=True)]
     spectrum = fft.rfft2(np.pad(image, pads, mode="symmetric"))
     log = np.log(np.abs(spectrum) + np.float32(1e-6))
-    around = (max(round(AROUND * size[1]), 1), max(round(AROUND * size[0]), 1))
+    around = (max(round(_AROUND * size[1]), 1), max(round(_AROUND * size[0]), 1))
     level = cv2.blur(log, around, borderType=cv2.BORDER_REFLECT)
-    fine = np.hypot(fft.fftfreq(size[0])[:, None], fft.rfftfreq(size[1])[None]) > LOWEST
-    repeats = fine & (log > level + np.float32(np.log(STANDS_OUT)))
+    fine = np.hypot(fft.fftfreq(size[0])[:, None], fft.rfftfreq(size[1])[None]) > _LOWEST
+    repeats = fine & (log > level + np.float32(np.log(_STANDS_OUT)))
     spectrum[repeats] *= np.exp(level - log)[repeats]
     rest = fft.irfft2(spectrum, size)[: image.shape[0], : image.shape[1]]
     return np.asarray(rest, np.float32)
 
 
 def present(image: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
-    """Make of an image what the network looks at: standardized, and that without its lattice."""
+    """Make the network's input: the standardized image, and the same without its lattice.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+        At the network's scale.
+    modality : {"haadf", "bf", "abf", "hrtem"}
+
+    Returns
+    -------
+    ndarray of float32, shape (2, M, N)
+    """
     standard = standardize(image, modality)
     return np.stack([standard, remove_lattice(standard)])
 
 
-def find_field(image: NDArray[np.float32]) -> tuple[slice, slice]:
-    """Find the part of an image within a frame of one grey level, or all of it.
+def find_frame(image: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Find the part of an image inside a four-sided frame of one grey level.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+
+    Returns
+    -------
+    tuple of slice
+        Rows and columns; the whole image if it has no such frame.
 
     Examples
     --------
     >>> image = np.random.default_rng(0).normal(size=(60, 80)).astype(np.float32)
     >>> image[:3], image[-3:], image[:, :2], image[:, -4:] = 9, 9, 9, 9
-    >>> find_field(image)
+    >>> find_frame(image)
     (slice(3, 57, None), slice(2, 76, None))
     """
     sides = []
@@ -93,9 +144,17 @@ def find_field(image: NDArray[np.float32]) -> tuple[slice, slice]:
 
 
 def find_marks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Find burnt-in scale bars, and writing as bright near them: shape (M, N).
+    """Find burnt-in scale bars, and the text near them of the same grey level.
 
-    A bar is of one grey level, four times as wide as high or more, and does not touch the frame.
+    A bar has one grey level, is at least four times as wide as high, and does not touch the frame.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+
+    Returns
+    -------
+    ndarray of bool, shape (M, N)
 
     Examples
     --------
@@ -106,16 +165,16 @@ def find_marks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     (True, False)
     """
     marks = np.zeros(image.shape, np.bool_)
-    reach = 0.05 * float(np.ptp(image))
+    reach = _MARK_RANGE * float(np.ptp(image))
     if reach == 0 or min(image.shape) < 3:
         return marks
     least = max(round(0.05 * image.shape[1]), 8)
     flat = cv2.morphologyEx(image, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) <= reach
-    # Clipped atoms that touch a bar are as bright, but not as long.
+    # Clipped atoms that touch a bar have its grey level, but not its length.
     long = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, least - 2), np.uint8))
     _, _, boxes, _ = cv2.connectedComponentsWithStats(long, connectivity=4)
     for x, y, width, height, area in boxes[1:].tolist():
-        # The gradient took a pixel off each side.
+        # The gradient removed one pixel on each side.
         x, y, width, height = x - 1, y - 1, width + 2, height + 2
         inside = x > 0 and y > 1 and x + width < image.shape[1] and y + height + 1 < image.shape[0]
         filled = area >= 0.9 * (width - 2) * (height - 2)

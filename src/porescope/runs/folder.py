@@ -1,20 +1,74 @@
-"""The folder of a run: made, filled with the tables and the record, never filled over unasked."""
+"""The folder of a run: made, filled with the tables and the record, never overwritten unasked."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from porescope.files.writing import hash_file, write_whole
-from porescope.network.model import SHIPPED, load_model
+from porescope.files.names import printable
+from porescope.files.writing import write_whole
 from porescope.runs.job import Census, Job
+
+#: Files in which an earlier run is recognised.
+_SIGNS = ("run.json", "pores.csv", "images.csv", "report.html")
+
+
+def prepare_folder(out: Path, overwrite: bool) -> None:
+    """Make the folder of a run.
+
+    Parameters
+    ----------
+    out : Path
+    overwrite : bool
+        Whether to remove the files of an earlier run.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds results that may not be replaced.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a folder with -o")
+    earlier = [name for name in _SIGNS if (out / name).exists()]
+    if earlier and not overwrite:
+        raise ValueError(
+            f"{out} holds the results of another run ({earlier[0]}); give another -o or say --overwrite"
+        )
+    for name in _list_outputs(out / "run.json") if earlier else []:
+        # The content of run.json is untrusted: only plain names inside the folder count.
+        if Path(name).name == name and (out / name).is_file():
+            (out / name).unlink()
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _list_outputs(path: Path) -> list[str]:
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))["outputs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def write_tables(census: Census, out: Path) -> list[str]:
-    """Write ``pores`` and ``images`` as CSV and Parquet; give the files' names."""
+    """Write the tables ``pores`` and ``images`` as CSV and Parquet.
+
+    Parameters
+    ----------
+    census : Census
+    out : Path
+
+    Returns
+    -------
+    list of str
+        Names of the files.
+    """
     names = []
     for stem, table in (("pores", census.pores), ("images", census.images)):
         with write_whole(out / f"{stem}.csv") as part:
@@ -25,96 +79,67 @@ def write_tables(census: Census, out: Path) -> list[str]:
     return names
 
 
-def prepare_folder(out: Path, overwrite: bool) -> None:
-    """Make the folder of a run; with ``overwrite`` remove what an earlier run wrote there.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds results and they may not be replaced.
-    """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder with -o")
-    earlier = [
-        name for name in ("run.json", "pores.csv", "images.csv", "report.html") if (out / name).exists()
-    ]
-    if earlier and not overwrite:
-        raise ValueError(
-            f"{out} holds the results of another run ({earlier[0]}); give another -o or say --overwrite"
-        )
-    for name in _outputs_of(out / "run.json") if earlier else []:
-        # Names in run.json are a file's content: only plain names inside the folder count.
-        if Path(name).name == name and (out / name).is_file():
-            (out / name).unlink()
-    out.mkdir(parents=True, exist_ok=True)
-
-
-def _outputs_of(path: Path) -> list[str]:
-    try:
-        names = json.loads(path.read_text(encoding="utf-8"))["outputs"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [str(name) for name in names] if isinstance(names, list) else []
-
-
-def _describe_model(job: Job) -> dict[str, Any] | None:
-    """Say which network found the pores: its file, hash, version and seed."""
-    if job.method != "network":
-        return None
-    if job.model is not None and job.model.suffix == ".pt":
-        return {"file": job.model.name, "sha256": hash_file(job.model), "kind": "Mask R-CNN"}
-    model = load_model(job.model)
-    return {
-        "file": (job.model or SHIPPED).name,
-        "sha256": model.sha256,
-        "trained_by": f"porescope {model.card['porescope']}",
-        "seed": model.card["plan"]["seed"],
-        "steps": model.card["steps"],
-        "turned": job.turned,
-        "least_confidence": job.least_confidence,
-    }
-
-
 def write_run(
     census: Census, job: Job, outputs: Sequence[str], command: Sequence[str], started: datetime
 ) -> dict[str, Any]:
-    """Write ``run.json``: all that is needed to repeat a run; give its content."""
+    """Write ``run.json``: all that is needed to repeat a run.
+
+    Parameters
+    ----------
+    census : Census
+    job : Job
+    outputs : sequence of str
+        Names of the files written so far.
+    command : sequence of str
+        The command line.
+    started : datetime
+
+    Returns
+    -------
+    dict
+        The content of the file.
+    """
     import platform
     import shlex
-    from importlib.metadata import version
 
     inputs = census.images.drop_duplicates("file")[["file", "sha256"]].astype(object)
     run = {
         "version": version("porescope"),
         "command": shlex.join([Path(command[0]).name, *command[1:]]),
-        "method": job.method,
-        "recipe_name": job.recipe.name if job.recipe else None,
-        "recipe": job.recipe.numbers() if job.recipe else {},
-        "recipe_provenance": dict(job.recipe.provenance) if job.recipe else {},
-        "model": _describe_model(job),
+        "folder": printable(Path(os.getcwd())),
+        "recipe_name": None,
+        "recipe": {},
+        "recipe_provenance": {},
+        "model": None,
+        "seed": None,
+        **job.detector.describe(),
         "modality": job.modality,
         "pixel_size_nm": job.pixel_size,
         "material": job.material,
         "calibrate": "lattice" if job.calibrate else "header",
-        "seed": None,
+        "lattice": job.wants_lattice,
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "libraries": {
-            name: version(name)
-            for name in (
-                "numpy",
-                "scipy",
-                "opencv-python-headless",
-                "scikit-image",
-                "rosettasciio",
-                "onnxruntime",
-            )
-        },
+        "libraries": _list_versions(),
         "inputs": inputs.where(inputs.notna(), None).to_dict("records"),
         "outputs": [*outputs, "report.html"],
     }
     with write_whole(job.out / "run.json") as part:
         part.write_text(json.dumps(run, indent=1, ensure_ascii=False), encoding="utf-8")
     return run
+
+
+def _list_versions() -> dict[str, str]:
+    """Versions of all libraries that porescope requires, and of its extras' that are loaded."""
+    versions = {}
+    for requirement in requires("porescope") or []:
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        if "extra ==" in requirement and name not in sys.modules:
+            continue
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:  # an extra's library of the same name as a module
+            continue
+    return versions

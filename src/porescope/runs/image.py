@@ -1,182 +1,213 @@
-"""One image: its lattice, its pores, its row, its files."""
+"""One image of a run: its lattice, its pores, its row, its files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.detection import Detection, detect_by
+from porescope.files import exports
 from porescope.files.writing import write_whole
+from porescope.labels import Detection
 from porescope.lattice.calibration import calibrate, check_calibration
 from porescope.lattice.finding import Lattice, find_lattice
 from porescope.lattice.sites import Sites, build_structure, count_missing, find_sites
-from porescope.materials import MATERIALS
+from porescope.materials import MATERIALS, Material
 from porescope.measurement import is_counted, measure_columns
 from porescope.micrograph import Micrograph
-from porescope.runs.job import Job, Result
+from porescope.runs.job import ImageRecord, Job
 
-if TYPE_CHECKING:
-    pass
-
-
-#: Longer side of the pictures in the report [px].
-REPORT_SIZE = 560
-
-
-#: Of so many frames of a stack the report keeps pictures.
-PICTURES_A_FILE = 10
-
-
-def process(micrograph: Micrograph, sha256: str, job: Job, picture: bool) -> Result:
-    """Detect and measure in one micrograph, and write what belongs to it."""
-    messages: list[str] = []
-    crystal = None
-    if job.lattice:
-        micrograph, crystal, messages = _look_for_lattice(micrograph, job)
-    found = _detect(micrograph, crystal.lattice if crystal else None, job)
-    labels = found.labels
-    if found.message and found.message not in messages:
-        messages.append(found.message)
-    pores = measure_columns(micrograph, labels, found.probability)
-    if found.confidence is not None:
-        pores["confidence"] = found.confidence
-    if crystal and crystal.sites and job.material:
-        material = MATERIALS[job.material]
-        pores["missing_atoms"] = count_missing(crystal.sites, labels, crystal.lattice, material)
-    outputs, pictures = _write_image(micrograph, labels, pores, crystal, job, picture)
-    row = _image_row(micrograph, labels, pores, crystal, sha256, job, messages)
-    row["clean_fraction"] = found.clean_fraction
-    return Result(row, pores, outputs, pictures)
-
-
-def _detect(micrograph: Micrograph, lattice: Lattice | None, job: Job) -> Detection:
-    """Find pores as the job says; a model whose file is no ONNX is a Mask R-CNN."""
-    if job.model is not None and job.model.suffix == ".pt":
-        from porescope.training.maskrcnn import find_pores
-
-        return Detection(*find_pores(micrograph, job.model, lattice=lattice, material=job.material))
-    return detect_by(
-        job.method,
-        micrograph,
-        lattice=lattice,
-        recipe=job.recipe,
-        material=job.material,
-        model=job.model,
-        turned=job.turned,
-        least_confidence=job.least_confidence,
-    )
+#: Longer side of a picture in the report [px].
+_REPORT_SIZE = 560
 
 
 class Crystal(NamedTuple):
     """The lattice of an image, and its sites where the material is known."""
 
     lattice: Lattice
+    material: Material | None
     sites: Sites | None
 
 
-def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, list[str]]:
-    """Find the lattice, say what it tells of the pixel size, and apply that if asked to."""
+@dataclass(frozen=True, eq=False)
+class ImageResult:
+    """All that came of one image.
+
+    Attributes
+    ----------
+    micrograph : Micrograph
+        With the pixel size that was used.
+    detection : Detection
+    pores : dict of ndarray
+        The columns of `PORE_COLUMNS`.
+    crystal : Crystal or None
+    messages : list of str
+        What the user must know about this image.
+    """
+
+    micrograph: Micrograph
+    detection: Detection
+    pores: dict[str, NDArray[Any]]
+    crystal: Crystal | None
+    messages: list[str]
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """Label image of the pores, shape (M, N)."""
+        return self.detection.labels
+
+
+def process_image(micrograph: Micrograph, sha256: str, job: Job, picture: bool) -> ImageRecord:
+    """Detect and measure the pores of one micrograph, and write its files.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    sha256 : str
+        Hash of its file.
+    job : Job
+    picture : bool
+        Whether to draw pictures for the report.
+
+    Returns
+    -------
+    ImageRecord
+    """
+    result = find_and_measure(micrograph, job)
+    outputs, pictures = _write_files(result, job, picture)
+    return ImageRecord(_make_row(result, sha256, job.detector.method), result.pores, outputs, pictures)
+
+
+def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
+    """Find the lattice and the pores of one micrograph, and measure them.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    job : Job
+
+    Returns
+    -------
+    ImageResult
+    """
+    messages: list[str] = []
+    crystal = None
+    if job.wants_lattice:
+        micrograph, crystal, message = _look_for_lattice(micrograph, job)
+        messages.append(message)
+    found = job.detector.find(micrograph, crystal.lattice if crystal else None, job.material)
+    if found.message and found.message not in messages:
+        messages.append(found.message)
+    pores = measure_columns(micrograph, found.labels, found.probability)
+    if found.confidence is not None:
+        pores["confidence"] = found.confidence
+    if crystal and crystal.sites and crystal.material:
+        counts = count_missing(crystal.sites, found.labels, crystal.lattice, crystal.material)
+        pores["missing_atoms"] = counts
+    if micrograph.acquisition.modality_source == "assumed":
+        messages.append("modality not in the metadata, taken as HAADF")
+    if float(np.ptp(micrograph.image)) == 0:
+        messages.append("all pixels have the same value")
+    return ImageResult(micrograph, found, pores, crystal, messages)
+
+
+def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, str]:
+    """Find the lattice, say what it tells of the pixel size, and correct that if asked to."""
     lattice = find_lattice(micrograph)
     if lattice is None:
         kept = ", so the pixel size stays as it is" if job.calibrate else ""
-        return micrograph, None, [f"no lattice found{kept}"]
+        return micrograph, None, f"no lattice found{kept}"
     message = check_calibration(lattice, job.material)[1]
     if job.calibrate and job.material:
         micrograph = calibrate(micrograph, lattice, job.material)
         message += "; corrected by the lattice"
-    sites = find_sites(micrograph, lattice, MATERIALS[job.material]) if job.material else None
-    return micrograph, Crystal(lattice, sites), [message]
+    material = MATERIALS[job.material] if job.material else None
+    sites = find_sites(micrograph, lattice, material) if material else None
+    return micrograph, Crystal(lattice, material, sites), message
 
 
-def _image_row(
-    micrograph: Micrograph,
-    labels: NDArray[np.int32],
-    pores: dict[str, NDArray[Any]],
-    crystal: Crystal | None,
-    sha256: str,
-    job: Job,
-    messages: list[str],
-) -> dict[str, Any]:
-    height, width = labels.shape
+def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
+    """The image's row of ``images.csv``."""
+    micrograph, labels, pores = result.micrograph, result.labels, result.pores
+    acquisition, field = micrograph.acquisition, micrograph.field
     n_pores = len(pores["label"])
-    header = micrograph.metadata["pixel_size_header"]
-    messages = list(messages)
-    if micrograph.metadata["modality_source"] == "assumed":
-        messages.append("modality not in the metadata, taken as HAADF")
-    if float(np.ptp(micrograph.image)) == 0:
-        messages.append("all pixels have the same value")
-    frame_nm2 = height * width * micrograph.pixel_area
+    header = acquisition.pixel_size_header
+    field_nm2 = (labels.size if field is None else int(field.sum())) * micrograph.pixel_area
+    unusable = result.detection.unusable
+    clean = np.nan if unusable is None else (unusable < 0.5)[... if field is None else field].mean()
     return {
         "image": micrograph.name,
         "frame": micrograph.frame or 0,
-        "file": micrograph.metadata["file"],
+        "file": acquisition.file or "",
         "sha256": sha256,
-        "height_px": height,
-        "width_px": width,
+        "height_px": labels.shape[0],
+        "width_px": labels.shape[1],
         "modality": micrograph.modality,
         "pixel_size_nm": float(np.sqrt(micrograph.pixel_area)),
         "pixel_size_header_nm": float(np.sqrt(header[0] * header[1])) if header else np.nan,
-        "pixel_size_source": micrograph.metadata["pixel_size_source"],
-        "lattice_constant_nm": crystal.lattice.constant_nm if crystal else np.nan,
+        "pixel_size_source": acquisition.pixel_size_source,
+        "lattice_constant_nm": result.crystal.lattice.constant_nm if result.crystal else np.nan,
         "n_pores": n_pores,
         "n_border": int(pores["touches_border"].sum()),
-        "density_per_um2": is_counted(labels, pores["label"]).sum() / frame_nm2 * 1e6,
-        "porosity": float(pores["area_nm2"].sum()) / frame_nm2,
+        "density_per_um2": is_counted(labels, pores["label"], field).sum() / field_nm2 * 1e6,
+        "porosity": float(pores["area_nm2"].sum()) / field_nm2,
         "median_diameter_nm": np.median(pores["equivalent_diameter_nm"]) if n_pores else np.nan,
-        "method": job.method,
+        "clean_fraction": float(clean),
+        "method": method,
         "status": "ok",
-        "message": "; ".join(messages),
+        "message": "; ".join(result.messages),
     }
 
 
-def _write_image(
-    micrograph: Micrograph,
-    labels: NDArray[np.int32],
-    pores: dict[str, NDArray[Any]],
-    crystal: Crystal | None,
-    job: Job,
-    picture: bool,
+def _write_files(
+    result: ImageResult, job: Job, picture: bool
 ) -> tuple[list[str], tuple[bytes, ...] | None]:
-    """Write the files that belong to one image; give their names, and pictures for the report."""
-    from porescope.files import exports as export
-
-    stem = micrograph.stem
+    """Write the files of one image; their names, and pictures for the report."""
+    micrograph, labels, crystal = result.micrograph, result.labels, result.crystal
     pictures: tuple[bytes, ...] | None = None
-    outputs: dict[str, Callable[[Path], object]] = {
-        f"{stem}_labels.tif": lambda part: export.save_labels(part, labels, micrograph.pixel_size)
+    files: dict[str, Callable[[Path], object]] = {
+        "labels": lambda part: exports.save_labels(part, labels, micrograph.pixel_size)
     }
     if job.rois:
-        outputs[f"{stem}_rois.zip"] = lambda part: export.save_rois(part, labels)
+        files["rois"] = lambda part: exports.save_rois(part, labels)
     if job.geojson:
-        outputs[f"{stem}.geojson"] = lambda part: export.save_geojson(part, labels, pores)
+        files["geojson"] = lambda part: exports.save_geojson(part, labels, result.pores)
     if job.overlays:
-        from porescope.pictures.lattice import draw_lattice
-        from porescope.pictures.overlays import draw_image, draw_overlay
-
-        overlay = draw_overlay(micrograph, labels)
-        outputs[f"{stem}_overlay.png"] = lambda part: part.write_bytes(_encode(".png", overlay))
-        if picture:
-            plain = draw_image(micrograph, REPORT_SIZE)[0]
-            marked = draw_overlay(micrograph, labels, REPORT_SIZE)
-            pictures = (_encode(".jpg", plain), _encode(".jpg", marked))
-        if crystal:
-            panels = draw_lattice(micrograph, crystal.lattice, crystal.sites)
-            outputs[f"{stem}_lattice.png"] = lambda part: part.write_bytes(_encode(".png", panels))
-            if pictures:
-                pictures = (*pictures, _encode(".jpg", panels))
-    if job.structure and job.material and crystal and crystal.sites:
-        structure = build_structure(crystal.sites, labels, crystal.lattice, MATERIALS[job.material])
-        outputs[f"{stem}.xyz"] = lambda part: export.save_structure(part, *structure, "extxyz")
-        outputs[f"{stem}.cif"] = lambda part: export.save_structure(part, *structure, "cif")
-    for name, write in outputs.items():
-        with write_whole(job.out / name) as part:
+        drawn, pictures = _draw(result, picture)
+        for kind, content in drawn.items():
+            files[kind] = lambda part, content=content: part.write_bytes(content)  # type: ignore[misc]
+    if job.structure and crystal and crystal.material and crystal.sites:
+        structure = build_structure(crystal.sites, labels, crystal.lattice, crystal.material)
+        files["xyz"] = lambda part: exports.save_structure(part, *structure, "extxyz")
+        files["cif"] = lambda part: exports.save_structure(part, *structure, "cif")
+    names = []
+    for kind, write in files.items():
+        names.append(f"{micrograph.stem}{ENDINGS[kind]}")
+        with write_whole(job.out / names[-1]) as part:
             write(part)
-    return list(outputs), pictures
+    return names, pictures
+
+
+def _draw(result: ImageResult, picture: bool) -> tuple[dict[str, bytes], tuple[bytes, ...] | None]:
+    """Pictures of one image: PNG files by their kind, and JPEG for the report if ``picture``."""
+    from porescope.pictures.lattice import draw_lattice
+    from porescope.pictures.overlays import draw_image, draw_overlay
+
+    micrograph, labels = result.micrograph, result.labels
+    files = {"overlay": _encode(".png", draw_overlay(micrograph, labels))}
+    shown: list[NDArray[np.uint8]] = []
+    if picture:
+        shown = [draw_image(micrograph, _REPORT_SIZE)[0], draw_overlay(micrograph, labels, _REPORT_SIZE)]
+    if result.crystal:
+        panels = draw_lattice(micrograph, result.crystal.lattice, result.crystal.sites)
+        files["lattice"] = _encode(".png", panels)
+        shown.append(panels)
+    return files, tuple(_encode(".jpg", panel) for panel in shown) if picture else None
 
 
 def _encode(ending: str, picture: NDArray[np.uint8]) -> bytes:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from porescope.network.confidence import LEAST_CONFIDENCE
-from porescope.recipes.recipe import Recipe
+from porescope.detection import Detector
+from porescope.lattice.amplitude import LatticeGaps
+from porescope.materials import find_material
+from porescope.network.detector import Network
 
 if TYPE_CHECKING:
     import pandas as pd
-
 
 #: Columns of ``images.csv``, in order, with their types.
 IMAGE_COLUMNS = {
@@ -28,17 +29,38 @@ IMAGE_COLUMNS = {
 
 @dataclass(frozen=True)
 class Job:
-    """What is done to every file of a run."""
+    """What is done to every image of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the results.
+    detector : Detector
+    lattice : bool, optional
+        Whether to look for the lattice; default: if anything needs it.
+    material : str, optional
+        One of `MATERIALS`.
+    calibrate : bool
+        Whether the lattice corrects the pixel size of the tables.
+    structure : bool
+        Whether to write the atoms of the sheet.
+    modality : {"auto", "haadf", "bf", "abf", "hrtem"}
+    pixel_size : float, optional
+        In place of the files' own [nm].
+    overlays, rois, geojson : bool
+        Which files to write beside the label image.
+
+    Raises
+    ------
+    ValueError
+        If the options contradict each other.
+    """
 
     out: Path
-    recipe: Recipe | None = None  # with one the method is threshold
-    method: str = "network"
-    model: Path | None = None  # in place of the shipped network
-    turned: bool = False  # whether the network sees each image in its eight orientations
-    least_confidence: float = LEAST_CONFIDENCE  # what is less sure to be a pore is left out
-    lattice: bool = True  # whether to look for one
+    detector: Detector = field(default_factory=Network)
+    lattice: bool | None = None
     material: str | None = None
-    calibrate: bool = False  # by the lattice
+    calibrate: bool = False
     structure: bool = False
     modality: str = "auto"
     pixel_size: float | None = None
@@ -47,23 +69,39 @@ class Job:
     geojson: bool = False
 
     def __post_init__(self) -> None:
-        if self.recipe is not None:
-            object.__setattr__(self, "method", "threshold")
+        if self.pixel_size is not None and not 0 < self.pixel_size < float("inf"):
+            raise ValueError(f"--pixel-size must be above 0 nm, not {self.pixel_size:g}")
+        if self.material is not None:
+            find_material(self.material)
+        if self.material is None and (self.calibrate or self.structure):
+            option = "--calibrate lattice" if self.calibrate else "--structure"
+            raise ValueError(f"{option} needs the crystal: say --material WS2")
+        if self.lattice is False and (self.calibrate or self.structure):
+            raise ValueError("--no-lattice leaves nothing to calibrate by or to build a structure from")
+        if self.lattice is False and self.detector.method == LatticeGaps.method:
+            raise ValueError("--method lattice needs the lattice; leave out --no-lattice")
+
+    @property
+    def wants_lattice(self) -> bool:
+        """Whether to look for the lattice."""
+        if self.lattice is not None:
+            return self.lattice
+        return self.overlays or self.detector.needs_lattice or self.material is not None
 
 
-class Result(NamedTuple):
-    """What came of one image: its row, its pores' columns, files written, pictures."""
+class ImageRecord(NamedTuple):
+    """What a run keeps of one image."""
 
-    row: dict[str, Any]
-    pores: dict[str, NDArray[Any]]
-    outputs: list[str]
-    pictures: tuple[bytes, ...] | None
+    row: dict[str, Any]  # of ``images.csv``
+    pores: dict[str, NDArray[Any]]  # columns of ``pores.csv``
+    outputs: list[str]  # names of the files written
+    pictures: tuple[bytes, ...] | None  # JPEG, for the report
 
 
 class Census(NamedTuple):
-    """The tables of a run, and pictures (JPEG: image, overlay) of its first images by stem."""
+    """The tables of a run, and what its report shows."""
 
-    images: pd.DataFrame
-    pores: pd.DataFrame
-    outputs: list[str]
-    pictures: dict[str, tuple[bytes, ...]]
+    images: pd.DataFrame  # one row for each image
+    pores: pd.DataFrame  # one row for each pore
+    outputs: list[str]  # names of the files written
+    pictures: dict[str, tuple[bytes, ...]]  # JPEG by stem, of the first images
