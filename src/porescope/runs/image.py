@@ -104,9 +104,9 @@ def _image_row(
 ) -> dict[str, Any]:
     height, width = labels.shape
     n_pores = len(pores["label"])
-    header = micrograph.metadata["pixel_size_header"]
+    header = micrograph.acquisition.pixel_size_header
     messages = list(messages)
-    if micrograph.metadata["modality_source"] == "assumed":
+    if micrograph.acquisition.modality_source == "assumed":
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.image)) == 0:
         messages.append("all pixels have the same value")
@@ -114,14 +114,14 @@ def _image_row(
     return {
         "image": micrograph.name,
         "frame": micrograph.frame or 0,
-        "file": micrograph.metadata["file"],
+        "file": micrograph.acquisition.file,
         "sha256": sha256,
         "height_px": height,
         "width_px": width,
         "modality": micrograph.modality,
         "pixel_size_nm": float(np.sqrt(micrograph.pixel_area)),
         "pixel_size_header_nm": float(np.sqrt(header[0] * header[1])) if header else np.nan,
-        "pixel_size_source": micrograph.metadata["pixel_size_source"],
+        "pixel_size_source": micrograph.acquisition.pixel_size_source,
         "lattice_constant_nm": crystal.lattice.constant_nm if crystal else np.nan,
         "n_pores": n_pores,
         "n_border": int(pores["touches_border"].sum()),
