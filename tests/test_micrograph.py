@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,13 @@ from PIL import Image
 
 from porescope import Micrograph, Recipe, detect, measure, read, read_all
 from porescope.files.formats import ReadError
+from porescope.files.headers import Header
+from porescope.lattice.calibration import calibrate
+from porescope.lattice.finding import find_lattice
+from porescope.micrograph import Acquisition, _dose_rate
+from porescope.runs.image import process
+from porescope.runs.job import Job
+from porescope.simulation.drawing import simulate
 
 UM, PM = 1e3, 1e-3
 
@@ -89,7 +97,38 @@ def test_read_names_read_all_for_several_images(data: Path) -> None:
 def test_pixel_size_and_modality_can_be_given(data: Path) -> None:
     m = read(data / "formats" / "test-1.dm3", pixel_size=0.5, modality="bf")
     assert m.pixel_size == (0.5, 0.5) and m.modality == "bf"
-    assert m.metadata["pixel_size_source"] == "argument" and m.metadata["pixel_size_header"] is None
+    assert m.acquisition.pixel_size_source == "argument" and m.acquisition.pixel_size_header is None
+
+
+def test_a_micrograph_made_in_python_can_be_processed(tmp_path: Path) -> None:
+    micrograph = Micrograph(np.random.default_rng(0).normal(size=(40, 50)), 0.05)
+    assert micrograph.acquisition == Acquisition()
+    row = process(micrograph, "", Job(tmp_path, Recipe(), lattice=False), picture=False).row
+    assert row["file"] is None and np.isnan(row["pixel_size_header_nm"])
+    assert row["pixel_size_source"] == "argument" and "taken as HAADF" not in row["message"]
+
+
+def test_the_dose_rate_is_of_the_whole_frame() -> None:
+    # 1 e/s over 2 nm² is half an electron per nm² and s.
+    assert _dose_rate(Header(beam_current_na=1.602176634e-10), 2.0) == pytest.approx(0.5)
+    assert _dose_rate(Header(), 2.0) is None
+
+
+def test_the_lattice_corrects_the_dose_rate_with_the_area() -> None:
+    drawn = simulate("WS2", shape=(200, 260), seed=1).micrograph
+    row, column = drawn.pixel_size
+    wrong = replace(
+        drawn, pixel_size=(row * 1.1, column * 1.1), acquisition=Acquisition(dose_rate_e_nm2_s=100.0)
+    )
+    lattice = find_lattice(wrong)
+    assert lattice is not None
+    right = calibrate(wrong, lattice, "WS2")
+    known = right.acquisition
+    assert known.pixel_size_source == "lattice" and known.pixel_size_recipe == wrong.pixel_size
+    assert known.dose_rate_e_nm2_s == pytest.approx(100.0 * wrong.pixel_area / right.pixel_area)
+    assert right.pixel_size == pytest.approx((row, column), rel=0.01)
+    again = calibrate(right, find_lattice(right), "WS2")
+    assert again.acquisition.pixel_size_recipe == wrong.pixel_size
 
 
 def test_rows_come_before_columns(tmp_path: Path) -> None:

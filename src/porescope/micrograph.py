@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,65 @@ from porescope.files.formats import (
     load_signals,
     require_pixel_size,
 )
+from porescope.files.headers import Header
 from porescope.files.names import printable
 from porescope.modalities import MODALITIES
 
 #: Pixels whose row and column sizes differ by more than this fraction are refused.
 ANISOTROPY_LIMIT = 0.005
+
+
+#: Elementary charge [C], exact by definition of the SI.
+_ELEMENTARY_CHARGE = 1.602176634e-19
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """How a micrograph was taken, as far as it is known; None stands for unknown.
+
+    Parameters
+    ----------
+    file : str, optional
+        The file that it was read from.
+    pixel_size_header : tuple of float, optional
+        Pixel size (row, column) that the file gives [nm].
+    pixel_size_source : {"argument", "header", "lattice"}
+        Where the micrograph's pixel size comes from.
+    modality_source : {"argument", "header", "assumed"}
+        Where the micrograph's modality comes from.
+    pixel_size_recipe : tuple of float, optional
+        Pixel size (row, column) before the lattice corrected it: a recipe is bound to this one [nm].
+    stage_nm : tuple of float, optional
+        Stage position (y, x) [nm].
+    time_s : float, optional
+        Start of the frame, POSIX time [s]. A clock without a time zone is read as UTC; a stack with a
+        time axis but no date starts at 0.
+    dose_rate_e_nm2_s : float, optional
+        Dose rate, averaged over the frame [e/nm²/s].
+    magnification : float, optional
+        Indicated magnification.
+    beam_energy_kev : float, optional
+        Energy of the electrons [keV].
+    instrument : str, optional
+        Name of the microscope.
+
+    Examples
+    --------
+    >>> Acquisition(stage_nm=(0.0, 25.0)).pixel_size_source
+    'argument'
+    """
+
+    file: str | None = None
+    pixel_size_header: tuple[float, float] | None = None
+    pixel_size_source: str = "argument"
+    modality_source: str = "argument"
+    pixel_size_recipe: tuple[float, float] | None = None
+    stage_nm: tuple[float, float] | None = None
+    time_s: float | None = None
+    dose_rate_e_nm2_s: float | None = None
+    magnification: float | None = None
+    beam_energy_kev: float | None = None
+    instrument: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +94,8 @@ class Micrograph:
         What to call it in tables and file names.
     frame : int or None
         Its place in a stack, counted from 0; None for a single image.
-    metadata : mapping
-        ``pixel_size_header`` (nm or None), ``pixel_size_source``, ``modality_source``, ``file``.
+    acquisition : Acquisition
+        How the image was taken.
 
     Raises
     ------
@@ -60,7 +114,7 @@ class Micrograph:
     modality: str = "haadf"
     name: str = "image"
     frame: int | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    acquisition: Acquisition = Acquisition()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", _as_image(self.image))
@@ -177,25 +231,40 @@ def read_all(
     several = sum(len(stack.frames) for stack in stacks) > 1
     count = 0
     for stack in stacks:
-        header = require_pixel_size(path, stack) if pixel_size is None else header_pixel_size(stack)
-        found = stack.modality
-        for frame in stack.frames:
+        in_header = require_pixel_size(path, stack) if pixel_size is None else header_pixel_size(stack)
+        size = (pixel_size, pixel_size) if pixel_size is not None else in_header
+        assert size is not None
+        source = "argument" if modality != "auto" else ("header" if stack.modality else "assumed")
+        for k, frame in enumerate(stack.frames):
+            said = stack.header_of(k)
             try:
                 yield Micrograph(
                     image=frame,
-                    pixel_size=header if pixel_size is None else (pixel_size, pixel_size),  # type: ignore[arg-type]
-                    modality=(found or "haadf") if modality == "auto" else modality,
+                    pixel_size=size,
+                    modality=(stack.modality or "haadf") if modality == "auto" else modality,
                     name=path.stem,
                     frame=count if several else None,
-                    metadata={
-                        "file": printable(path),
-                        "pixel_size_header": header,
-                        "pixel_size_source": "header" if pixel_size is None else "argument",
-                        "modality_source": "argument"
-                        if modality != "auto"
-                        else ("header" if found else "assumed"),
-                    },
+                    acquisition=Acquisition(
+                        file=printable(path),
+                        pixel_size_header=in_header,
+                        pixel_size_source="header" if pixel_size is None else "argument",
+                        modality_source=source,
+                        stage_nm=said.stage_nm,
+                        time_s=said.time_s,
+                        dose_rate_e_nm2_s=_dose_rate(said, frame.size * size[0] * size[1]),
+                        magnification=said.magnification,
+                        beam_energy_kev=said.beam_energy_kev,
+                        instrument=said.instrument,
+                    ),
                 )
             except ValueError as error:
                 raise ReadError(f"{path.name}: {error}") from None
             count += 1
+
+
+def _dose_rate(said: Header, area_nm2: float) -> float | None:
+    """Dose rate of a beam that scans the frame [e/nm²/s]."""
+    if said.beam_current_na is None or not area_nm2 > 0:
+        return None
+    rate = said.beam_current_na * 1e-9 / _ELEMENTARY_CHARGE / area_nm2
+    return rate if np.isfinite(rate) else None

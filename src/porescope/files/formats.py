@@ -10,18 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.files.headers import Header, as_mapping, as_text, look_up, read_header, read_interval, read_ome
+from porescope.files.units import nanometres, seconds
 from porescope.modalities import MODALITIES
-
-_NANOMETRES = {
-    "pm": 1e-3,
-    "å": 0.1, "angstrom": 0.1, "ångström": 0.1, "ang": 0.1, "a": 0.1,
-    "nm": 1.0, "nanometer": 1.0, "nanometre": 1.0,
-    "um": 1e3, "micron": 1e3, "micrometer": 1e3, "micrometre": 1e3,
-    "mm": 1e6, "millimeter": 1e6, "millimetre": 1e6,
-    "cm": 1e7, "centimeter": 1e7, "centimetre": 1e7,
-    "inch": 2.54e7,
-    "m": 1e9, "meter": 1e9, "metre": 1e9,
-}  # fmt: skip
 
 
 class ReadError(ValueError):
@@ -29,20 +20,42 @@ class ReadError(ValueError):
 
 
 class Signal(NamedTuple):
-    """One dataset of a file: its values, and of each axis (nm-able unit, scale, is a stack's)."""
+    """One dataset of a file: its values, its axes, and what the file says about it."""
 
     data: NDArray[Any]
-    units: list[str | None]
-    scales: list[float]
-    stacked: list[bool]
+    units: list[str | None]  # of each axis
+    scales: list[float]  # of each axis: step in its unit
+    stacked: list[bool]  # of each axis: whether it counts the frames of a stack
     title: str = ""
-    kind: str = ""
+    kind: str = ""  # HyperSpy's signal type, such as "EELS"
     modality: str | None = None
+    headers: tuple[Header, ...] = (Header(),)  # one for each frame, or one for all
 
     @property
     def frames(self) -> NDArray[Any]:
         """The images, shape (K, M, N)."""
         return self.data if self.data.ndim == 3 else self.data[None]
+
+    def header_of(self, frame: int) -> Header:
+        """Look up what the file says about one frame.
+
+        Parameters
+        ----------
+        frame : int
+            Counted from 0 in this stack.
+
+        Returns
+        -------
+        Header
+            Its time is the frame's own: the time of the stack plus ``frame`` steps of a calibrated time
+            axis, which start at 0 where the file has no date.
+        """
+        if len(self.headers) > 1:
+            return self.headers[frame]
+        header, unit = self.headers[0], seconds(self.units[0])
+        if self.data.ndim == 3 and unit is not None and np.isfinite(self.scales[0]):
+            return header._replace(time_s=(header.time_s or 0.0) + frame * self.scales[0] * unit)
+        return header
 
 
 def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
@@ -91,15 +104,9 @@ def _grey(data: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(0.299 * red + 0.587 * green + 0.114 * blue, dtype=np.float32)
 
 
-def _nanometres(unit: str | None) -> float | None:
-    """Nanometres in one ``unit``, whatever its spelling; None if it is no length."""
-    key = (unit or "").strip().lower().replace("_", "").replace("µ", "u").replace("μ", "u")
-    return _NANOMETRES.get(key, _NANOMETRES.get(key.removesuffix("s")))
-
-
 def header_pixel_size(signal: Signal) -> tuple[float, float] | None:
     """Pixel size (row, column) [nm] that the file gives; None if it gives none."""
-    factors = [_nanometres(unit) for unit in signal.units[-2:]]
+    factors = [nanometres(unit) for unit in signal.units[-2:]]
     if None in factors:
         return None
     row, column = (float(s) * f for s, f in zip(signal.scales[-2:], factors, strict=True) if f is not None)
@@ -180,14 +187,37 @@ def _load_tiff(path: Path) -> list[Signal]:
         _check_tiff_whole(path, tiff)
         pages = [series.keyframe for series in tiff.series]
         fallbacks = [_tiff_scale(tiff, page) for page in pages]
+        axes = [str(series.axes) for series in tiff.series]
+        ome = tifffile.xml2dict(tiff.ome_metadata) if tiff.ome_metadata else None
+        imagej = tiff.imagej_metadata or {}
     signals = [_as_signal(entry) for entry in file_reader(str(path))]
+    if ome is not None:
+        signals = _add_ome(signals, ome)
     for i, (signal, scale) in enumerate(zip(signals, fallbacks, strict=True)):
         if signal.units[-1] and not signal.units[-2]:  # ImageJ writes one unit for both axes
             signal.units[-2] = signal.units[-1]
+        step = read_interval(imagej)
+        if step is not None and signal.data.ndim == 3 and axes[i].startswith("T"):
+            signal.units[0], signal.scales[0] = "s", step
         if scale is not None and header_pixel_size(signal) is None:
             units: list[str | None] = [*signal.units[:-2], "nm", "nm"]
             signals[i] = signal._replace(units=units, scales=[*signal.scales[:-2], *scale])
     return signals
+
+
+def _add_ome(signals: list[Signal], ome: Any) -> list[Signal]:
+    """Add what OME's metadata say about each image, if they describe as many as there are."""
+    try:
+        images = ome["OME"]["Image"]
+    except (KeyError, TypeError):
+        return signals
+    images = images if isinstance(images, list) else [images]
+    if len(images) != len(signals):
+        return signals
+    return [
+        signal._replace(headers=read_ome(image, len(signal.frames)))
+        for signal, image in zip(signals, images, strict=True)
+    ]
 
 
 def _check_tiff_whole(path: Path, tiff: Any) -> None:
@@ -223,7 +253,7 @@ def _tiff_scale(tiff: Any, page: Any) -> tuple[float, float] | None:
         pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
         sizes = [
             float(pixels.get(f"PhysicalSize{axis}", 0))
-            * (_nanometres(pixels.get(f"PhysicalSize{axis}Unit", "µm")) or 0)
+            * (nanometres(pixels.get(f"PhysicalSize{axis}Unit", "µm")) or 0)
             for axis in "YX"
         ]
         return (sizes[0], sizes[1]) if min(sizes) > 0 else None
@@ -231,7 +261,7 @@ def _tiff_scale(tiff: Any, page: Any) -> tuple[float, float] | None:
     if min(row, column) <= 0:
         return None
     name = str((tiff.imagej_metadata or {}).get("unit", "")).replace("\\u00B5", "µ")
-    unit = _nanometres(name)
+    unit = nanometres(name)
     if unit is not None and name not in ("inch", "cm"):
         return unit / row, unit / column
     unit = unit or {2: 2.54e7, 3: 1e7}.get(int(page.resolutionunit or 1))
@@ -291,39 +321,34 @@ def _check_digital_micrograph_whole(path: Path) -> None:
 
 
 def _as_signal(entry: Mapping[str, Any]) -> Signal:
-    axes = entry["axes"]
-    metadata = _as_dict(entry["metadata"])
-    title = str(metadata.get("General", {}).get("title", ""))
-    kind = str(metadata.get("Signal", {}).get("signal_type", ""))
+    axes, data = entry["axes"], np.asarray(entry["data"])
+    metadata = entry.get("metadata")
+    title = as_text(look_up(metadata, "General", "title")) or ""
     return Signal(
-        data=np.asarray(entry["data"]),
+        data=data,
         units=[None if a.get("units") is None else str(a["units"]) for a in axes],
         scales=[float(a.get("scale", 1.0)) for a in axes],
         stacked=[bool(a.get("navigate", False)) for a in axes],
         title=title,
-        kind=kind,
-        modality=_find_modality(title, _as_dict(entry.get("original_metadata", {}))),
+        kind=as_text(look_up(metadata, "Signal", "signal_type")) or "",
+        modality=_find_modality(title, entry.get("original_metadata")),
+        headers=(read_header(entry, data.shape[-2:]),),
     )
 
 
-def _as_dict(metadata: Any) -> dict[str, Any]:
-    return metadata if isinstance(metadata, dict) else dict(metadata.as_dictionary())
-
-
-def _find_modality(title: str, original: dict[str, Any]) -> str | None:
-    """Modality from the signal's name, or from a TEM's imaging mode; None if neither tells."""
-    tags: dict[str, Any] = {}
-    image_list = original.get("ImageList", {})
-    for key in image_list:
-        tags = _as_dict(image_list[key]).get("ImageTags", {}) or tags
-    signal_name = str(tags.get("DataBar", {}).get("Signal Name", ""))
+def _find_modality(title: str, original: Any) -> str | None:
+    """Find the modality in the signal's name or a TEM's imaging mode; None if neither says it."""
+    tags: Mapping[str, Any] = {}
+    for image in as_mapping(look_up(original, "ImageList")).values():
+        tags = as_mapping(look_up(image, "ImageTags")) or tags
+    signal_name = as_text(look_up(tags, "DataBar", "Signal Name")) or ""
     words = re.findall(r"[a-z]+", f"{title} {signal_name}".lower())
     for word in words:
         if word in MODALITIES:
             return str(word)
         if word in ("ceta", "hrem"):
             return "hrtem"
-    info = tags.get("Microscope Info", {})
+    info = as_mapping(look_up(tags, "Microscope Info"))
     if info.get("Illumination Mode") == "TEM" and info.get("Imaging Mode") == "IMAGING":
         return "hrtem"
     return None

@@ -80,12 +80,17 @@ def calibrate(micrograph: Micrograph, lattice: Lattice, material: str) -> Microg
     rows, columns = _square_up(lattice)
     if max(rows, columns) / min(rows, columns) - 1 > ANISOTROPY_LIMIT or lattice.grains > 1:
         rows = columns = 1.0
-    metadata = {
-        **micrograph.metadata,
-        "pixel_size_source": "lattice",
-        "pixel_size_recipe": micrograph.metadata.get("pixel_size_recipe", micrograph.pixel_size),
-    }
-    return replace(micrograph, pixel_size=(row / factor * rows, column / factor * columns), metadata=metadata)
+    known = micrograph.acquisition
+    rate = known.dose_rate_e_nm2_s
+    acquisition = replace(
+        known,
+        pixel_size_source="lattice",
+        pixel_size_recipe=known.pixel_size_recipe or micrograph.pixel_size,
+        # The same electrons fall on the corrected area.
+        dose_rate_e_nm2_s=None if rate is None else rate * factor**2 / (rows * columns),
+    )
+    size = (row / factor * rows, column / factor * columns)
+    return replace(micrograph, pixel_size=size, acquisition=acquisition)
 
 
 def _square_up(lattice: Lattice) -> tuple[float, float]:

@@ -271,5 +271,5 @@ def segment(micrograph: Micrograph, recipe: Recipe) -> NDArray[np.int32]:
 
 def recipe_pixel_size(micrograph: Micrograph) -> float:
     """Pixel size that recipes are bound to [nm]: the header's or the user's, never the lattice's."""
-    row, column = micrograph.metadata.get("pixel_size_recipe") or micrograph.pixel_size
+    row, column = micrograph.acquisition.pixel_size_recipe or micrograph.pixel_size
     return float(np.sqrt(row * column))

@@ -296,7 +296,7 @@ def _provenance(
         "goal": goal.describe(),
         "method": goal.method,
         "pixel_sizes_nm": sizes,
-        "calibration": ", ".join(sorted({str(m.metadata["pixel_size_source"]) for m in data.micrographs})),
+        "calibration": ", ".join(sorted({m.acquisition.pixel_size_source for m in data.micrographs})),
         "score": f"{goal.metric} {_spread(values)} (in-sample)",
     }
     if held_out is not None:

@@ -1,0 +1,66 @@
+"""Units of length and time as files spell them."""
+
+from __future__ import annotations
+
+_NANOMETRES = {
+    "pm": 1e-3,
+    "å": 0.1, "angstrom": 0.1, "ångström": 0.1, "ang": 0.1, "a": 0.1,
+    "nm": 1.0, "nanometer": 1.0, "nanometre": 1.0,
+    "um": 1e3, "micron": 1e3, "micrometer": 1e3, "micrometre": 1e3,
+    "mm": 1e6, "millimeter": 1e6, "millimetre": 1e6,
+    "cm": 1e7, "centimeter": 1e7, "centimetre": 1e7,
+    "inch": 2.54e7,
+    "m": 1e9, "meter": 1e9, "metre": 1e9,
+}  # fmt: skip
+
+_SECONDS = {
+    "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "millisecond": 1e-3,
+    "s": 1.0, "sec": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0,
+}  # fmt: skip
+
+
+def nanometres(unit: str | None) -> float | None:
+    """Look up a unit of length in any of its usual spellings.
+
+    Parameters
+    ----------
+    unit : str or None
+        For example ``"nm"``, ``"µm"``, ``"n_m"``, ``"Angstrom"``.
+
+    Returns
+    -------
+    float or None
+        Nanometres in one unit; None if it is no length.
+
+    Examples
+    --------
+    >>> nanometres("µm"), nanometres("1/nm")
+    (1000.0, None)
+    """
+    return _look_up(_NANOMETRES, unit)
+
+
+def seconds(unit: str | None) -> float | None:
+    """Look up a unit of time in any of its usual spellings.
+
+    Parameters
+    ----------
+    unit : str or None
+        For example ``"s"``, ``"ms"``, ``"sec"``.
+
+    Returns
+    -------
+    float or None
+        Seconds in one unit; None if it is no time.
+
+    Examples
+    --------
+    >>> seconds("ms"), seconds("nm")
+    (0.001, None)
+    """
+    return _look_up(_SECONDS, unit)
+
+
+def _look_up(table: dict[str, float], unit: str | None) -> float | None:
+    key = (unit or "").strip().lower().replace("_", "").replace("µ", "u").replace("μ", "u")
+    return table.get(key, table.get(key.removesuffix("s")))
