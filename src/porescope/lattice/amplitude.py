@@ -103,7 +103,8 @@ def detect_by_lattice(micrograph: Micrograph, lattice: Lattice | None = None) ->
     Examples
     --------
     >>> from porescope.simulation.drawing import simulate
-    >>> int(detect_by_lattice(simulate(pores=3, max_missing=40, seed=3).micrograph).max())
+    >>> from porescope.simulation.scene import Scene
+    >>> int(detect_by_lattice(simulate(Scene(pores=3, max_missing=40), seed=3).micrograph).max())
     3
     """
     lattice = lattice or find_lattice(micrograph)

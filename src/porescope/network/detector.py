@@ -80,7 +80,8 @@ def find_pores(
     Examples
     --------
     >>> from porescope.simulation.drawing import simulate
-    >>> drawn = simulate(shape=(150, 170), pores=1, max_missing=9, seed=4)
+    >>> from porescope.simulation.scene import Scene
+    >>> drawn = simulate(Scene(shape=(150, 170), pores=1, max_missing=9), seed=4)
     >>> int(find_pores(drawn.micrograph).labels.max())
     1
     """
