@@ -21,6 +21,7 @@ from porescope.recipes.recipe import load_recipe
 from porescope.recipes.segmentation import segment
 from porescope.scoring import wilson_interval
 from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
 
 FIRST_SEED = 900_000  # tests use small seeds
 
@@ -60,7 +61,9 @@ def find_constants() -> None:
             errors = []
             for i, (name, material) in enumerate(MATERIALS.items()):
                 size = material.constant / px
-                drawn = simulate(name, pixel_size=size, pores=2, dose=dose * more(name), seed=FIRST_SEED + i)
+                drawn = simulate(
+                    Scene(name, pixel_size=size, pores=2, dose=dose * more(name)), seed=FIRST_SEED + i
+                )
                 start = time.perf_counter()
                 lattice = find_lattice(drawn.micrograph)
                 times.append(time.perf_counter() - start)
@@ -82,12 +85,14 @@ def detect_pores(modality: str, dose: float) -> None:
     for i in range(24):
         material = list(MATERIALS)[i % 6]
         drawn = simulate(
-            material,
-            pores=8,
-            max_missing=80,
-            dose=dose * (more(material) if modality == "haadf" else 1),
-            modality=modality,
-            pixel_size=0.03,
+            Scene(
+                material,
+                pores=8,
+                max_missing=80,
+                dose=dose * (more(material) if modality == "haadf" else 1),
+                modality=modality,
+                pixel_size=0.03,
+            ),
             seed=FIRST_SEED + i,
         )
         lattice = find_lattice(drawn.micrograph)
@@ -129,7 +134,8 @@ def count_by_own_outlines() -> None:
         material = MATERIALS[name]
         most = 80 if i % 2 else 3
         drawn = simulate(
-            name, pores=8, max_missing=most, dose=2e6 * more(name), pixel_size=0.03, seed=FIRST_SEED + i
+            Scene(name, pores=8, max_missing=most, dose=2e6 * more(name), pixel_size=0.03),
+            seed=FIRST_SEED + i,
         )
         lattice = find_lattice(drawn.micrograph)
         if lattice is None:

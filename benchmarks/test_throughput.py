@@ -21,6 +21,7 @@ from porescope.recipes.segmentation import segment
 from porescope.runs.image import _write_image
 from porescope.runs.job import Job
 from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,7 +74,7 @@ def test_whole_command(copies: Path, tmp_path: Path) -> None:
 
 def test_network() -> None:
     """One core; the ratio to reading says what a whole command gains without the network."""
-    drawn = simulate(shape=(512, 512), pixel_size=0.3153 / 8, pores=8, seed=1).micrograph
+    drawn = simulate(Scene(shape=(512, 512), pixel_size=0.3153 / 8, pores=8), seed=1).micrograph
     lattice = find_lattice(drawn)
     ms = _time(lambda: find_pores(drawn, lattice=lattice), 10)
     looking = _time(lambda: find_lattice(drawn), 10)

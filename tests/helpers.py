@@ -11,11 +11,12 @@ from typer.testing import CliRunner, Result
 
 from porescope.cli.detect import app
 from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
 
 
 def save_simulated(folder: Path, name: str, seed: int = 1, frames: int = 1, **options: int) -> Path:
     drawn = [
-        simulate(shape=(180, 220), pores=3, max_missing=40, dose=2e6, seed=seed + i, **options)
+        simulate(Scene(shape=(180, 220), pores=3, max_missing=40, dose=2e6, **options), seed=seed + i)
         for i in range(frames)
     ]
     stack = np.stack([d.micrograph.image for d in drawn]).astype(np.uint16)

@@ -19,6 +19,7 @@ from porescope import Score, read_standard, score
 from porescope.scoring import score_results, wilson_interval
 from porescope.simulation.drawing import Simulation, simulate
 from porescope.simulation.saving import save_simulation
+from porescope.simulation.scene import Scene
 from porescope.standards import find_standards
 
 masks = hnp.arrays(bool, (12, 17))
@@ -156,7 +157,7 @@ def test_useless_standards_get_a_sentence(tmp_path: Path) -> None:
 
 
 def test_results_with_names_like_numbers_are_scored(tmp_path: Path) -> None:
-    drawn = simulate(shape=(128, 160), pores=2, seed=1)
+    drawn = simulate(Scene(shape=(128, 160), pores=2), seed=1)
     for name in ("001", "NA"):
         save_simulation(tmp_path, replace(drawn, name), "test")
     images = [tmp_path / "001.tif", tmp_path / "NA.tif"]

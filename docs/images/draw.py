@@ -14,6 +14,7 @@ from porescope.network.views import present
 from porescope.pictures.overlays import draw_overlay
 from porescope.pictures.stages import draw_findings
 from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
 
 HERE = Path(__file__).parent
 
@@ -25,18 +26,22 @@ def draw_grey(image: np.ndarray) -> np.ndarray:
     return cv2.resize(grey, (460, 460), interpolation=cv2.INTER_AREA)
 
 
-drawn = simulate(shape=(320, 512), pores=7, dose=2e6, seed=4).micrograph
+drawn = simulate(Scene(shape=(320, 512), pores=7, dose=2e6), seed=4).micrograph
 picture = draw_overlay(drawn, detect(drawn), size=900)
 cv2.imwrite(str(HERE / "overlay.jpg"), picture[..., ::-1])
 
-drawn = simulate("WSe2", shape=(300, 300), pores=6, max_missing=9, dose=2e5, modality="bf", seed=3).micrograph
+drawn = simulate(
+    Scene("WSe2", shape=(300, 300), pores=6, max_missing=9, dose=2e5, modality="bf"), seed=3
+).micrograph
 image, rest = present(drawn.image, "bf")
 probability = find_pores(drawn, lattice=find_lattice(drawn)).probability
 panels = [draw_grey(image), draw_grey(rest), np.uint8(255 * cv2.resize(probability, (460, 460)))]
 gap = np.full((460, 10), 255, np.uint8)
 cv2.imwrite(str(HERE / "views.jpg"), np.hstack([panels[0], gap, panels[1], gap, panels[2]]))
 
-drawn = simulate("MoSe2", pores=7, max_missing=40, dose=3e5, modality="bf", name="MoSe2", seed=5).micrograph
+drawn = simulate(
+    Scene("MoSe2", pores=7, max_missing=40, dose=3e5, modality="bf"), name="MoSe2", seed=5
+).micrograph
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "explain.png"
     draw_findings(drawn, load_model(), path)

@@ -17,6 +17,7 @@ from porescope.lattice.finding import find_lattice
 from porescope.lattice.sites import build_structure, count_missing, find_sites
 from porescope.materials import MATERIALS
 from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from lattice import draw_nothing
@@ -40,7 +41,7 @@ def test_the_published_pixel_size_is_too_large(ws2: Path, letter: str, record_pr
 @pytest.mark.parametrize(("px", "dose"), [(4, 1e5), (8, 1e4), (16, 1e5), (24, 1e6)])
 def test_the_constant_is_found_within_half_a_percent(material: str, px: int, dose: float) -> None:
     constant = MATERIALS[material].constant
-    drawn = simulate(material, shape=(400, 512), pixel_size=constant / px, pores=2, dose=dose, seed=px)
+    drawn = simulate(Scene(material, shape=(400, 512), pixel_size=constant / px, pores=2, dose=dose), seed=px)
     lattice = find_lattice(drawn.micrograph)
     if lattice is not None:  # at the lowest doses graphene and hBN barely show
         assert lattice.constant_nm == pytest.approx(constant, rel=0.005)
@@ -50,7 +51,7 @@ def test_the_constant_is_found_within_half_a_percent(material: str, px: int, dos
 
 def test_clear_images_show_their_lattice() -> None:
     for material in MATERIALS:
-        drawn = simulate(material, pixel_size=0.03, pores=2, dose=1e6, seed=5)
+        drawn = simulate(Scene(material, pixel_size=0.03, pores=2, dose=1e6), seed=5)
         assert find_lattice(drawn.micrograph) is not None, material
 
 
@@ -66,9 +67,9 @@ def _wave(shape: tuple[int, int], *frequencies: tuple[float, float]) -> np.ndarr
 
 
 def test_a_second_grain_is_told() -> None:
-    one = simulate("WS2", shape=(400, 500), pores=0, seed=1).micrograph
+    one = simulate(Scene("WS2", shape=(400, 500), pores=0), seed=1).micrograph
     assert find_lattice(one).grains == 1
-    other = simulate("WS2", shape=(400, 500), pores=0, seed=8).micrograph
+    other = simulate(Scene("WS2", shape=(400, 500), pores=0), seed=8).micrograph
     both = Micrograph(np.hstack([one.image[:, :250], other.image[:, 250:]]), one.pixel_size)
     lattice = find_lattice(both)
     assert lattice.grains == 2 and "2 orientations" in check_calibration(lattice)[1]
@@ -108,7 +109,7 @@ def test_odd_shapes_do_not_crash(shape: tuple[int, int]) -> None:
 def test_usual_mistakes_are_named(factor: float, words: str) -> None:
     from dataclasses import replace
 
-    lattice = find_lattice(simulate("MoS2", shape=(200, 240), pores=0, seed=1).micrograph)
+    lattice = find_lattice(simulate(Scene("MoS2", shape=(200, 240), pores=0), seed=1).micrograph)
     scale = factor * 0.3160 / lattice.constant_nm
     wrong = replace(lattice, constant_nm=lattice.constant_nm * scale)
     got, sentence = check_calibration(wrong, "MoS2")
@@ -117,7 +118,7 @@ def test_usual_mistakes_are_named(factor: float, words: str) -> None:
 
 
 def test_without_a_material_the_fitting_ones_are_named_and_none_chosen() -> None:
-    lattice = find_lattice(simulate("WS2", shape=(200, 240), pores=0, seed=1).micrograph)
+    lattice = find_lattice(simulate(Scene("WS2", shape=(200, 240), pores=0), seed=1).micrograph)
     factor, sentence = check_calibration(lattice)
     assert np.isnan(factor) and "fits WS2, MoS2" in sentence
     with pytest.raises(ValueError, match="material must be one of WS2, MoS2"):
@@ -125,7 +126,7 @@ def test_without_a_material_the_fitting_ones_are_named_and_none_chosen() -> None
 
 
 def test_the_amplitude_is_low_in_pores_and_even_elsewhere() -> None:
-    drawn = simulate("MoS2", shape=(300, 360), pores=4, max_missing=40, seed=3)
+    drawn = simulate(Scene("MoS2", shape=(300, 360), pores=4, max_missing=40), seed=3)
     amplitude, floor, spread = map_amplitude(drawn.micrograph, find_lattice(drawn.micrograph))
     large = drawn.labels == 1 + int(drawn.area_nm2.argmax())
     assert amplitude[large].min() < 0.3 and floor < 0.3 and spread < 0.2
@@ -134,7 +135,9 @@ def test_the_amplitude_is_low_in_pores_and_even_elsewhere() -> None:
 
 @pytest.mark.parametrize("modality", ["haadf", "bf", "hrtem"])
 def test_the_lattice_detector_finds_large_pores_in_every_modality(modality: str) -> None:
-    drawn = [simulate("MoS2", pores=5, max_missing=60, modality=modality, dose=1e6, seed=s) for s in (1, 2)]
+    drawn = [
+        simulate(Scene("MoS2", pores=5, max_missing=60, modality=modality, dose=1e6), seed=s) for s in (1, 2)
+    ]
     scores = [score(d.labels, detect_by_lattice(d.micrograph), min_iou=0.3) for d in drawn]
     large = sum(int((d.missing_atoms >= 8).sum()) for d in drawn)
     assert sum(s.found for s in scores) >= 0.9 * large and sum(s.false for s in scores) <= 1
@@ -146,7 +149,7 @@ def test_false_alarms_of_the_lattice_detector(record_property) -> None:
     for i in range(20):
         modality = ("haadf", "bf", "hrtem")[i % 3]
         drawn = simulate(
-            list(MATERIALS)[i % 6], pores=0, modality=modality, dose=1e6, pixel_size=0.03, seed=i
+            Scene(list(MATERIALS)[i % 6], pores=0, modality=modality, dose=1e6, pixel_size=0.03), seed=i
         )
         false += detect_by_lattice(drawn.micrograph).max()
     record_property(
@@ -156,7 +159,7 @@ def test_false_alarms_of_the_lattice_detector(record_property) -> None:
 
 
 def test_contamination_is_no_pore_in_haadf() -> None:
-    drawn = simulate("WS2", shape=(300, 360), pores=0, seed=4)
+    drawn = simulate(Scene("WS2", shape=(300, 360), pores=0), seed=4)
     image = drawn.micrograph.image.copy()
     image[100:160, 120:200] = image.max()  # bright, saturated, without lattice
     assert not detect_by_lattice(Micrograph(image, drawn.micrograph.pixel_size)).any()
@@ -166,7 +169,7 @@ def test_contamination_is_no_pore_in_haadf() -> None:
 def test_missing_atoms_are_counted(material: str) -> None:
     sheet, counted = MATERIALS[material], []
     for seed in range(3):
-        drawn = simulate(material, pores=6, max_missing=20, pixel_size=0.03, dose=2e6, seed=seed)
+        drawn = simulate(Scene(material, pores=6, max_missing=20, pixel_size=0.03, dose=2e6), seed=seed)
         lattice = find_lattice(drawn.micrograph)
         sites = find_sites(drawn.micrograph, lattice, sheet)
         found = count_missing(sites, drawn.labels, lattice, sheet)
@@ -176,7 +179,7 @@ def test_missing_atoms_are_counted(material: str) -> None:
 
 
 def test_the_structure_is_the_perfect_sheet_without_its_pores() -> None:
-    drawn = simulate("WS2", shape=(256, 320), pores=2, max_missing=12, seed=2)
+    drawn = simulate(Scene("WS2", shape=(256, 320), pores=2, max_missing=12), seed=2)
     lattice, sheet = find_lattice(drawn.micrograph), MATERIALS["WS2"]
     sites = find_sites(drawn.micrograph, lattice, sheet)
     elements, positions = build_structure(sites, drawn.labels, lattice, sheet)

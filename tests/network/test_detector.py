@@ -20,6 +20,7 @@ from porescope.network.scale import CELL_PX, choose_scale
 from porescope.network.views import present, standardize
 from porescope.simulation.drawing import draw, simulate
 from porescope.simulation.random_scenes import draw_scene, make_generator
+from porescope.simulation.scene import Scene
 from porescope.training.rating import find_real
 
 
@@ -47,7 +48,9 @@ FOUND, FALSE, PIXEL_F1 = 16, 0, 0.82
 @pytest.mark.parametrize("modality", ["haadf", "abf"])
 def test_pores_are_found_in_other_materials(material: str, modality: str) -> None:
     dose = 1e6 if material != "graphene" else 1e8
-    drawn = simulate(material, pores=5, max_missing=30, dose=dose, modality=modality, pixel_size=0.03, seed=5)
+    drawn = simulate(
+        Scene(material, pores=5, max_missing=30, dose=dose, modality=modality, pixel_size=0.03), seed=5
+    )
     result = score(drawn.labels, detect(drawn.micrograph), min_iou=0.3)
     assert result.missed <= int((drawn.missing_atoms == 1).sum()) and result.false == 0
 
@@ -55,7 +58,7 @@ def test_pores_are_found_in_other_materials(material: str, modality: str) -> Non
 def test_size_does_not_depend_on_the_pixels() -> None:
     areas = []
     for pixel_size, shape in ((0.02, (300, 320)), (0.06, (200, 210))):
-        drawn = simulate(shape=shape, pixel_size=pixel_size, pores=1, max_missing=30, dose=5e6, seed=8)
+        drawn = simulate(Scene(shape=shape, pixel_size=pixel_size, pores=1, max_missing=30, dose=5e6), seed=8)
         found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph))
         table = measure(drawn.micrograph, found.labels, found.probability)
         assert len(table) == 1
@@ -65,7 +68,7 @@ def test_size_does_not_depend_on_the_pixels() -> None:
 
 
 def test_the_scale_comes_from_the_lattice_else_from_the_pixels() -> None:
-    drawn = simulate(shape=(200, 220), pixel_size=0.03, pores=0, seed=1)
+    drawn = simulate(Scene(shape=(200, 220), pixel_size=0.03, pores=0), seed=1)
     lattice = find_lattice(drawn.micrograph)
     assert lattice is not None
     factor, message = choose_scale(drawn.micrograph, lattice, None)
@@ -78,7 +81,7 @@ def test_the_scale_comes_from_the_lattice_else_from_the_pixels() -> None:
 
 
 def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = simulate(shape=(480, 544), pixel_size=0.04, pores=6, max_missing=60, seed=3)
+    drawn = simulate(Scene(shape=(480, 544), pixel_size=0.04, pores=6, max_missing=60), seed=3)
     image = present(drawn.micrograph.image, "haadf")
     whole = predict(image, describe("haadf", None), load_model())
     monkeypatch.setattr("porescope.network.model.TILE", 240)
@@ -105,13 +108,15 @@ def test_what_the_frame_cuts_must_be_two_cells_large() -> None:
 
 
 def test_a_scale_bar_is_no_pore() -> None:
-    image = simulate("MoS2", pores=0, modality="bf", dose=2e6, shape=(300, 320), seed=2).micrograph.image
+    image = simulate(
+        Scene("MoS2", pores=0, modality="bf", dose=2e6, shape=(300, 320)), seed=2
+    ).micrograph.image
     image[270:277, 230:300] = image.max()
     assert detect(Micrograph(image, 0.04, modality="bf")).max() == 0
 
 
 def test_turned_images_give_turned_pores() -> None:
-    drawn = simulate(shape=(160, 160), pores=2, max_missing=12, seed=6)
+    drawn = simulate(Scene(shape=(160, 160), pores=2, max_missing=12), seed=6)
     image = present(drawn.micrograph.image, "haadf")
     here = predict(image, describe("haadf", None), load_model(), turned=True)
     there = predict(
@@ -128,7 +133,7 @@ def test_images_of_nothing_hold_no_pores(image: np.ndarray) -> None:
 
 
 def test_brightness_and_contrast_do_not_matter() -> None:
-    drawn = simulate(shape=(160, 180), pores=3, max_missing=20, seed=7)
+    drawn = simulate(Scene(shape=(160, 180), pores=3, max_missing=20), seed=7)
     image = drawn.micrograph.image
     for one, other in ((image, 3 * image + 1000), (image, image / 50)):
         np.testing.assert_allclose(standardize(one, "haadf"), standardize(other, "haadf"), atol=2e-3)
@@ -187,11 +192,12 @@ def test_the_shipped_model_is_small_and_needs_no_torch() -> None:
 
 
 def test_a_pore_beyond_the_receptive_field_comes_out_whole() -> None:
-    from porescope.simulation.scene import Scene
     from porescope.simulation.sheets import Pore
 
     pore = Pore((10.5, 10.5), radius=7.5)
-    drawn = draw(Scene(shape=(700, 700), pixel_size=0.03, pores=(pore,)), np.random.default_rng(5))
+    drawn = draw(
+        Scene(shape=(700, 700), pixel_size=0.03, pores=(pore,), contamination=0.0), np.random.default_rng(5)
+    )
     found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph))
     assert found.labels.max() == 1
     assert score(drawn.labels, found.labels).iou > 0.95

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from porescope.network.views import find_marks, present, remove_lattice, rescale, standardize
 from porescope.simulation.drawing import draw
+from porescope.simulation.optics import Optics
 from porescope.simulation.recording import Recording
 from porescope.simulation.scene import Scene
 
@@ -50,7 +51,15 @@ def test_shading_stays() -> None:
 @pytest.mark.parametrize("jpeg", [None, 60])
 @pytest.mark.parametrize("modality", ["bf", "hrtem"])
 def test_a_burnt_in_scale_bar_is_marked(modality: str, jpeg: int | None) -> None:
-    scene = Scene(modality=modality, shape=(300, 320), recording=Recording(dose=3e5, bits=8, jpeg=jpeg))
+    scene = Scene(
+        modality=modality,
+        shape=(300, 320),
+        pores=(),
+        dose=3e5,
+        contamination=0.0,
+        optics=Optics(),
+        recording=Recording(bits=8, jpeg=jpeg),
+    )
     bare = draw(scene, np.random.default_rng(3)).micrograph.image
     assert not find_marks(bare).any()
     burnt = np.zeros(bare.shape, np.uint8)

@@ -19,6 +19,7 @@ from porescope.recipes.climbing import evolve
 from porescope.recipes.search import PAPER_AXES, read_axis
 from porescope.scoring import METRICS
 from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
 
 AXES = {"grid": np.array([4.0, 10]), "radius": np.array([0.0, 1, 2]), "threshold": np.array([30.0, 50, 80]),
         "area": np.array([0.0, 2, 5, 20])}  # fmt: skip
@@ -59,14 +60,14 @@ def test_the_search_equals_detecting_and_scoring_point_by_point(
 
 
 def test_gaps_in_the_standards_numbers_do_not_matter() -> None:
-    drawn = simulate(shape=(128, 160), pores=3, seed=1)
+    drawn = simulate(Scene(shape=(128, 160), pores=3), seed=1)
     gaps = drawn.labels * 3 + 2 * (drawn.labels > 0)
     one = grid_search([drawn.micrograph], [drawn.labels], AXES)
     assert np.array_equal(one.counts, grid_search([drawn.micrograph], [gaps], AXES).counts)
 
 
 def test_climbing_keeps_to_fine_steps() -> None:
-    drawn = simulate(shape=(128, 160), pores=3, seed=1)
+    drawn = simulate(Scene(shape=(128, 160), pores=3), seed=1)
     axes = {"max_aspect": np.arange(1.5, 2.55, 0.1), "threshold": np.array([40.0, 80])}
     path = gradient_ascent([drawn.micrograph], [drawn.labels], axes, METRICS["f1"], seed=2).path
     assert (path.max_aspect % 1 != 0).any() and (path.threshold % 1 == 0).all()
@@ -80,7 +81,7 @@ def test_a_constant_image_scores_as_if_alone() -> None:
 
 
 def test_processes_give_what_one_gives() -> None:
-    drawn = [simulate(shape=(128, 160), pores=3, seed=s) for s in (1, 2)]
+    drawn = [simulate(Scene(shape=(128, 160), pores=3), seed=s) for s in (1, 2)]
     data = [d.micrograph for d in drawn], [d.labels for d in drawn]
     assert np.array_equal(grid_search(*data, AXES).counts, grid_search(*data, AXES, workers=2).counts)
 
@@ -132,7 +133,7 @@ def test_ascent_reaches_the_grids_best(published) -> None:
 
 @pytest.mark.parametrize("climb", [gradient_ascent, evolve])
 def test_a_climbs_values_are_those_of_detect_and_score(climb) -> None:
-    drawn = simulate(shape=(128, 160), pores=3, seed=1)
+    drawn = simulate(Scene(shape=(128, 160), pores=3), seed=1)
     found = climb([drawn.micrograph], [drawn.labels], AXES, METRICS["f1"], restarts=2, seed=3)
     assert found.values[0] == score(drawn.labels, segment(drawn.micrograph, found.recipe)).f1
     assert found.evaluations <= 500 and found.path.objective.max() == found.values.mean()
@@ -200,7 +201,7 @@ def test_a_users_own_metric() -> None:
 def test_the_plot_makes_sense_with_any_number_of_axes(axes: int, tmp_path: Path) -> None:
     from porescope.pictures.cvvp import draw_cvvp
 
-    drawn = simulate(shape=(96, 120), pores=2, seed=1)
+    drawn = simulate(Scene(shape=(96, 120), pores=2), seed=1)
     chosen = dict(list({**AXES, "max_aspect": np.array([2.0, 3.0])}.items())[-axes:])
     search = grid_search([drawn.micrograph], [drawn.labels], chosen)
     values = search.evaluate(METRICS["f1"])
@@ -213,7 +214,7 @@ def test_the_plot_makes_sense_with_any_number_of_axes(axes: int, tmp_path: Path)
 
 
 def test_what_the_plot_says() -> None:
-    drawn = [simulate(shape=(128, 160), pores=3, seed=s) for s in (1, 2)]
+    drawn = [simulate(Scene(shape=(128, 160), pores=3), seed=s) for s in (1, 2)]
     search = grid_search([d.micrograph for d in drawn], [d.labels for d in drawn], AXES)
     values = search.evaluate(METRICS["f1"])
     best = int(choose(values)[0])

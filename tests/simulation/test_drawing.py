@@ -10,12 +10,15 @@ from helpers import run
 from porescope import read, read_standard
 from porescope.materials import MATERIALS
 from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
 
 
 @pytest.mark.parametrize(("material", "area"), [("WS2", 0.078), ("MoS2", 0.069), ("graphene", 0.064)])
 def test_a_lone_vacancy_has_the_area_of_the_definition(material: str, area: float) -> None:
     areas = [
-        simulate(material, shape=(120, 130), pixel_size=0.02, pores=1, max_missing=1, seed=seed).area_nm2[0]
+        simulate(
+            Scene(material, shape=(120, 130), pixel_size=0.02, pores=1, max_missing=1), seed=seed
+        ).area_nm2[0]
         for seed in range(8)
     ]
     assert min(areas) == pytest.approx(area, rel=0.02)
@@ -25,7 +28,7 @@ def test_a_lone_vacancy_has_the_area_of_the_definition(material: str, area: floa
 @pytest.mark.parametrize("material", MATERIALS)
 def test_truth_and_image_belong_together(material: str) -> None:
     dose = 1e8 if material in ("graphene", "hBN") else 5e5
-    drawn = simulate(material, shape=(200, 260), pores=3, dose=dose, seed=2)
+    drawn = simulate(Scene(material, shape=(200, 260), pores=3, dose=dose), seed=2)
     labels, image = drawn.labels, drawn.micrograph.image
     assert labels.max() == len(drawn.area_nm2) == len(drawn.missing_atoms)
     assert image[labels > 0].mean() < 0.8 * image[labels == 0].mean()
@@ -34,13 +37,13 @@ def test_truth_and_image_belong_together(material: str) -> None:
 
 
 def test_the_seed_decides_all() -> None:
-    one, same, other = (simulate(shape=(90, 100), seed=s) for s in (1, 1, 2))
+    one, same, other = (simulate(Scene(shape=(90, 100)), seed=s) for s in (1, 1, 2))
     assert np.array_equal(one.micrograph.image, same.micrograph.image)
     assert not np.array_equal(one.micrograph.image, other.micrograph.image)
 
 
 def test_a_sheet_without_pores_has_no_truth() -> None:
-    drawn = simulate(shape=(90, 100), pores=0, seed=3)
+    drawn = simulate(Scene(shape=(90, 100), pores=0), seed=3)
     assert not drawn.labels.any() and len(drawn.area_nm2) == 0
 
 
@@ -66,7 +69,7 @@ def test_simulate_on_the_command_line(tmp_path: Path, modality: str) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {
         f"{stem}{ending}" for ending in (".tif", "_standard.tif", "_truth.csv", "_atoms.csv")
     }
-    drawn = simulate("WS2", shape=(150, 200), pores=2, dose=1e6, modality=modality, seed=3)
+    drawn = simulate(Scene("WS2", shape=(150, 200), pores=2, dose=1e6, modality=modality), seed=3)
     image = read(tmp_path / f"{stem}.tif")
     assert image.pixel_size == pytest.approx((0.04, 0.04)) and np.array_equal(
         image.image, drawn.micrograph.image

@@ -60,13 +60,13 @@ def test_splat_keeps_weight_and_place(y: float, x: float) -> None:
 
 def test_counts_are_poisson_with_the_dose() -> None:
     expected = np.full((200, 210), 0.01, np.float32)
-    image = record(expected, 0.05, Recording(dose=1e6), np.random.default_rng(0), background=0.01)
+    image = record(expected, 0.05, Recording(), np.random.default_rng(0), dose=1e6, background=0.01)
     assert image.mean() == pytest.approx(50, rel=0.01) and image.var() == pytest.approx(50, rel=0.05)
 
 
 def test_eight_bits_are_clipped_and_whole() -> None:
     rng = np.random.default_rng(0)
     ramp = np.linspace(0, 0.1, 40_000, dtype=np.float32).reshape(200, 200)
-    image = record(ramp, 0.05, Recording(dose=1e6, bits=8, clip=(0.1, 0.2)), rng)
+    image = record(ramp, 0.05, Recording(bits=8, clip=(0.1, 0.2)), rng, dose=1e6)
     assert image.min() == 0 and image.max() == 255 and np.array_equal(image, np.rint(image))
     assert 0.08 < (image == 0).mean() < 0.12 and 0.18 < (image == 255).mean() < 0.22

@@ -39,7 +39,7 @@ def test_wild_scenes_can_be_drawn_and_their_seed_decides_all(index: int) -> None
 
 
 def test_a_pore_larger_than_the_frame_is_one_region() -> None:
-    scene = Scene(shape=(120, 140), pores=(Pore((2.4, 2.8), radius=2.2),))
+    scene = Scene(shape=(120, 140), pores=(Pore((2.4, 2.8), radius=2.2),), contamination=0.0)
     drawn = draw(scene, np.random.default_rng(1))
     assert drawn.labels.max() == 1 and (drawn.labels > 0).mean() > 0.5
     whole = draw(replace(scene, pores=(Pore((2.4, 2.8), radius=9.0),)), np.random.default_rng(1))
@@ -47,7 +47,7 @@ def test_a_pore_larger_than_the_frame_is_one_region() -> None:
 
 
 def test_missing_chalcogens_alone_are_no_pore() -> None:
-    scene = Scene(shape=(120, 140), chalcogen_vacancies=0.3)
+    scene = Scene(shape=(120, 140), pores=(), contamination=0.0, chalcogen_vacancies=0.3)
     drawn = draw(scene, np.random.default_rng(2))
     assert (drawn.atoms.occupancy[drawn.atoms.second] < 2).mean() > 0.2
     assert not drawn.labels.any()
@@ -55,7 +55,7 @@ def test_missing_chalcogens_alone_are_no_pore() -> None:
 
 def test_a_pore_of_one_layer_is_closed_by_the_other() -> None:
     pore = Pore((2.0, 2.0), missing=12, through=False)
-    scene = Scene(shape=(100, 100), twist=0.3, pores=(pore,))
+    scene = Scene(shape=(100, 100), twist=0.3, pores=(pore,), contamination=0.0)
     specimen = prepare(scene, np.random.default_rng(3))
     material = MATERIALS["WS2"]
     alone = find_truth(material, specimen.layers[:1], scene.shape, scene.pixel_size)
@@ -64,7 +64,7 @@ def test_a_pore_of_one_layer_is_closed_by_the_other() -> None:
 
 
 def test_pores_of_a_movie_grow_and_drift_with_the_sheet() -> None:
-    scene = Scene(shape=(150, 160), pores=(Pore((3.0, 3.2), missing=5),))
+    scene = Scene(shape=(150, 160), pores=(Pore((3.0, 3.2), missing=5),), contamination=0.0)
     frames = draw_movie(scene, 4, seed=1, drift=(0.1, 0.0), growth=3)
     areas = [frame.area_nm2[0] for frame in frames]
     assert all(after > before for before, after in itertools.pairwise(areas))
@@ -74,7 +74,7 @@ def test_pores_of_a_movie_grow_and_drift_with_the_sheet() -> None:
 
 def test_tiles_show_one_sheet_at_their_true_positions() -> None:
     pores = tuple(Pore((y, x), missing=12) for y in (1.5, 4.5) for x in (1.5, 4.5))
-    scene = Scene(shape=(100, 110), pores=pores)
+    scene = Scene(shape=(100, 110), pores=pores, contamination=0.0)
     tiles = draw_tiles(scene, (2, 2), np.random.default_rng(4), overlap=0.4, error=0.1)
     stage = np.array([tile.stage_nm for tile in tiles])
     true = np.array([tile.true_nm for tile in tiles])

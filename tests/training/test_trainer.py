@@ -14,6 +14,7 @@ from porescope.network.model import MODES, load_model
 from porescope.network.scale import CELL_PX
 from porescope.simulation.drawing import simulate
 from porescope.simulation.random_scenes import make_generator
+from porescope.simulation.scene import Scene
 from porescope.training.samples import CROP, FIELD, UNKNOWN, make_samples, read_samples, weigh
 
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
@@ -47,7 +48,7 @@ def test_labelled_images_become_samples(tmp_path: Path) -> None:
         run("simulate", "-o", tmp_path, "--rows", 150, "--columns", 160, "--max-missing", 40).exit_code == 0
     )
     (sample,) = read_samples(tmp_path)
-    truth = simulate(shape=(150, 160), max_missing=40, name="x")
+    truth = simulate(Scene(shape=(150, 160), max_missing=40), name="x")
     scale = CELL_PX * 0.04 / 0.3153
     assert sample.image.shape[1:] == (max(round(150 * scale), CROP),) * 2
     assert (sample.unusable == UNKNOWN).all()
@@ -121,7 +122,7 @@ def test_train_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert card["steps"] == 4 and card["own_images"] == 1 and card["porescope"]
     assert card["rated_on"][0] == 2
     # Four careful steps leave a good network good.
-    drawn = simulate(pores=4, max_missing=30, dose=2e6, seed=9)
+    drawn = simulate(Scene(pores=4, max_missing=30, dose=2e6), seed=9)
     found = find_pores(drawn.micrograph, model=load_model(path))
     shipped = find_pores(drawn.micrograph)
     assert np.abs(found.probability - shipped.probability).mean() < 0.02

@@ -71,8 +71,9 @@ def _fetch(say: Callable[[str], None]) -> Path:
 def _simulate(folder: Path) -> Path:
     from porescope.simulation.drawing import simulate
     from porescope.simulation.saving import save_simulation
+    from porescope.simulation.scene import Scene
 
     for i in range(1, 6):
-        drawn = simulate(pores=3 + i, seed=i, name=f"simulated_{i}")
+        drawn = simulate(Scene(pores=3 + i), seed=i, name=f"simulated_{i}")
         save_simulation(folder, drawn, f"demo, seed {i}")
     return folder

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from porescope.cli.console import Modality, say, stop
 
 if TYPE_CHECKING:
     from porescope.simulation.drawing import Simulation
+    from porescope.simulation.scene import Scene
 
 app = typer.Typer()
 
@@ -29,30 +30,58 @@ class Architecture(enum.StrEnum):
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the images.")],
-    material: Annotated[str, typer.Option(help="WS2, MoS2, WSe2, MoSe2, graphene or hBN.")] = "WS2",
-    pores: Annotated[int, typer.Option(min=0, help="Pores in an image (of tiles: in the sheet).")] = 5,
-    max_missing: Annotated[int, typer.Option(min=1, help="Most atoms that a pore lacks.")] = 20,
-    dose: Annotated[float, typer.Option(help="Electrons per nm².")] = 5e5,
-    modality: Annotated[str, typer.Option(help="haadf, bf, abf or hrtem.")] = "haadf",
-    pixel_size: Annotated[float, typer.Option(metavar="NM", help="Pixel size.")] = 0.04,
-    rows: Annotated[int, typer.Option(min=1)] = 512,
-    columns: Annotated[int, typer.Option(min=1)] = 512,
+    material: Annotated[str, typer.Option(help="Material: WS2, MoS2, WSe2, MoSe2, graphene or hBN.")] = "WS2",
+    pores: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Number of pores in an image, or in the sheet of --tiles. Default 5; with --wild random.",
+            show_default=False,
+        ),
+    ] = None,
+    max_missing: Annotated[int, typer.Option(min=1, help="Most missing atoms of a pore.")] = 20,
+    dose: Annotated[float, typer.Option(help="Dose in electrons per nm². No effect with --wild.")] = 5e5,
+    modality: Annotated[str, typer.Option(help="Modality: haadf, bf, abf or hrtem.")] = "haadf",
+    pixel_size: Annotated[float, typer.Option(metavar="NM", help="Pixel size in nm.")] = 0.04,
+    rows: Annotated[int, typer.Option(min=1, help="Height of an image in pixels.")] = 512,
+    columns: Annotated[int, typer.Option(min=1, help="Width of an image in pixels.")] = 512,
     contamination: Annotated[
-        float | None, typer.Option(min=0, metavar="NM", help="Mean thickness of carbon on the sheet.")
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="NM",
+            help="Mean thickness in nm of a carbon film on the sheet. Default: a tenth of the thickness that "
+            "hides the sheet. No effect with --wild.",
+            show_default=False,
+        ),
     ] = None,
     wild: Annotated[
-        bool, typer.Option("--wild", help="All but material, modality and size by chance, as for training.")
+        bool,
+        typer.Option(
+            "--wild",
+            help="Draw a random scene as for training. Only material, modality, sizes and, if given, "
+            "--pores with --max-missing are kept.",
+        ),
     ] = False,
-    frames: Annotated[int, typer.Option(min=1, help="Frames of a movie: pores grow, the sheet drifts.")] = 1,
+    frames: Annotated[
+        int, typer.Option(min=1, help="Number of frames of a movie: the pores grow, the sheet drifts.")
+    ] = 1,
     tiles: Annotated[
-        str | None, typer.Option(metavar="RxC", help="A sheet in overlapping images, by stage position.")
+        str | None,
+        typer.Option(
+            metavar="RxC",
+            help="Draw a sheet as R rows and C columns of overlapping images, with their stage positions.",
+        ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Number of images, seeds counted on.")] = 1,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace earlier images.")] = False,
+    count: Annotated[
+        int, typer.Option(min=1, help="Number of images (movies, sheets); their seeds count up from --seed.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace existing images.")] = False,
 ) -> None:
-    """Draw micrographs with known pores: image, truth (labels and table), atoms."""
+    """Simulate micrographs with known pores: image, label image, table of pores, atoms."""
     from porescope.simulation.saving import save_simulation
+    from porescope.simulation.scene import Scene
 
     try:
         if tiles and frames > 1:
@@ -61,66 +90,56 @@ def simulate(
             name = f"{material}_{modality}_{one}"
             if list(out.glob(f"{name}*.tif")) and not overwrite:
                 raise ValueError(f"{out / name}.tif exists; give another -o or say --overwrite")
-            scene_of = {
-                "material": material, "shape": (rows, columns), "pixel_size": pixel_size, "pores": pores,
-                "max_missing": max_missing, "dose": dose, "modality": modality,
-                "contamination": contamination,
-            }  # fmt: skip
+            scene = Scene(
+                material=material, shape=(rows, columns), pixel_size=pixel_size,
+                pores=Scene.pores if pores is None else pores, max_missing=max_missing, dose=dose,
+                modality=modality, contamination=contamination,
+            )  # fmt: skip
             note = f"seed {one}, {shlex.join(sys.argv[1:])}"
             if wild:
-                drawings = iter([_draw_wild(scene_of, one, name)])
+                drawings = iter([_draw_wild(scene, pores is not None, one, name)])
             elif tiles:
-                drawings = _draw_tiles(scene_of, tiles, one, name, out)
+                drawings = _draw_tiles(scene, tiles, one, name, out)
             else:
-                drawings = _draw_plain(scene_of, frames, one, name)
+                drawings = _draw_plain(scene, frames, one, name)
             for drawn in drawings:
                 typer.echo(", ".join(save_simulation(out, drawn, note)))
     except (ValueError, OSError) as error:
         stop(str(error))
 
 
-def _draw_wild(scene_of: dict[str, Any], seed: int, name: str) -> Simulation:
-    """Draw what training draws, with seeds that neither it nor the benchmark uses."""
+def _draw_wild(like: Scene, keep_pores: bool, seed: int, name: str) -> Simulation:
+    """Draw a random scene as in training, with a random stream that nothing else uses."""
+    from dataclasses import replace
+
     from porescope.materials import MATERIALS
     from porescope.simulation.drawing import draw
     from porescope.simulation.random_scenes import draw_scene, make_generator
-    from porescope.simulation.scene import check_scene
 
-    check_scene(scene_of["material"], scene_of["modality"])
-    rng = make_generator("pleasure", seed)
-    cell = MATERIALS[scene_of["material"]].constant / scene_of["pixel_size"]
-    scene = draw_scene(
-        rng, scene_of["shape"], cell, material=scene_of["material"], modality=scene_of["modality"]
-    )
+    rng = make_generator("interactive", seed)
+    cell_px = MATERIALS[like.material].constant / like.pixel_size
+    scene = draw_scene(rng, like.shape, cell_px, material=like.material, modality=like.modality)
+    if keep_pores:
+        scene = replace(scene, pores=like.pores, max_missing=like.max_missing)
     return draw(scene, rng, name)
 
 
-def _draw_plain(scene_of: dict[str, Any], frames: int, seed: int, name: str) -> Iterator[Simulation]:
+def _draw_plain(scene: Scene, frames: int, seed: int, name: str) -> Iterator[Simulation]:
     """Draw one image, or the frames of a movie."""
-    import numpy as np
-
-    from porescope.simulation.drawing import draw
-    from porescope.simulation.scene import make_scene
+    from porescope.simulation.drawing import simulate
     from porescope.simulation.series import draw_movie
 
-    rng = np.random.default_rng(seed)
-    scene = make_scene(rng, **scene_of)
     if frames == 1:
-        yield draw(scene, rng, name)
+        yield simulate(scene, seed=seed, name=name)
     else:
         yield from draw_movie(scene, frames, seed, name=name)
 
 
-def _draw_tiles(
-    scene_of: dict[str, Any], tiles: str, seed: int, name: str, out: Path
-) -> Iterator[Simulation]:
-    """Draw the tiles of a sheet and write where the stage was for each."""
-    from dataclasses import replace
-
+def _draw_tiles(scene: Scene, tiles: str, seed: int, name: str, out: Path) -> Iterator[Simulation]:
+    """Draw the tiles of a sheet and write their stage positions."""
     import numpy as np
 
     from porescope.simulation.saving import save_stage
-    from porescope.simulation.scene import make_scene
     from porescope.simulation.series import draw_tiles
 
     try:
@@ -129,10 +148,7 @@ def _draw_tiles(
         raise ValueError(f"--tiles must be rows x columns, as 3x4, not {tiles!r}") from None
     if min(down, across) < 1:
         raise ValueError(f"--tiles must be 1x1 or more, not {tiles!r}")
-    rng = np.random.default_rng(seed)
-    rows, columns = scene_of["shape"]
-    whole = make_scene(rng, **{**scene_of, "shape": (rows * down, columns * across)})
-    drawn = draw_tiles(replace(whole, shape=(rows, columns)), (down, across), rng, name=name)
+    drawn = draw_tiles(scene, (down, across), np.random.default_rng(seed), name=name)
     yield from (tile.simulation for tile in drawn)
     typer.echo(save_stage(out, name, drawn))
 

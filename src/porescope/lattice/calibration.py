@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from porescope.lattice.finding import Lattice
-from porescope.materials import MATERIALS
+from porescope.materials import MATERIALS, find_material
 from porescope.micrograph import ANISOTROPY_LIMIT, Micrograph
 
 #: Usual mistakes in a pixel size, by the factor that they leave it too large.
@@ -54,9 +54,7 @@ def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[fl
             m for m, known in MATERIALS.items() if abs(lattice.constant_nm / known.constant - 1) < TOLERANCE
         ]
         return np.nan, measured + (f" (fits {', '.join(near)})" if near else " (fits none of the materials)")
-    if material not in MATERIALS:
-        raise ValueError(f"material must be one of {', '.join(MATERIALS)}, not {material!r}")
-    constant = MATERIALS[material].constant
+    constant = find_material(material).constant
     factor = lattice.constant_nm / constant
     if abs(factor - 1) <= TOLERANCE:
         return factor, f"{measured}, {material} has {constant:.4f} nm: the pixel size is right"

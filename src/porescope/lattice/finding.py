@@ -102,7 +102,8 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     Examples
     --------
     >>> from porescope.simulation.drawing import simulate
-    >>> lattice = find_lattice(simulate(shape=(256, 300), pores=1, seed=1).micrograph)
+    >>> from porescope.simulation.scene import Scene
+    >>> lattice = find_lattice(simulate(Scene(shape=(256, 300), pores=1), seed=1).micrograph)
     >>> round(lattice.constant_nm, 3)
     0.315
     >>> import numpy as np

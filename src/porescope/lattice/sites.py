@@ -48,7 +48,8 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
     >>> from porescope.lattice.finding import find_lattice
     >>> from porescope.materials import MATERIALS
     >>> from porescope.simulation.drawing import simulate
-    >>> drawn = simulate("WS2", shape=(200, 260), pores=1, max_missing=1, seed=1)
+    >>> from porescope.simulation.scene import Scene
+    >>> drawn = simulate(Scene("WS2", shape=(200, 260), pores=1, max_missing=1), seed=1)
     >>> sites = find_sites(drawn.micrograph, find_lattice(drawn.micrograph), MATERIALS["WS2"])
     >>> int((sites.empty & ~sites.second).sum())
     1

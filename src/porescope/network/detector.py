@@ -47,8 +47,9 @@ class Network:
 
     Examples
     --------
-    >>> from porescope.simulation import simulate
-    >>> micrograph = simulate(shape=(150, 170), pores=1, max_missing=9, seed=4).micrograph
+    >>> from porescope.simulation.drawing import simulate
+    >>> from porescope.simulation.scene import Scene
+    >>> micrograph = simulate(Scene(shape=(150, 170), pores=1, max_missing=9), seed=4).micrograph
     >>> int(Network().find(micrograph).labels.max())
     1
     """

@@ -131,7 +131,8 @@ def grid_search(
     Examples
     --------
     >>> from porescope.simulation.drawing import simulate
-    >>> drawn = simulate(shape=(128, 160), pores=2)
+    >>> from porescope.simulation.scene import Scene
+    >>> drawn = simulate(Scene(shape=(128, 160), pores=2))
     >>> grid_search([drawn.micrograph], [drawn.labels], {"threshold": np.array([40.0, 60.0])}).shape
     (2,)
     """

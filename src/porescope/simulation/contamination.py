@@ -1,4 +1,4 @@
-"""Amorphous carbon on a sheet: films, patches, rims around pores."""
+"""Contamination: amorphous carbon on a sheet as films, as patches and as rims of pores."""
 
 from __future__ import annotations
 
@@ -13,13 +13,36 @@ from porescope.simulation.optics import CARBON_DENSITY
 
 
 def mean_signal(material: Material, table: Mapping[str, float] = HAADF_CROSS_SECTION) -> float:
-    """Share of the electrons that a whole sheet scatters onto the HAADF detector, or its mean phase."""
+    """Calculate a whole sheet's mean signal.
+
+    Parameters
+    ----------
+    material : Material
+    table : mapping of str to float
+        Signal of one atom by element: `HAADF_CROSS_SECTION` [nm²] or `PHASE` [rad nm²].
+
+    Returns
+    -------
+    float
+        Fraction of the electrons scattered onto the HAADF detector, or phase [rad].
+    """
     cell = material.constant**2 * np.sqrt(3) / 2
     return float((table[material.first] + material.stack * table[material.second]) / cell)
 
 
 def thick_carbon(modality: str, material: Material) -> float:
-    """Thickness of carbon [nm] that scatters as much as a sheet, or half its phase."""
+    """Calculate the thickness of carbon that hides a sheet.
+
+    Parameters
+    ----------
+    modality : {"haadf", "bf", "abf", "hrtem"}
+    material : Material
+
+    Returns
+    -------
+    float
+        Thickness [nm] with the sheet's own HAADF signal (HAADF, ABF) or half the sheet's phase.
+    """
     table, part = (HAADF_CROSS_SECTION, 1.0) if modality in ("haadf", "abf") else (PHASE, 0.5)
     return part * mean_signal(material, table) / (CARBON_DENSITY * table["C"])
 
@@ -27,33 +50,79 @@ def thick_carbon(modality: str, material: Material) -> float:
 def draw_film(
     shape: tuple[int, int], thickness: float, sigma: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """A film of this mean thickness that varies smoothly over ``sigma`` [px]."""
-    return np.asarray(thickness * np.clip(1 + smooth_noise(shape, sigma, rng), 0, None), np.float32)
+    """Draw a film of smoothly varying thickness.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    thickness : float
+        Mean thickness [nm].
+    sigma : float
+        Correlation length [px]: standard deviation of a Gaussian.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        Thickness [nm].
+    """
+    return np.asarray(thickness * np.clip(1 + _smooth_noise(shape, sigma, rng), 0, None), np.float32)
 
 
 def draw_patches(
     shape: tuple[int, int], cover: float, sigma: float, pixel_size: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Patches with an edge, soft or sharp, over a share of the frame: about 1 inside, rough, and 0."""
+    """Draw rough patches with soft or sharp edges.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    cover : float
+        Fraction of the frame under patches.
+    sigma : float
+        Correlation length of their outlines [px]: standard deviation of a Gaussian.
+    pixel_size : float
+        [nm]
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        Relative thickness: 0 outside, 1 on average inside.
+    """
     inside = choose_area(shape, cover, sigma, rng).astype(np.float32)
     soft = cv2.GaussianBlur(inside, (0, 0), max(0.15 * sigma * float(rng.uniform(0.3, 3)), 0.5))
-    rough = np.clip(1 + 0.4 * smooth_noise(shape, max(0.2 / pixel_size, 0.5), rng), 0, None)
+    rough = np.clip(1 + 0.4 * _smooth_noise(shape, max(0.2 / pixel_size, 0.5), rng), 0, None)
     return np.asarray(soft * rough, np.float32)
 
 
 def choose_area(
     shape: tuple[int, int], cover: float, sigma: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Where smooth noise is highest, over this share of the frame."""
+    """Choose a random area with smooth outlines.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    cover : float
+        Fraction of the frame.
+    sigma : float
+        Correlation length of the outlines [px]: standard deviation of a Gaussian.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of bool, shape (M, N)
+    """
     if cover <= 0:
         return np.zeros(shape, np.bool_)
-    noise = smooth_noise(shape, sigma, rng)
+    noise = _smooth_noise(shape, sigma, rng)
     return np.asarray(noise >= np.quantile(noise, 1 - min(cover, 1.0)))
 
 
-def smooth_noise(shape: tuple[int, int], sigma: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Noise of mean 0 and deviation 1, smooth over ``sigma`` [px]."""
-    # Drawn on a coarse grid: a Gaussian as wide as the frame would be slow.
+def _smooth_noise(shape: tuple[int, int], sigma: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw Gaussian noise of mean 0, standard deviation 1 and correlation length ``sigma`` [px]."""
+    # A coarse grid saves time: a Gaussian as wide as the frame would be slow.
     step = max(1, int(sigma / 3))
     small = [n // step + 3 for n in shape]
     noise = cv2.GaussianBlur(rng.normal(size=small).astype(np.float32), (0, 0), sigma / step)
@@ -63,7 +132,20 @@ def smooth_noise(shape: tuple[int, int], sigma: float, rng: np.random.Generator)
 
 
 def draw_rims(presence: NDArray[np.float32], pixel_size: float) -> NDArray[np.float32]:
-    """Contamination along the edges of pores: 1 there, falling off over half a nm."""
+    """Draw contamination along the edges of pores.
+
+    Parameters
+    ----------
+    presence : ndarray, shape (M, N)
+        1 where there is a sheet, 0 inside pores.
+    pixel_size : float
+        [nm]
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        Relative thickness: 1 at an edge, 1/e at 0.35 nm from it.
+    """
     held = (presence > 0.5).astype(np.uint8)
     if held.all():
         return np.zeros(presence.shape, np.float32)

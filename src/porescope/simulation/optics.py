@@ -1,7 +1,7 @@
-"""What electrons make of atoms: HAADF, BF, ABF and HRTEM images without noise, at 80 kV.
+"""Image formation: noise-free HAADF, BF, ABF and HRTEM images of atoms at 80 kV.
 
-An image is the share of the beam's electrons that a pixel counts. Contamination is carbon atoms at
-random places.
+A pixel value is the fraction of the beam's electrons that the pixel counts. Contamination is made of
+carbon atoms at random positions.
 """
 
 from __future__ import annotations
@@ -18,25 +18,24 @@ from porescope.materials import ATOMIC_NUMBER, HAADF_CROSS_SECTION, PHASE, PHASE
 
 #: Electron wavelength at 80 kV [nm].
 WAVELENGTH = 0.0041757
-#: Carbon atoms in a nm³ of amorphous carbon (2 g/cm³).
+#: Number density of amorphous carbon of 2 g/cm³ [atoms/nm³].
 CARBON_DENSITY = 100.0
-#: Share of the beam that an atom keeps from an annular bright-field detector, per rad of its
-#: phase: chosen for the contrast of some per cent that such images have, not calculated.
-ABF_PER_PHASE = 0.5
+#: Absorption per rad of phase in ABF. Chosen, not calculated: it gives the usual contrast of a few per cent.
+_ABF_PER_PHASE = 0.5
 
 
 @dataclass(frozen=True)
 class Optics:
-    """The lens, for a probe as for a wave; lengths in nm."""
+    """The lens that forms a probe (HAADF, BF, ABF) or an image (HRTEM). Lengths are in nm."""
 
-    semiangle_mrad: float = 30.0  # of the probe, or of what the objective passes
-    defocus: float = 0.0  # above 0 atoms of an HRTEM image are bright
-    astigmatism: float = 0.0
+    semiangle_mrad: float = 30.0  # of the probe, or of the objective aperture
+    defocus: float = 0.0  # positive: bright atoms in HRTEM images
+    astigmatism: float = 0.0  # two-fold, C12
     astigmatism_angle: float = 0.0  # rad
-    spherical: float = 0.0
-    source: float = 0.035  # standard deviation of the source's image, instabilities too
-    tail: float = 0.2  # share of the probe that is far from its centre
-    tail_width: float = 0.3  # standard deviation
+    spherical: float = 0.0  # C3
+    source: float = 0.035  # effective source size, instabilities included: standard deviation
+    tail: float = 0.2  # fraction of the probe's intensity in its tails
+    tail_width: float = 0.3  # standard deviation of the tails
 
 
 def _table(values: Mapping[str, float]) -> NDArray[np.float64]:
@@ -49,8 +48,8 @@ def _table(values: Mapping[str, float]) -> NDArray[np.float64]:
 _SECTIONS, _PHASES = _table(HAADF_CROSS_SECTION), _table(PHASE)
 
 
-def shift_phase(ky: NDArray[np.float64], kx: NDArray[np.float64], optics: Optics) -> NDArray[np.float64]:
-    """Phase that the lens's aberrations add at spatial frequencies [1/nm]; in rad.
+def _shift_phase(ky: NDArray[np.float64], kx: NDArray[np.float64], optics: Optics) -> NDArray[np.float64]:
+    """Calculate the phase shift [rad] by the lens's aberrations at spatial frequencies [1/nm].
 
     Kirkland 2010, chapter 2 (doi:10.1007/978-1-4419-6533-2).
     """
@@ -63,14 +62,26 @@ def shift_phase(ky: NDArray[np.float64], kx: NDArray[np.float64], optics: Optics
 
 
 def draw_probe(pixel_size: float, optics: Optics) -> NDArray[np.float32]:
-    """Intensity of the probe around its centre, of sum 1: odd shape (K, K)."""
-    fine = int(np.ceil(pixel_size / 0.03)) // 2 * 2 + 1  # odd: the middle has a pixel
+    """Calculate the intensity of a probe.
+
+    Parameters
+    ----------
+    pixel_size : float
+        [nm]
+    optics : Optics
+
+    Returns
+    -------
+    ndarray of float32, shape (K, K)
+        Sum 1, centred; K is odd.
+    """
+    fine = int(np.ceil(pixel_size / 0.03)) // 2 * 2 + 1  # odd: the centre is a pixel
     half = int(np.ceil((0.5 + 2.0 * optics.tail_width * (optics.tail > 0)) / pixel_size))
     n = (2 * half + 1) * fine
     k = np.asarray(np.fft.fftfreq(n, pixel_size / fine), np.float64)
     ky, kx = k[:, None], k[None]
     aperture = np.hypot(ky, kx) * WAVELENGTH <= optics.semiangle_mrad * 1e-3
-    wave = np.fft.ifft2(aperture * np.exp(-1j * shift_phase(ky, kx, optics)))
+    wave = np.fft.ifft2(aperture * np.exp(-1j * _shift_phase(ky, kx, optics)))
     core = np.fft.fftshift(np.abs(wave) ** 2)
     core = cv2.GaussianBlur(core / core.sum(), (0, 0), max(optics.source * fine / pixel_size, 0.1))
     binned = core.reshape(2 * half + 1, fine, 2 * half + 1, fine).sum(axis=(1, 3))
@@ -83,7 +94,20 @@ def draw_probe(pixel_size: float, optics: Optics) -> NDArray[np.float32]:
 def splat(
     points: NDArray[np.float64], weight: NDArray[np.float64], shape: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Add weights at sub-pixel points (row, column) [px], shared by the four nearest pixels."""
+    """Add up weights at sub-pixel positions by bilinear interpolation.
+
+    Parameters
+    ----------
+    points : ndarray, shape (K, 2)
+        Positions (row, column) [px]; weights outside the image are dropped.
+    weight : ndarray, shape (K,)
+    shape : tuple of int
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+        Each weight is shared by the four nearest pixels.
+    """
     corner = np.floor(points).astype(np.int64)
     part = points - corner
     flat, shares = [], []
@@ -106,16 +130,16 @@ def image_atoms(
     modality: str,
     optics: Optics,
 ) -> NDArray[np.float32]:
-    """Image atoms and contamination.
+    """Calculate the noise-free image of atoms and contamination.
 
     Parameters
     ----------
     points : ndarray, shape (K, 2)
-        Atoms (row, column) [nm] in the frame of ``carbon``.
+        Positions of atoms (row, column) [nm] in the frame of ``carbon``.
     number : ndarray of int, shape (K,)
         Atomic numbers.
     carbon : ndarray, shape (M, N)
-        Atoms of contamination in each pixel.
+        Number of contamination's carbon atoms in each pixel.
     pixel_size : float
         [nm]
     modality : {"haadf", "bf", "abf", "hrtem"}
@@ -124,16 +148,16 @@ def image_atoms(
     Returns
     -------
     ndarray of float32, shape (M, N)
-        Share of the electrons counted.
+        Fraction of the electrons counted.
 
     Notes
     -----
-    HAADF adds the cross-sections of atoms under the probe's intensity. BF and HRTEM are a phase
-    object seen through the lens; BF by reciprocity, its aperture the probe's, so that both obey one
-    formula (Kirkland 2010, doi:10.1007/978-1-4419-6533-2). ABF is taken as incoherent.
+    HAADF convolves the atoms' cross-sections with the probe's intensity. BF and HRTEM image a phase
+    object coherently. By reciprocity both have one formula, with the probe's aperture in BF
+    (Kirkland 2010, doi:10.1007/978-1-4419-6533-2). ABF is approximated as incoherent.
     """
     if modality in ("haadf", "abf"):
-        table = _SECTIONS if modality == "haadf" else _PHASES * ABF_PER_PHASE
+        table = _SECTIONS if modality == "haadf" else _PHASES * _ABF_PER_PHASE
         weights = splat(points / pixel_size, table[number], carbon.shape)
         weights += np.float32(table[ATOMIC_NUMBER["C"]]) * carbon
         signal = cv2.filter2D(
@@ -148,7 +172,7 @@ def image_atoms(
 def _image_wave(
     phase: NDArray[np.float32], pixel_size: float, modality: str, optics: Optics
 ) -> NDArray[np.float32]:
-    """Intensity behind the lens of a wave that an object gave this phase [rad]."""
+    """Calculate the intensity behind the lens of a wave with an object's phase [rad]."""
     shape = phase.shape
     size = [fft.next_fast_len(n) for n in shape]
     pads = [(0, s - n) for s, n in zip(size, shape, strict=True)]
@@ -158,9 +182,9 @@ def _image_wave(
     ky, kx = down[:, None], along[None]
     limit = optics.semiangle_mrad * 1e-3 / WAVELENGTH
     k = np.hypot(ky, kx) / limit
-    # A camera's image fades towards the information limit; a probe's aperture has an edge.
+    # HRTEM: damping towards the information limit. BF: the edge of the aperture.
     envelope = np.exp(-2 * k**4) if modality == "hrtem" else 1 / (1 + np.exp((k - 1) / 0.02))
-    transfer = (envelope * np.exp(-1j * shift_phase(ky, kx, optics))).astype(np.complex64)
+    transfer = (envelope * np.exp(-1j * _shift_phase(ky, kx, optics))).astype(np.complex64)
     wave = fft.ifft2(fft.fft2(np.exp(1j * padded).astype(np.complex64)) * transfer)
     intensity = (wave.real**2 + wave.imag**2)[: shape[0], : shape[1]]
     if modality == "bf":

@@ -1,4 +1,4 @@
-"""Scenes drawn at random, as varied as real micrographs: for training and for benchmarks."""
+"""Random scenes, as varied as real micrographs, for training and benchmarks."""
 
 from __future__ import annotations
 
@@ -8,19 +8,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.materials import MATERIALS, Material
+from porescope.materials import MATERIALS, Material, find_material
 from porescope.simulation.contamination import mean_signal, thick_carbon
 from porescope.simulation.optics import Optics
 from porescope.simulation.recording import Recording
 from porescope.simulation.scene import Scene
 from porescope.simulation.sheets import Pore
 
-#: What a random generator is for; their seeds share nothing.
-PURPOSES = {"training": 1, "validation": 2, "benchmark": 3, "pleasure": 4}
+#: Keys of the purposes of random generators; "interactive" is ``porescope simulate --wild``.
+PURPOSES = {"training": 1, "validation": 2, "benchmark": 3, "interactive": 4, "movie": 5}
 
 
 def make_generator(purpose: str, index: int, seed: int = 0) -> np.random.Generator:
-    """Make the generator of one image of one purpose; no two purposes ever share one.
+    """Make the random generator of one image.
+
+    Parameters
+    ----------
+    purpose : str
+        A key of `PURPOSES`.
+    index : int
+        Number of the image.
+    seed : int
+        Random seed.
+
+    Returns
+    -------
+    Generator
+        Independent of the generators of all other purposes, indices and seeds, and of
+        ``numpy.random.default_rng(seed)``, which `simulate` uses.
 
     Examples
     --------
@@ -28,7 +43,8 @@ def make_generator(purpose: str, index: int, seed: int = 0) -> np.random.Generat
     >>> a == b
     False
     """
-    return np.random.default_rng([PURPOSES[purpose], seed, index])
+    # Without a spawn key, [1, 0, 0] would give the stream of the seed 1: trailing zeros do not count.
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(PURPOSES[purpose], index)))
 
 
 def draw_scene(
@@ -39,24 +55,30 @@ def draw_scene(
     material: str | None = None,
     modality: str | None = None,
 ) -> Scene:
-    """Draw a scene at random.
+    """Draw a random scene.
 
     Parameters
     ----------
     rng : Generator
     shape : tuple of int
+        Rows and columns.
     cell_px : float
         Lattice constant [px].
     material, modality : str, optional
-        By chance if not given.
+        Random by default.
 
     Returns
     -------
     Scene
+
+    Raises
+    ------
+    ValueError
+        If the material or modality is unknown.
     """
     material = material or str(rng.choice(list(MATERIALS)))
     modality = modality or str(rng.choice(["haadf", "bf", "abf", "hrtem"], p=[0.42, 0.18, 0.08, 0.32]))
-    sheet = MATERIALS[material]
+    sheet = find_material(material)
     pixel_size = sheet.constant / cell_px
     extent = np.array(shape) * pixel_size
     scene = Scene(
@@ -66,7 +88,7 @@ def draw_scene(
         modality=modality,
         pores=draw_pores(rng, extent) if rng.random() < 0.7 else (),
         angle=float(rng.uniform(0, np.pi / 3)),
-        optics=draw_optics(rng, modality),
+        optics=_draw_optics(rng, modality),
         recording=draw_recording(rng, modality),
         clarity=_log(rng, 4, 80) if rng.random() < 0.85 else _log(rng, 1.3, 4),
         **_draw_defects(rng, sheet),
@@ -80,16 +102,28 @@ def draw_scene(
 
 
 def _log(rng: np.random.Generator, low: float, high: float) -> float:
+    """Draw a number whose logarithm is uniform."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _sometimes(rng: np.random.Generator, chance: float, low: float, high: float) -> float:
-    """A number between two, of even logarithm, with some chance, else 0."""
+    """Draw, with a probability, a number whose logarithm is uniform; else 0."""
     return _log(rng, low, high) if rng.random() < chance else 0.0
 
 
 def draw_pores(rng: np.random.Generator, extent: NDArray[np.float64]) -> tuple[Pore, ...]:
-    """Draw pores of one missing atom to larger than the frame (height, width) [nm]."""
+    """Draw pores from a single vacancy up to larger than the frame.
+
+    Parameters
+    ----------
+    rng : Generator
+    extent : ndarray, shape (2,)
+        Height and width of the frame [nm].
+
+    Returns
+    -------
+    tuple of Pore
+    """
     pores: list[Pore] = []
     for _ in range(1 + rng.poisson(min(0.03 * extent.prod(), 12.0))):
         centre = rng.uniform(0, extent)
@@ -122,8 +156,8 @@ def draw_pores(rng: np.random.Generator, extent: NDArray[np.float64]) -> tuple[P
     return tuple(pores)
 
 
-def draw_optics(rng: np.random.Generator, modality: str) -> Optics:
-    """Draw a lens, from sharp to poorly focused."""
+def _draw_optics(rng: np.random.Generator, modality: str) -> Optics:
+    """Draw a lens, from well focused to poorly focused."""
     astigmatism, angle = abs(float(rng.normal(0, 1.2))), float(rng.uniform(0, np.pi))
     source = _log(rng, 0.02, 0.07)
     if modality == "hrtem":
@@ -151,7 +185,17 @@ def draw_optics(rng: np.random.Generator, modality: str) -> Optics:
 
 
 def draw_recording(rng: np.random.Generator, modality: str) -> Recording:
-    """Draw how an image is recorded."""
+    """Draw the recording of an image.
+
+    Parameters
+    ----------
+    rng : Generator
+    modality : {"haadf", "bf", "abf", "hrtem"}
+
+    Returns
+    -------
+    Recording
+    """
     scanned = modality != "hrtem"
     dark, bright = 0.0, 0.0
     if rng.random() < 0.3:
@@ -175,12 +219,12 @@ def draw_recording(rng: np.random.Generator, modality: str) -> Recording:
     )
 
 
-#: Elements seen as dopants in each kind of sheet.
+#: Common dopants, by `Material.both_count`.
 _DOPANTS = {False: ("Mo", "W", "Nb", "Cr", "Re", "Fe"), True: ("C", "N", "O", "Si")}
 
 
 def _draw_defects(rng: np.random.Generator, sheet: Material) -> dict[str, Any]:
-    """Draw what a sheet has that is no pore: arguments of a `Scene`."""
+    """Draw the defects that are not pores: arguments of a `Scene`."""
     strain = rng.normal(0, 0.008, 4) if rng.random() < 0.5 else np.zeros(4)
     return {
         "strain": tuple(strain.tolist()),
@@ -201,19 +245,19 @@ def _draw_defects(rng: np.random.Generator, sheet: Material) -> dict[str, Any]:
 
 
 def _draw_alloy(rng: np.random.Generator) -> float:
-    """Share of chalcogen that is another: none, some, or all, which is a material of its own."""
+    """Draw the alloyed fraction of the chalcogen sites: none, some, or all (another compound)."""
     return 1.0 if rng.random() < 0.04 else _sometimes(rng, 0.2, 0.005, 0.5)
 
 
 def _draw_contamination(rng: np.random.Generator, modality: str, sheet: Material) -> dict[str, Any]:
-    """Draw contamination, as thick as the modality shows it beside the sheet."""
+    """Draw contamination: arguments of a `Scene`; thickness relative to what hides the sheet."""
     thick = thick_carbon(modality, sheet)
-    # As much scatters from a speck on graphene as on WS2.
+    # In HAADF a speck on graphene is as bright as one on WS2.
     most = max(thick, 1.0) if modality == "haadf" else thick
     return {
         "contamination": _sometimes(rng, 0.7, 0.02, 0.5) * thick,
         "patches": _sometimes(rng, 0.4, 0.3, 8.0) * most,
-        # Windows of clean sheet in contamination are no pores.
+        # Up to 92 %: clean windows in contamination are negatives to learn from.
         "patch_cover": float(rng.uniform(0.03, 0.55) if rng.random() < 0.6 else rng.uniform(0.55, 0.92)),
         "grain_size": _log(rng, 0.4, 4.0),
         "rim": _sometimes(rng, 0.25, 0.2, 3.0) * thick,
@@ -221,7 +265,7 @@ def _draw_contamination(rng: np.random.Generator, modality: str, sheet: Material
 
 
 def _without_lattice(rng: np.random.Generator, scene: Scene) -> Scene:
-    """Adapt a scene to pixels too coarse for a lattice: larger pores, a dose that shows them."""
+    """Adapt a scene to pixels too coarse for the lattice: larger pores, a sufficient dose."""
     extent = np.array(scene.shape) * scene.pixel_size
     pores = []
     for _ in range(rng.poisson(4)):
@@ -238,6 +282,6 @@ def _without_lattice(rng: np.random.Generator, scene: Scene) -> Scene:
         pores=tuple(pores),
         clarity=None,
         twist=None,
-        recording=replace(scene.recording, dose=dose),
+        dose=dose,
         grain_size=scene.grain_size * 4,
     )

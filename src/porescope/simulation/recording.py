@@ -1,4 +1,4 @@
-"""From a noise-free image to a file's numbers: scan errors, electrons counted, grey levels."""
+"""Recording: from a noise-free image to the pixel values in a file."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Recording:
-    """How an image is recorded."""
+    """Detector, scan errors and file format."""
 
-    dose: float = 5e5  # electrons per nm²
-    background: float = 0.3  # of the detector, relative to the image's mean
-    jitter: float = 0.0  # of rows, standard deviation [px]
-    flicker: float = 0.0  # of rows' brightness, relative
-    blur: float = 0.0  # of a camera's points, standard deviation [px]
-    readout: float = 0.0  # noise that no electron makes, standard deviation [electrons]
-    clip: tuple[float, float] = (0.0, 0.0)  # shares of pixels cut off, dark and bright
-    gradient: float = 0.0  # of the brightness from side to side, relative
-    streaks: float = 0.0  # atoms that hop while the beam scans them, a nm²
-    bits: int = 16  # 8: scaled to 0–255
-    gamma: float = 1.0  # of the 8 bits
-    jpeg: int | None = None  # quality
+    background: float = 0.3  # HAADF detector's background, relative to a whole sheet's mean signal
+    jitter: float = 0.0  # standard deviation of the rows' horizontal shifts [px]
+    flicker: float = 0.0  # relative standard deviation of the rows' brightness
+    blur: float = 0.0  # camera's point spread: standard deviation of a Gaussian [px]
+    readout: float = 0.0  # standard deviation of the readout noise [electrons]
+    clip: tuple[float, float] = (0.0, 0.0)  # fractions of dark and bright pixels that saturate
+    gradient: float = 0.0  # relative change of brightness across the frame
+    streaks: float = 0.0  # areal density of atoms that hop during the scan [nm⁻²]
+    bits: int = 16  # 8: scaled to 0–255; 16: counts
+    gamma: float = 1.0  # exponent of the 8-bit scaling
+    jpeg: int | None = None  # JPEG quality of an 8-bit image; None: no compression
     bar: bool = False  # a scale bar burnt in
-    frame: int = 0  # black pixels around
+    frame: int = 0  # width of a black frame [px]
 
 
 def record(
@@ -35,20 +34,23 @@ def record(
     recording: Recording,
     rng: np.random.Generator,
     *,
+    dose: float,
     background: float = 0.0,
 ) -> NDArray[np.float32]:
-    """Count electrons and write them down.
+    """Apply scan errors, Poisson noise and digitisation.
 
     Parameters
     ----------
     expected : ndarray, shape (M, N)
-        Share of the electrons that each pixel counts.
+        Fraction of the electrons that each pixel counts.
     pixel_size : float
         [nm]
     recording : Recording
     rng : Generator
+    dose : float
+        Electrons per nm².
     background : float
-        Share counted where there is nothing.
+        Fraction of the electrons counted without a specimen.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def record(
         expected = expected * (1 + np.float32(recording.gradient) * slope)
     if recording.jitter > 0:
         expected = _shift_rows(expected, recording.jitter, rng)
-    electrons = recording.dose * pixel_size**2
+    electrons = dose * pixel_size**2
     image = rng.poisson(electrons * np.maximum(expected, 0)).astype(np.float32)
     if recording.flicker > 0:
         image *= 1 + recording.flicker * rng.normal(size=(len(image), 1)).astype(np.float32)
@@ -77,7 +79,7 @@ def record(
 
 
 def _shift_rows(image: NDArray[np.float32], jitter: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Shift each row by a random part of its own and one that wanders from row to row."""
+    """Shift each row by independent noise plus slow noise that is correlated over 8 rows."""
     rows, columns = image.shape
     own = rng.normal(0, jitter, rows)
     slow = cv2.GaussianBlur(rng.normal(0, 1, (rows, 1)), (1, 0), sigmaX=0.1, sigmaY=8)[:, 0]
@@ -92,7 +94,7 @@ def _shift_rows(image: NDArray[np.float32], jitter: float, rng: np.random.Genera
 def _add_streaks(
     expected: NDArray[np.float32], pixel_size: float, density: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Add atoms that are seen in some rows only: they hop away and back while they are scanned."""
+    """Add atoms visible in half of their rows only: they hop away and back during the scan."""
     expected = expected.copy()
     rows, columns = expected.shape
     level = float(expected.mean())
@@ -111,7 +113,7 @@ def _add_streaks(
 def _digitise(
     image: NDArray[np.float32], recording: Recording, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Clip, scale to grey levels, burn in what the microscope's program adds."""
+    """Clip, scale to grey levels, burn in the scale bar and black frame, compress."""
     dark, bright = recording.clip
     low = float(np.quantile(image, dark))
     high = max(float(np.quantile(image, 1 - bright)), low + 1e-9)

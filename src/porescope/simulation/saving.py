@@ -1,4 +1,4 @@
-"""Simulated micrographs and their truth, written to files."""
+"""Files of simulated micrographs and their true pores."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ from porescope.simulation.series import Tile
 
 
 def save_simulation(folder: Path, drawn: Simulation, note: str) -> list[str]:
-    """Write a simulated micrograph with its truth; give the files' names.
+    """Write a simulated micrograph with its truth.
 
     Parameters
     ----------
     folder : Path
+        Made if it does not exist.
     drawn : Simulation
-        Written under its micrograph's name: ``NAME.tif`` with its scale, ``NAME_standard.tif``
-        (labels), ``NAME_truth.csv`` (a row a pore) and ``NAME_atoms.csv`` (a row a site).
+        Written under its micrograph's name: ``NAME.tif`` with the pixel size, ``NAME_standard.tif``
+        (label image), ``NAME_truth.csv`` (one row per pore) and ``NAME_atoms.csv`` (one row per site).
     note : str
-        How it was made; kept in the TIFF with the version.
+        How the micrograph was made; stored in the TIFF with the version.
+
+    Returns
+    -------
+    list of str
+        Names of the files.
     """
     import pandas as pd
     import tifffile
@@ -63,7 +69,20 @@ def save_simulation(folder: Path, drawn: Simulation, note: str) -> list[str]:
 
 
 def save_stage(folder: Path, name: str, tiles: Sequence[Tile]) -> str:
-    """Write where the stage was for each tile of a sheet; give the file's name."""
+    """Write the stage positions of a tile sheet.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        The file is ``NAME_stage.csv``.
+    tiles : sequence of Tile
+
+    Returns
+    -------
+    str
+        Name of the file.
+    """
     import pandas as pd
 
     rows = [

@@ -1,4 +1,4 @@
-"""All that decides a simulated micrograph, but for chance."""
+"""The scene: every parameter of a simulated micrograph except the random seed."""
 
 from __future__ import annotations
 
@@ -7,91 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.materials import MATERIALS
+from porescope.materials import MATERIALS, find_material
 from porescope.modalities import MODALITIES
-from porescope.simulation.contamination import (
-    thick_carbon,
-)
+from porescope.simulation.contamination import thick_carbon
 from porescope.simulation.optics import Optics
 from porescope.simulation.recording import Recording
-from porescope.simulation.sheets import (
-    Pore,
-)
+from porescope.simulation.sheets import Pore
 
-
-@dataclass(frozen=True)
-class Scene:
-    """All that decides a simulated micrograph, but for chance. Lengths in nm."""
-
-    material: str = "WS2"
-    shape: tuple[int, int] = (512, 512)
-    pixel_size: float = 0.04
-    modality: str = "haadf"
-    pores: tuple[Pore, ...] = ()
-    angle: float | None = None  # of the lattice [rad]; by chance if None
-    strain: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # drift, shear: yy, yx, xy, xx
-    grain_angle: float | None = None  # of a second grain against the first [rad]
-    twist: float | None = None  # of a second layer against the first [rad]
-    twist_cover: float = 1.0  # share of the frame under the second layer
-    chalcogen_vacancies: float = 0.0  # share of the sites
-    dopant: str = ""
-    dopants: float = 0.0  # share of the metal's sites (C's, B's)
-    alloy: str = ""
-    alloyed: float = 0.0  # share of the chalcogen's sites
-    adatom: str = "C"
-    adatoms: float = 0.0  # a nm²
-    rim_atoms: float = 0.0  # share of edge sites with a metal atom beside
-    relaxation: float = 0.0  # of edge atoms, standard deviation
-    amorphous: float = 0.0  # share of the frame
-    contamination: float = 0.0  # carbon's thickness, mean
-    patches: float = 0.0  # thickness of patches with an edge
-    patch_cover: float = 0.0  # their share of the frame
-    grain_size: float = 1.5  # of contamination, standard deviation
-    rim: float = 0.0  # thickness of contamination around pores
-    optics: Optics = field(default_factory=Optics)
-    recording: Recording = field(default_factory=Recording)
-    clarity: float | None = None  # instead of a dose: lattice contrast over noise, a cell
-
-
-def make_scene(
-    rng: np.random.Generator,
-    *,
-    material: str,
-    shape: tuple[int, int],
-    pixel_size: float,
-    pores: int,
-    max_missing: int,
-    dose: float,
-    modality: str,
-    contamination: float | None = None,
-) -> Scene:
-    """Make the scene that `simulate` draws; the arguments are its own."""
-    check_scene(material, modality)
-    if min(shape) < 1 or pixel_size <= 0 or dose <= 0 or pores < 0 or max_missing < 1:
-        raise ValueError("shape, pixel_size, dose and max_missing must be above 0, pores not below")
-    if contamination is None:
-        contamination = 0.1 * thick_carbon(modality, MATERIALS[material])
-    return Scene(
-        material=material,
-        shape=shape,
-        pixel_size=pixel_size,
-        modality=modality,
-        pores=place_pores(pores, max_missing, np.array(shape) * pixel_size, rng),
-        contamination=contamination,
-        optics=OPTICS[modality],
-        recording=Recording(dose=dose),
-    )
-
-
-def check_scene(material: str, modality: str) -> None:
-    """Refuse a material or modality that is not known."""
-    if material not in MATERIALS:
-        raise ValueError(f"material must be one of {', '.join(MATERIALS)}, not {material!r}")
-    if modality not in MODALITIES:
-        raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {modality!r}")
-
-
-#: Lenses of an aberration-corrected microscope at 80 kV, focused for the clearest atoms.
+#: Lenses of an aberration-corrected microscope at 80 kV, by modality, at the focus with the clearest atoms.
 OPTICS = {
     "haadf": Optics(),
     "bf": Optics(defocus=-4.0, semiangle_mrad=25.0),
@@ -100,10 +23,93 @@ OPTICS = {
 }
 
 
-def place_pores(
-    n: int, max_missing: int, extent: NDArray[np.float64], rng: np.random.Generator
-) -> tuple[Pore, ...]:
-    """Choose round pores of 1 to ``max_missing`` atoms away from the border and from each other."""
+@dataclass(frozen=True)
+class Scene:
+    """Parameters of a simulated micrograph. Lengths are in nm, angles in rad.
+
+    Raises
+    ------
+    ValueError
+        If the material or modality is unknown, or a size, number or dose is out of range.
+
+    Examples
+    --------
+    >>> Scene("MoS2", modality="bf").lens.defocus
+    -4.0
+    """
+
+    material: str = "WS2"  # a key of `materials.MATERIALS`
+    shape: tuple[int, int] = (512, 512)  # (rows, columns)
+    pixel_size: float = 0.04
+    pores: int | tuple[Pore, ...] = 5  # a number: that many round pores at random positions
+    max_missing: int = 20  # most missing atoms of a pore, if ``pores`` is a number
+    dose: float = 5e5  # electrons per nm²
+    modality: str = "haadf"  # haadf, bf, abf or hrtem
+    contamination: float | None = None  # mean thickness of a carbon film; None: see `film`
+    optics: Optics | None = None  # the lens; None: the modality's in `OPTICS`
+    angle: float | None = None  # orientation of the lattice; None: random
+    strain: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # yy, yx, xy, xx: strain, drift, shear
+    grain_angle: float | None = None  # misorientation of a second grain; None: a single crystal
+    twist: float | None = None  # twist angle of a second layer; None: a monolayer
+    twist_cover: float = 1.0  # fraction of the frame under the second layer
+    chalcogen_vacancies: float = 0.0  # fraction of the chalcogen sites
+    dopant: str = ""  # element on the first sublattice
+    dopants: float = 0.0  # fraction of that sublattice's sites (metal, or C and B)
+    alloy: str = ""  # element on the second sublattice
+    alloyed: float = 0.0  # fraction of that sublattice's sites
+    adatom: str = "C"
+    adatoms: float = 0.0  # areal density [nm⁻²]
+    rim_atoms: float = 0.0  # fraction of edge sites with a metal adatom
+    relaxation: float = 0.0  # standard deviation of edge atoms' displacements, in each direction
+    amorphous: float = 0.0  # fraction of the frame
+    patches: float = 0.0  # thickness of carbon patches
+    patch_cover: float = 0.0  # fraction of the frame under patches
+    grain_size: float = 1.5  # correlation length of contamination: standard deviation of a Gaussian
+    rim: float = 0.0  # thickness of carbon along the edges of pores
+    recording: Recording = field(default_factory=Recording)
+    clarity: float | None = None  # lattice contrast over noise per unit cell; replaces ``dose``
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        find_material(self.material)
+        if self.modality not in MODALITIES:
+            raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {self.modality!r}")
+        sizes = (*self.shape, self.pixel_size, self.dose, self.max_missing)
+        if not all(s > 0 for s in sizes) or (not isinstance(self.pores, tuple) and self.pores < 0):
+            raise ValueError("shape, pixel_size, dose and max_missing must be above 0, pores not below")
+
+    @property
+    def lens(self) -> Optics:
+        """The lens: ``optics``, or the modality's default lens."""
+        return self.optics or OPTICS[self.modality]
+
+    @property
+    def film(self) -> float:
+        """Mean thickness of the carbon film [nm]: ``contamination``, or 10 % of what hides the sheet."""
+        if self.contamination is not None:
+            return self.contamination
+        return 0.1 * thick_carbon(self.modality, MATERIALS[self.material])
+
+
+def place_pores(scene: Scene, rng: np.random.Generator) -> tuple[Pore, ...]:
+    """Place the pores of a scene that gives only their number.
+
+    Parameters
+    ----------
+    scene : Scene
+    rng : Generator
+        Not used where the scene lists its pores.
+
+    Returns
+    -------
+    tuple of Pore
+        The listed pores, or round ones of 1 to ``max_missing`` missing atoms. Small pores are more
+        frequent: the logarithm of the number of missing atoms is uniform. Pores keep a distance from the
+        border and, where there is room, from each other.
+    """
+    if isinstance(scene.pores, tuple):
+        return scene.pores
+    n, extent = scene.pores, np.array(scene.shape) * scene.pixel_size
     centres: list[NDArray[np.float64]] = []
     distance = 0.7 * np.sqrt(extent.prod() / max(n, 1))
     while len(centres) < n:
@@ -112,5 +118,5 @@ def place_pores(
         if not centres or np.hypot(*(np.array(centres) - point).T).min() > distance:
             centres.append(point)
         distance *= 0.98
-    most = np.log(max_missing + 1)
+    most = np.log(scene.max_missing + 1)
     return tuple(Pore((float(y), float(x)), int(np.exp(rng.uniform(0, most)))) for y, x in centres)

@@ -1,4 +1,4 @@
-"""Simulated sheets seen more than once: movies of growing pores, tiles with their stage positions."""
+"""Simulated series of micrographs: movies of growing pores, tile sheets with stage positions."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
 from porescope.simulation.drawing import Simulation, expose
-from porescope.simulation.scene import Scene
+from porescope.simulation.random_scenes import make_generator
+from porescope.simulation.scene import Scene, place_pores
 from porescope.simulation.sheets import MARGIN, pick
 from porescope.simulation.specimen import Specimen, prepare
 from porescope.simulation.truth import find_truth
 
 
 class Tile(NamedTuple):
-    """One micrograph of a larger sheet, and where the stage says that it is."""
+    """One micrograph of a tile sheet with its recorded and its true stage position."""
 
     simulation: Simulation
     stage_nm: tuple[float, float]  # (row, column) of the first pixel, as recorded
-    true_nm: tuple[float, float]
+    true_nm: tuple[float, float]  # the true position
 
 
 def draw_tiles(
@@ -34,26 +35,29 @@ def draw_tiles(
     error: float = 0.2,
     name: str = "tile",
 ) -> list[Tile]:
-    """Draw a sheet in overlapping micrographs.
+    """Draw overlapping micrographs of one sheet.
 
     Parameters
     ----------
     scene : Scene
-        Of one micrograph, but its pores are those of the whole sheet.
+        Shape of one micrograph, pores of the whole sheet.
     tiles : tuple of int
         Rows and columns of micrographs.
     rng : Generator
     overlap : float
-        Of neighbours, as a share of their sides.
+        Overlap of neighbours, as a fraction of their sides.
     error : float
-        Standard deviation of the stage's positions, in each direction [nm].
+        Standard deviation of the error of the stage position, in each direction [nm].
     name : str
+        Start of the micrographs' names: ``NAME_ROW_COLUMN``.
 
     Returns
     -------
     list of Tile
         Row by row.
     """
+    rows, columns = (n * k for n, k in zip(scene.shape, tiles, strict=True))
+    scene = replace(scene, pores=place_pores(replace(scene, shape=(rows, columns)), rng))
     extent = np.array(scene.shape) * scene.pixel_size
     height, width = (
         int(np.ceil(n * (1 + (k - 1) * (1 - overlap)) + 8 * error / scene.pixel_size))
@@ -80,24 +84,28 @@ def draw_movie(
     growth: float = 1.0,
     name: str = "movie",
 ) -> list[Simulation]:
-    """Draw frames of one sheet whose pores grow while it drifts.
+    """Draw the frames of a movie: the pores of one sheet grow while the sheet drifts.
 
     Parameters
     ----------
     scene : Scene
-        Of the first frame.
+        The first frame.
     frames : int
+        Number of frames.
     seed : int
+        Random seed.
     drift : tuple of float
-        (row, column) a frame [nm].
+        Drift per frame (row, column) [nm].
     growth : float
-        Atoms that each pore loses a frame.
+        Atoms that each pore loses per frame.
     name : str
+        Start of the micrographs' names: ``NAME_FRAME``, with four digits.
 
     Returns
     -------
     list of Simulation
     """
+    placed = place_pores(scene, np.random.default_rng(seed))
     path = np.array(drift) * np.arange(frames)[:, None]
     path -= path.min(axis=0)
     height, width = (
@@ -106,21 +114,19 @@ def draw_movie(
     drawn = []
     for k in range(frames):
         pores = tuple(
-            replace(pore, missing=pore.missing + int(growth * k)) if pore.missing else pore
-            for pore in scene.pores
+            replace(pore, missing=pore.missing + int(growth * k)) if pore.missing else pore for pore in placed
         )
-        # The same chances for each frame's sheet: what is lost stays lost.
-        specimen = prepare(
-            replace(scene, shape=(height, width), pores=pores), np.random.default_rng([seed, 0])
-        )
-        drawn.append(_view(scene, specimen, path[k], np.random.default_rng([seed, 1 + k]), f"{name}_{k:04d}"))
+        # Every frame's sheet is drawn from the same random numbers, so that lost atoms stay lost.
+        sheet = make_generator("movie", 0, seed)
+        specimen = prepare(replace(scene, shape=(height, width), pores=pores), sheet)
+        drawn.append(_view(scene, specimen, path[k], make_generator("movie", 1 + k, seed), f"{name}_{k:04d}"))
     return drawn
 
 
 def _view(
     scene: Scene, specimen: Specimen, origin: NDArray[np.float64], rng: np.random.Generator, name: str
 ) -> Simulation:
-    """Image the part of a specimen whose first pixel is at ``origin`` [nm]."""
+    """Image a part of a specimen; its first pixel is at ``origin`` [nm]."""
     size, extent = scene.pixel_size, np.array(scene.shape) * scene.pixel_size
     top, left = np.floor(origin / size + 1e-9).astype(int)
     here = (slice(top, top + scene.shape[0]), slice(left, left + scene.shape[1]))

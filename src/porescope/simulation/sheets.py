@@ -1,4 +1,4 @@
-"""Atoms of a simulated sheet: the lattice, its pores and whatever else is wrong with it.
+"""Atoms of a simulated sheet: lattice, pores and other defects.
 
 Positions are (row, column) [nm]; (0, 0) is the centre of the frame's first pixel.
 """
@@ -15,45 +15,69 @@ from scipy.spatial import cKDTree
 
 from porescope.materials import ATOMIC_NUMBER, Material
 
-#: Sheets are laid so far beyond the frame [nm].
+#: Margin of a sheet around the frame [nm].
 MARGIN = 0.8
-#: Bonds are longer than this many nearest distances nowhere.
+#: Longest bond, in nearest-neighbour distances.
 LONGEST_BOND = 1.2
 
 
 class Atoms(NamedTuple):
-    """Sites of a sheet, those of missing atoms too."""
+    """The sites of a sheet, empty ones included."""
 
-    positions: NDArray[np.float64]  # (K, 2) [nm]
-    second: NDArray[np.bool_]  # on the second sublattice
-    occupancy: NDArray[np.int64]  # atoms left on the site
-    number: NDArray[np.int64]  # their atomic number
+    positions: NDArray[np.float64]  # (K, 2), (row, column) [nm]
+    second: NDArray[np.bool_]  # (K,), whether the site is on the second sublattice
+    occupancy: NDArray[np.int64]  # (K,), number of atoms on the site: 0 to 2
+    number: NDArray[np.int64]  # (K,), their atomic number
 
 
 def pick(atoms: Atoms, kept: NDArray[np.bool_]) -> Atoms:
-    """Take some of the sites."""
+    """Select sites.
+
+    Parameters
+    ----------
+    atoms : Atoms
+    kept : ndarray of bool, shape (K,)
+
+    Returns
+    -------
+    Atoms
+    """
     return Atoms(atoms.positions[kept], atoms.second[kept], atoms.occupancy[kept], atoms.number[kept])
 
 
 @dataclass(frozen=True)
 class Pore:
-    """A pore to be cut: round within ``ripple``, or with three sides where ``corners``."""
+    """A pore to be cut: an ellipse with a rippled outline, or a triangle."""
 
-    centre: tuple[float, float]  # [nm]
-    missing: int | None = None  # atoms to take (metal, or C, B and N), the nearest first
-    radius: float = 0.0  # [nm], where ``missing`` does not say how large
-    aspect: float = 1.0  # long over short axis
-    angle: float = 0.0  # of the long axis or a corner [rad]
-    ripple: tuple[float, ...] = ()  # relative, of 2, 3, … waves around
-    corners: bool = False
-    ragged: float = 0.25  # of the edge [lattice constants]
-    through: bool = True  # a second layer too, where there is one
+    centre: tuple[float, float]  # (row, column) [nm]
+    missing: int | None = None  # number of missing atoms (metal, or C, B and N); None: ``radius`` decides
+    radius: float = 0.0  # [nm], used if ``missing`` is None
+    aspect: float = 1.0  # long axis over short axis
+    angle: float = 0.0  # direction of the long axis, or of the triangle [rad]
+    ripple: tuple[float, ...] = ()  # relative amplitudes of 2, 3, … waves around the outline
+    corners: bool = False  # a triangle
+    ragged: float = 0.25  # standard deviation of the edge's roughness [lattice constants]
+    through: bool = True  # cut through a second layer as well
 
 
 def make_sheet(
     material: Material, extent: NDArray[np.float64], rng: np.random.Generator, *, angle: float | None = None
 ) -> Atoms:
-    """Lay a whole sheet over an area (height, width) [nm], turned at random, with a margin."""
+    """Make a sheet without defects.
+
+    Parameters
+    ----------
+    material : Material
+    extent : ndarray, shape (2,)
+        Height and width of the frame [nm]; the sheet has a margin around it.
+    rng : Generator
+    angle : float, optional
+        Orientation of the lattice [rad]; random by default.
+
+    Returns
+    -------
+    Atoms
+    """
     a = material.constant
     reach = float(np.hypot(*extent)) + 2 * MARGIN
     n = int(np.ceil(reach / (a * np.sqrt(3) / 2) / 2 * np.sqrt(4 / 3))) + 2
@@ -77,9 +101,23 @@ def make_sheet(
 def join_grains(
     material: Material, one: Atoms, other: Atoms, point: NDArray[np.float64], normal: NDArray[np.float64]
 ) -> Atoms:
-    """Keep one grain on this side of a line and the other beyond, without atoms on top of each other.
+    """Join two grains along a straight grain boundary.
 
-    Atoms of the other fill the gaps along the line, so that the seam holds few pores.
+    Parameters
+    ----------
+    material : Material
+    one, other : Atoms
+        Sheets over the whole frame; ``one`` is kept where (position - point) · normal < 0.
+    point : ndarray, shape (2,)
+        A point of the boundary [nm].
+    normal : ndarray, shape (2,)
+        Unit vector across the boundary.
+
+    Returns
+    -------
+    Atoms
+        Atoms of ``other`` that overlap ``one`` are left out. Others of them fill gaps up to one lattice
+        constant inside ``one``, so that the boundary has few pores.
     """
     a = material.constant
     beyond = (other.positions - point) @ normal
@@ -91,14 +129,27 @@ def join_grains(
 
 
 def cut_pores(material: Material, atoms: Atoms, pores: Sequence[Pore], rng: np.random.Generator) -> Atoms:
-    """Take the atoms of pores out, and with them what hangs loose."""
+    """Remove the atoms of pores, and dangling atoms at their edges.
+
+    Parameters
+    ----------
+    material : Material
+    atoms : Atoms
+    pores : sequence of Pore
+    rng : Generator
+
+    Returns
+    -------
+    Atoms
+        The same sites with lower occupancies.
+    """
     occupancy = atoms.occupancy.copy()
     for pore in pores:
         occupancy[_choose(material, atoms, occupancy, pore, rng)] = 0
     if material.both_count:
         _drop_dangling(atoms.positions, occupancy, material.constant, at_least=2)
         return atoms._replace(occupancy=occupancy)
-    held = np.where(atoms.second, 1, occupancy)  # vacant chalcogen sites loosen nothing
+    held = np.where(atoms.second, 1, occupancy)  # empty chalcogen sites do not count as lost neighbours
     left = count_neighbours(atoms.positions, held, material.constant)
     loose = atoms.second & ((left <= 1) | ((left == 2) & (rng.random(len(left)) < 0.3)))
     occupancy[loose] = 0
@@ -112,7 +163,7 @@ def _choose(
     pore: Pore,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Sites of the atoms (metal, or C, B and N) that a pore lacks."""
+    """Choose the sites of the atoms (metal, or C, B and N) that a pore removes."""
     counted = np.flatnonzero((material.both_count | ~atoms.second) & (occupancy > 0))
     offset = atoms.positions[counted] - pore.centre
     distance = _measure_distance(offset, pore)
@@ -120,19 +171,18 @@ def _choose(
         distance += rng.normal(0, pore.ragged * material.constant, len(distance))
         return counted[distance < pore.radius]
     if pore.missing > 2:
-        # Edges are ragged by a fraction of a cell.
         distance += rng.normal(0, pore.ragged * material.constant, len(distance))
     return counted[np.argsort(distance)[: pore.missing]]
 
 
 def _measure_distance(offset: NDArray[np.float64], pore: Pore) -> NDArray[np.float64]:
-    """Distance from a pore's centre in units in which its outline is a circle."""
+    """Measure the distance from a pore's centre, scaled so that the outline is a circle."""
     cos, sin = np.cos(pore.angle), np.sin(pore.angle)
     along, across = offset @ np.array([cos, sin]), offset @ np.array([-sin, cos])
     stretch = np.sqrt(pore.aspect)
     if pore.corners:
         sides = [along * np.cos(t) + across * np.sin(t) for t in np.pi / 3 * np.array([1, 3, 5])]
-        # A triangle of this inradius has the area of the unit circle.
+        # The triangle has the area of the circle.
         return np.asarray(np.max(sides, axis=0) / np.sqrt(np.pi / (3 * np.sqrt(3))))
     distance = np.hypot(along / stretch, across * stretch)
     around = np.arctan2(across, along)
@@ -143,7 +193,21 @@ def _measure_distance(offset: NDArray[np.float64], pore: Pore) -> NDArray[np.flo
 def count_neighbours(
     positions: NDArray[np.float64], occupancy: NDArray[np.int64], constant: float
 ) -> NDArray[np.int64]:
-    """Nearest sites that hold an atom; sites beyond the sheet's margin count as held."""
+    """Count each site's occupied nearest neighbours.
+
+    Parameters
+    ----------
+    positions : ndarray, shape (K, 2)
+        [nm]
+    occupancy : ndarray of int, shape (K,)
+    constant : float
+        Lattice constant [nm].
+
+    Returns
+    -------
+    ndarray of int, shape (K,)
+        0 to 3; neighbours beyond the sheet's border count as occupied.
+    """
     pairs = cKDTree(positions).query_pairs(constant / np.sqrt(3) * LONGEST_BOND, output_type="ndarray")
     count = np.full(len(positions), 3)
     for here, there in ((pairs[:, 0], pairs[:, 1]), (pairs[:, 1], pairs[:, 0])):
@@ -154,7 +218,7 @@ def count_neighbours(
 def _drop_dangling(
     positions: NDArray[np.float64], occupancy: NDArray[np.int64], constant: float, at_least: int
 ) -> None:
-    """Take out, in place, atoms with fewer neighbours than ``at_least``, until none is left."""
+    """Remove, in place, atoms with fewer than ``at_least`` neighbours, until there are none."""
     while True:
         dangling = (occupancy > 0) & (count_neighbours(positions, occupancy, constant) < at_least)
         if not dangling.any():
@@ -163,7 +227,21 @@ def _drop_dangling(
 
 
 def drop_chalcogens(material: Material, atoms: Atoms, share: float, rng: np.random.Generator) -> Atoms:
-    """Leave one atom out on a share of the chalcogen sites, both on a sixth of those."""
+    """Make chalcogen vacancies: five sixths single, one sixth double.
+
+    Parameters
+    ----------
+    material : Material
+    atoms : Atoms
+    share : float
+        Fraction of the chalcogen sites.
+    rng : Generator
+
+    Returns
+    -------
+    Atoms
+        Unchanged if the material has no chalcogens.
+    """
     if material.stack < 2 or share <= 0:
         return atoms
     hit = atoms.second & (rng.random(len(atoms.second)) < share)
@@ -172,13 +250,41 @@ def drop_chalcogens(material: Material, atoms: Atoms, share: float, rng: np.rand
 
 
 def dope(atoms: Atoms, element: str, share: float, second: bool, rng: np.random.Generator) -> Atoms:
-    """Put another element on a share of one sublattice's sites."""
+    """Substitute an element on one sublattice.
+
+    Parameters
+    ----------
+    atoms : Atoms
+    element : str
+    share : float
+        Fraction of the sublattice's sites.
+    second : bool
+        Whether it is the second sublattice.
+    rng : Generator
+
+    Returns
+    -------
+    Atoms
+    """
     hit = (atoms.second == second) & (rng.random(len(atoms.second)) < share)
     return atoms._replace(number=np.where(hit, ATOMIC_NUMBER[element], atoms.number))
 
 
 def relax_edges(material: Material, atoms: Atoms, shift: float, rng: np.random.Generator) -> Atoms:
-    """Move atoms that miss a neighbour by a normal deviate [nm] a direction."""
+    """Displace atoms that lack a neighbour.
+
+    Parameters
+    ----------
+    material : Material
+    atoms : Atoms
+    shift : float
+        Standard deviation of the displacement in each direction [nm].
+    rng : Generator
+
+    Returns
+    -------
+    Atoms
+    """
     if shift <= 0:
         return atoms
     loose = count_neighbours(atoms.positions, atoms.occupancy, material.constant) < 3
@@ -187,6 +293,18 @@ def relax_edges(material: Material, atoms: Atoms, shift: float, rng: np.random.G
 
 
 def make_amorphous(atoms: Atoms, inside: NDArray[np.bool_], rng: np.random.Generator) -> Atoms:
-    """Displace atoms at random by so much that no lattice is left."""
+    """Displace atoms so far that no lattice is left: 0.09 nm (standard deviation) in each direction.
+
+    Parameters
+    ----------
+    atoms : Atoms
+    inside : ndarray of bool, shape (K,)
+        Sites to displace.
+    rng : Generator
+
+    Returns
+    -------
+    Atoms
+    """
     moved = atoms.positions + inside[:, None] * rng.normal(0, 0.09, atoms.positions.shape)
     return atoms._replace(positions=moved)

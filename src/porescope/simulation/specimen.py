@@ -1,4 +1,4 @@
-"""What is put under the microscope: sheets with pores and defects, contamination."""
+"""Specimens: sheets with pores and defects, adatoms and contamination."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.materials import ATOMIC_NUMBER, MATERIALS, Material
-from porescope.simulation.contamination import (
-    choose_area,
-    draw_film,
-    draw_patches,
-    thick_carbon,
-)
-from porescope.simulation.scene import Scene
+from porescope.simulation.contamination import choose_area, draw_film, draw_patches, thick_carbon
+from porescope.simulation.scene import Scene, place_pores
 from porescope.simulation.sheets import (
     Atoms,
     Pore,
@@ -29,28 +24,40 @@ from porescope.simulation.sheets import (
     relax_edges,
 )
 
-#: Up to so many missing atoms a pore is not to be seen under thick contamination.
-SMALL = 4
+#: Pores with at most this many missing atoms are hidden by thick contamination.
+_SMALL = 4
 
 
 class Specimen(NamedTuple):
-    """What is put under the microscope."""
+    """A sheet of one or two layers with its adatoms and contamination."""
 
     layers: tuple[Atoms, ...]
-    loose: NDArray[np.float64]  # adatoms (row, column) [nm]
-    loose_number: NDArray[np.int64]
-    carbon: NDArray[np.float32]  # thickness at each pixel [nm]
-    disorder: NDArray[np.bool_]  # where the sheet is amorphous
+    loose: NDArray[np.float64]  # (K, 2), positions of adatoms (row, column) [nm]
+    loose_number: NDArray[np.int64]  # (K,), their atomic numbers
+    carbon: NDArray[np.float32]  # (M, N), thickness of contamination [nm]
+    disorder: NDArray[np.bool_]  # (M, N), amorphous area
 
 
 def prepare(scene: Scene, rng: np.random.Generator) -> Specimen:
-    """Make the sheet of a scene, with its pores and defects, and what lies on it."""
+    """Make the specimen of a scene.
+
+    Parameters
+    ----------
+    scene : Scene
+    rng : Generator
+
+    Returns
+    -------
+    Specimen
+        Pores that contamination or disorder would hide are not cut.
+    """
+    wanted = place_pores(scene, rng)
     material = MATERIALS[scene.material]
     extent = np.array(scene.shape) * scene.pixel_size
     carbon = np.zeros(scene.shape, np.float32)
     sigma = scene.grain_size / scene.pixel_size
-    if scene.contamination > 0:
-        carbon += draw_film(scene.shape, scene.contamination, sigma, rng)
+    if scene.film > 0:
+        carbon += draw_film(scene.shape, scene.film, sigma, rng)
     if scene.patches > 0:
         patches = draw_patches(scene.shape, scene.patch_cover, sigma, scene.pixel_size, rng)
         carbon += scene.patches * patches
@@ -64,7 +71,7 @@ def prepare(scene: Scene, rng: np.random.Generator) -> Specimen:
     layers = [atoms]
     if scene.twist is not None:
         layers.append(_lay_second(scene, material, extent, rng))
-    pores = [p for p in scene.pores if _can_be_seen(p, scene, carbon, disorder)]
+    pores = [p for p in wanted if _can_be_seen(p, scene, carbon, disorder)]
     strain = np.eye(2) + np.reshape(scene.strain, (2, 2))
     for i, layer in enumerate(layers):
         layer = drop_chalcogens(material, layer, scene.chalcogen_vacancies, rng)
@@ -84,7 +91,7 @@ def prepare(scene: Scene, rng: np.random.Generator) -> Specimen:
 def _lay_second(
     scene: Scene, material: Material, extent: NDArray[np.float64], rng: np.random.Generator
 ) -> Atoms:
-    """Make a twisted layer over a half plane that holds about its share of the frame."""
+    """Make a twisted layer over a half plane that holds a fraction ``twist_cover`` of its sites."""
     layer = make_sheet(material, extent, rng, angle=(scene.angle or 0.0) + (scene.twist or 0.0))
     around = rng.uniform(0, 2 * np.pi)
     along = layer.positions @ np.array([np.sin(around), np.cos(around)])
@@ -93,17 +100,18 @@ def _lay_second(
 
 
 def _can_be_seen(pore: Pore, scene: Scene, carbon: NDArray[np.float32], disorder: NDArray[np.bool_]) -> bool:
-    """Whether a pore is not hidden by contamination or disorder; large ones cannot be."""
-    if pore.missing is None or pore.missing > 3 * SMALL:
+    """Tell whether a pore is visible despite contamination and disorder; large pores always are."""
+    if pore.missing is None or pore.missing > 3 * _SMALL:
         return True
     at = np.array([pore.centre])
     if _look_up(disorder, at, scene.pixel_size)[0]:
         return False
     hidden = carbon > 0.5 * thick_carbon(scene.modality, MATERIALS[scene.material])
-    return pore.missing > SMALL or not _look_up(hidden, at, scene.pixel_size)[0]
+    return pore.missing > _SMALL or not _look_up(hidden, at, scene.pixel_size)[0]
 
 
 def _look_up(mask: NDArray[np.bool_], positions: NDArray[np.float64], pixel_size: float) -> NDArray[np.bool_]:
+    """Look up a mask at positions [nm]; those outside take the nearest pixel."""
     y, x = np.rint(positions / pixel_size).astype(int).T
     return np.asarray(mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)])
 
@@ -111,7 +119,7 @@ def _look_up(mask: NDArray[np.bool_], positions: NDArray[np.float64], pixel_size
 def _scatter_adatoms(
     scene: Scene, material: Material, atoms: Atoms, extent: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Put atoms on the sheet, and metal atoms on the edges of its pores."""
+    """Scatter adatoms over the sheet, and metal adatoms along the edges of its pores."""
     n = rng.poisson(scene.adatoms * extent.prod())
     points = rng.uniform(0, extent, (n, 2))
     number = np.full(n, ATOMIC_NUMBER[scene.adatom])

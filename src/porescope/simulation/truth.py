@@ -1,7 +1,8 @@
-"""What is a pore in a sheet whose atoms are known: outline, area, missing atoms.
+"""The true pores of a sheet whose atoms are known: outline, area, missing atoms.
 
-A pore is a connected piece of the plane that holds a missing metal atom (or C, B, N) and that
-neither discs around the atoms left nor bonds between them cover, opened by a small disc.
+Definition: remove from the plane the discs of the remaining atoms and the bonds between them, and open
+the rest by a small disc. A pore is a connected component that contains the site of a missing metal atom
+(or C, B, N).
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from scipy.spatial import cKDTree
 from porescope.materials import ATOMIC_NUMBER, BOND_WIDTH, OPENING_RADIUS, RADIUS, Material
 from porescope.simulation.sheets import LONGEST_BOND, Atoms
 
-#: Truth is drawn this fine before it is averaged to pixels [nm].
-TRUTH_STEP = 0.005
+#: Step of the fine grid on which pores are drawn before averaging to pixels [nm].
+_TRUTH_STEP = 0.005
 
 _RADII = np.zeros(max(ATOMIC_NUMBER.values()) + 1)
 for _element, _radius in RADIUS.items():
@@ -26,12 +27,12 @@ for _element, _radius in RADIUS.items():
 
 
 class Truth(NamedTuple):
-    """The pores of a frame of shape (M, N)."""
+    """The true pores of a frame."""
 
-    labels: NDArray[np.int32]  # a pixel belongs to the pore that covers half of it or more
-    cover: NDArray[np.float32]  # share of each pixel that is pore
-    area_nm2: NDArray[np.float64]  # (n,), inside the frame
-    missing_atoms: NDArray[np.int64]  # (n,), metal, or C, B and N
+    labels: NDArray[np.int32]  # (M, N), label image: pixels that a pore covers by half or more
+    cover: NDArray[np.float32]  # (M, N), fraction of each pixel that is pore
+    area_nm2: NDArray[np.float64]  # (n,), area inside the frame
+    missing_atoms: NDArray[np.int64]  # (n,), missing metal atoms, or C, B and N
 
 
 def find_truth(
@@ -40,18 +41,20 @@ def find_truth(
     shape: tuple[int, int],
     pixel_size: float,
     *,
-    step: float = TRUTH_STEP,
+    step: float = _TRUTH_STEP,
 ) -> Truth:
-    """Find the pores of a sheet by their definition.
+    """Find the true pores of a sheet by their definition.
 
     Parameters
     ----------
     material : Material
     layers : sequence of Atoms
-        Missing atoms are those of the first; a pore goes through all.
+        A pore goes through all layers; its missing atoms are counted in the first.
     shape : tuple of int
-    pixel_size, step : float
-        The frame's, and that of the grid on which areas are drawn [nm].
+    pixel_size : float
+        [nm]
+    step : float
+        Step of the fine grid on which areas are measured [nm].
 
     Returns
     -------
@@ -95,7 +98,7 @@ def find_truth(
 
 
 def _group(points: NDArray[np.float64], reach: float) -> list[NDArray[np.float64]]:
-    """Split points into groups whose neighbours are within reach."""
+    """Split points into groups linked by distances of at most ``reach``."""
     if len(points) == 0:
         return []
     from scipy.sparse import coo_array
@@ -110,7 +113,7 @@ def _group(points: NDArray[np.float64], reach: float) -> list[NDArray[np.float64
 def _cover(
     free: NDArray[np.uint8], material: Material, atoms: Atoms, origin: NDArray[np.float64], step: float
 ) -> None:
-    """Take from a fine grid, in place, what atoms and bonds cover."""
+    """Set a fine grid to 0, in place, where atoms and bonds cover it."""
     far = origin + np.array(free.shape) * step
     near = ((atoms.positions > origin - 0.4) & (atoms.positions < far + 0.4)).all(axis=1)
     near &= atoms.occupancy > 0
