@@ -1,13 +1,20 @@
-"""The demonstration: published images where they can be had, else simulated ones."""
+"""The command ``demo``: detect and score pores in published images, or in simulated ones without a network."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from porescope.cli.console import say, stop
+
+app = typer.Typer()
 
 #: SHA-256 of the published WS2 images and their standards, by file name.
-PUBLISHED = {
+_PUBLISHED = {
     "A.dm3": "7ce48e916a5a8dbb966266697d9f6b5b905b1c3af08d0bfbcb8a83d7077ded72",
     "A_standard.png": "73db0a1003737711661de93940d14e0e2dfae348c5f0db75281ebd06523d3ac5",
     "B.dm3": "815754d82d7e97e77f5f11efa84f3a2c5a533caa161e95d3629adf3ac4d2d81e",
@@ -19,21 +26,70 @@ PUBLISHED = {
     "E.dm3": "deca05178324405a6788903c2026d3ccf51152b7250f414a74263db9a00e50e7",
     "E_standard.png": "43819cadf37aecd507d54acbe0a0aa5a7b8c21d54c42a84111b197904f4a4534",
 }
+#: Folder of the published images.
 ADDRESS = (
     "https://raw.githubusercontent.com/joshualchen/nanopore-identification/"
     "c178502e6de9350e190aadf5accb2110c4ab350b/working_directory/"
 )
 
 
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("demo"),
+    overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
+) -> None:
+    """Detect and score pores in published or simulated images, and write a report."""
+    from porescope.cli.detect import print_summary, run_job
+    from porescope.runs.job import Job
+
+    try:
+        images, standards = find_images(out / "simulated", say)
+        census = run_job(images, Job(out), 1, overwrite)
+        _print_scores(out, standards)
+    except (ValueError, OSError) as error:
+        stop(str(error))
+    print_summary(census, out)
+
+
+def _print_scores(out: Path, folder: Path) -> None:
+    from porescope.runs.scores import score_results
+
+    scores = list(score_results(out, folder).values())
+    pooled = sum(scores[1:], scores[0])
+    mean = [sum(getattr(s, name) for s in scores) / len(scores) for name in ("precision", "recall", "f1")]
+    say(
+        f"Against the standards: {pooled.found} of {pooled.found + pooled.missed} pores found, "
+        f"{pooled.false} false; pixel precision {mean[0]:.2f}, recall {mean[1]:.2f}, F1 {mean[2]:.2f} "
+        "(means of images)."
+    )
+
+
 def find_data(subfolder: str = "ws2") -> Path | None:
-    """Folder of the test data: ``$PORESCOPE_DATA``, else ``../shared/data`` from here."""
+    """Find the folder of the test data: in ``$PORESCOPE_DATA``, else in ``../shared/data``.
+
+    Parameters
+    ----------
+    subfolder : str
+
+    Returns
+    -------
+    Path or None
+        None if there is no such folder.
+    """
     root = Path(os.environ.get("PORESCOPE_DATA") or Path("..", "shared", "data"))
     folder = root / subfolder
     return folder if folder.is_dir() else None
 
 
 def find_images(simulated: Path, say: Callable[[str], None]) -> tuple[list[Path], Path]:
-    """Find the published images, fetch them, or draw five into the folder ``simulated``.
+    """Find the published images, fetch them, or draw five into a folder.
+
+    Parameters
+    ----------
+    simulated : Path
+        Folder for simulated images.
+    say : callable
+        Called with a sentence that says which images are used.
 
     Returns
     -------
@@ -51,7 +107,7 @@ def find_images(simulated: Path, say: Callable[[str], None]) -> tuple[list[Path]
             folder = _simulate(simulated)
             return sorted(folder.glob("simulated_?.tif")), folder
     say(f"The published WS2 images are in {folder}.")
-    return [folder / name for name in PUBLISHED if name.endswith(".dm3")], folder
+    return [folder / name for name in _PUBLISHED if name.endswith(".dm3")], folder
 
 
 def _fetch(say: Callable[[str], None]) -> Path:
@@ -61,9 +117,9 @@ def _fetch(say: Callable[[str], None]) -> Path:
     pooch.get_logger().setLevel("ERROR")
     say("Fetching the published WS2 images …")
     fetcher = pooch.create(
-        cache, ADDRESS, registry={k: f"sha256:{v}" for k, v in PUBLISHED.items()}, allow_updates=False
+        cache, ADDRESS, registry={k: f"sha256:{v}" for k, v in _PUBLISHED.items()}, allow_updates=False
     )
-    for name in PUBLISHED:
+    for name in _PUBLISHED:
         fetcher.fetch(name, downloader=pooch.HTTPDownloader(timeout=10))
     return cache
 

@@ -1,4 +1,4 @@
-"""The command line. Heavy imports stay inside the commands that need them."""
+"""The command ``detect``. Heavy imports stay inside the functions."""
 
 from __future__ import annotations
 
@@ -10,29 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from porescope.cli import network, recipes
-from porescope.cli.console import Modality, say, stop
+from porescope.cli.console import Inputs, Modality, say, stop
 
 if TYPE_CHECKING:
+    from porescope.detection import Detector
     from porescope.runs.job import Census, Job
 
-app = typer.Typer(
-    name="porescope",
-    help="Find and measure nanopores in electron-microscope images of thin crystals.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(recipes.app)
-app.add_typer(network.app)
-
-
-class Method(enum.StrEnum):
-    """How pores are found."""
-
-    network = "network"
-    threshold = "threshold"
-    lattice = "lattice"
+app = typer.Typer()
 
 
 class Calibration(enum.StrEnum):
@@ -42,62 +26,64 @@ class Calibration(enum.StrEnum):
     lattice = "lattice"
 
 
-@app.callback(invoke_without_command=True)
-def main(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-) -> None:
-    """Find and measure nanopores in electron-microscope images of thin crystals."""
-    if version:
-        from porescope import __version__
-
-        typer.echo(__version__)
-        raise typer.Exit
-
-
 @app.command()
 def detect(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, folders or globs.")],
+    inputs: Inputs,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the results.")],
-    method: Annotated[Method | None, typer.Option(help="How to find pores.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="network|threshold|lattice|FILE.py:NAME",
+            help="How pores are found; FILE.py:NAME is a function of your own that takes a Micrograph and "
+            "returns a label image. Default: network, or threshold if a recipe is given.",
+        ),
+    ] = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Parameters of the threshold method.")
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Recipe of the threshold method; default: ws2."),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A network of your own (porescope train).")
+        Path | None,
+        typer.Option(metavar="FILE", help="A network of your own; default: the shipped network."),
     ] = None,
     turned: Annotated[
         bool,
-        typer.Option("--turned", help="Network: average over eight orientations: slower, more cautious."),
+        typer.Option("--turned", help="Average the network over eight orientations: slower, more cautious."),
     ] = False,
     least_confidence: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Network: leave out what is less sure to be a pore; default 0.5."),
+        typer.Option(min=0, max=1, help="Drop pores whose confidence is below this (default 0.5)."),
     ] = None,
-    modality: Annotated[Modality, typer.Option(help="How the images were taken.")] = Modality.auto,
+    modality: Annotated[
+        Modality, typer.Option(help="How the images were taken; auto asks the metadata.")
+    ] = Modality.auto,
     pixel_size: Annotated[
-        float | None, typer.Option(metavar="NM", help="Pixel size, in place of the files' own.")
+        float | None, typer.Option(metavar="NM", help="Pixel size [nm]; default: as the files say.")
     ] = None,
     material: Annotated[
         str | None,
-        typer.Option(metavar="WS2", help="The crystal: checks the pixel size, counts missing atoms."),
+        typer.Option(metavar="WS2", help="The crystal; it checks the pixel size and counts missing atoms."),
     ] = None,
     calibrate: Annotated[
-        Calibration, typer.Option(help="Pixel size of the tables: the file's or the lattice's.")
+        Calibration, typer.Option(help="Whether the file or the lattice gives the pixel size of the tables.")
     ] = Calibration.header,
     lattice: Annotated[
         bool | None,
         typer.Option(
             "--lattice/--no-lattice",
-            help="Look for the lattice; default but for --method threshold --no-images.",
+            help="Look for the lattice; default: yes, but not for --method threshold --no-images.",
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of processes; default: one for each core, one for 20 files or less."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
     images: Annotated[
-        bool, typer.Option("--images/--no-images", help="Write overlays, show them in the report.")
+        bool, typer.Option("--images/--no-images", help="Write overlays and show pictures in the report.")
     ] = True,
-    rois: Annotated[bool, typer.Option("--rois", help="Write ImageJ ROIs too.")] = False,
-    geojson: Annotated[bool, typer.Option("--geojson", help="Write GeoJSON too.")] = False,
+    rois: Annotated[bool, typer.Option("--rois", help="Write outlines as ImageJ ROIs too.")] = False,
+    geojson: Annotated[bool, typer.Option("--geojson", help="Write outlines as GeoJSON too.")] = False,
     structure: Annotated[
         bool, typer.Option("--structure", help="Write the sheet's atoms too (extended XYZ, CIF).")
     ] = False,
@@ -112,22 +98,18 @@ def detect(
         stop(str(error))
     workers = workers or choose_workers(len(paths))
     if workers > 1:
-        prepare_workers(
-            "porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile"
-        )
-    from porescope.detection import DEFAULT_RECIPE
-    from porescope.recipes.recipe import load_recipe
+        heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
+        prepare_workers(*heavy)
     from porescope.runs.job import Job
 
+    options = {
+        "recipe": recipe, "model": model, "turned": turned or None, "least_confidence": least_confidence,
+    }  # fmt: skip
     try:
-        chosen = _choose_method(method, recipe, model, turned or least_confidence is not None)
+        detector = _choose_detector(method, options)
         job = Job(
             out=out,
-            recipe=load_recipe(recipe or DEFAULT_RECIPE) if chosen is Method.threshold else None,
-            method=chosen.value,
-            model=model,
-            turned=turned,
-            least_confidence=Job.least_confidence if least_confidence is None else least_confidence,
+            detector=detector,
             modality=modality.value,
             pixel_size=pixel_size,
             overlays=images,
@@ -135,73 +117,60 @@ def detect(
             geojson=geojson,
             material=material,
             calibrate=calibrate is Calibration.lattice,
-            lattice=_wants_lattice(lattice, chosen, material, calibrate, images),
+            lattice=lattice,
             structure=structure,
         )
-        _check_job(job)
-        census = _run(paths, job, workers, overwrite)
+        if method is None and recipe is None:
+            say(f"Method: network ({model.name if model else 'the shipped one'}), which needs no labels.")
+        census = run_job(paths, job, workers, overwrite)
     except (ValueError, OSError) as error:
         stop(str(error))
-    _print_summary(census, out)
+    print_summary(census, out)
     if (census.images.status != "ok").any():
         raise typer.Exit(1)
 
 
-def _choose_method(method: Method | None, recipe: str | None, model: Path | None, asked: bool) -> Method:
-    """Choose how pores are found: the network, unless a recipe is given; load what it needs.
+def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
+    """Choose the detector, and make sure that it can be used; a .pt file is a Mask R-CNN."""
+    from porescope.detection import Network, choose_detector
 
-    ``asked`` tells of options that only the network has.
-    """
-    chosen = method or (Method.threshold if recipe is not None else Method.network)
-    if recipe is not None and chosen is not Method.threshold:
-        raise ValueError(f"--method {chosen.value} takes no --recipe")
-    if asked and model is not None and model.suffix == ".pt":
-        raise ValueError("--turned and --least-confidence belong to the network, not to a Mask R-CNN")
-    if chosen is not Method.network and (model is not None or asked):
-        raise ValueError(
-            f"--model, --turned and --least-confidence belong to the network, not to --method {chosen.value}"
-        )
-    if chosen is Method.network and (model is None or model.suffix != ".pt"):
-        from porescope.network.model import load_model
-
-        load_model(model)
-    if model is not None and not model.is_file():
-        raise ValueError(f"--model {model} is not a file")
-    if chosen is Method.network and method is None:
-        say(f"Method: network ({model.name if model else 'the shipped one'}), which needs no labels.")
-    return chosen
+    model = options["model"]
+    if method in (None, Network.method) and model is not None and model.suffix == ".pt":
+        if len([value for value in options.values() if value is not None]) > 1:
+            raise ValueError("--recipe, --turned and --least-confidence do not go with a Mask R-CNN")
+        detector = _load_maskrcnn(model)
+    else:
+        detector = choose_detector(method, options)
+    detector.describe()
+    return detector
 
 
-def _wants_lattice(
-    asked: bool | None, method: Method, material: str | None, calibrate: Calibration, images: bool
-) -> bool:
-    if asked is not None:
-        return asked
-    return (
-        images or method is not Method.threshold or material is not None or calibrate is Calibration.lattice
-    )
-
-
-def _check_job(job: Job) -> None:
-    """Refuse options that do not go together."""
+def _load_maskrcnn(path: Path) -> Detector:
     from importlib.util import find_spec
 
-    from porescope.materials import MATERIALS
+    if find_spec("torchvision") is None:
+        raise ValueError("a Mask R-CNN needs torchvision: pip install 'porescope[maskrcnn]'")
+    from porescope.training.maskrcnn import MaskRCNN
 
-    if job.material is not None and job.material not in MATERIALS:
-        raise ValueError(f"--material must be one of {', '.join(MATERIALS)}, not {job.material!r}")
-    if job.calibrate and job.material is None:
-        raise ValueError("--calibrate lattice needs the crystal: say --material WS2")
-    if not job.lattice and (job.calibrate or job.structure):
-        raise ValueError("--no-lattice leaves nothing to calibrate by or to build a structure from")
-    if job.structure and job.material is None:
-        raise ValueError("--structure needs the crystal: say --material WS2")
-    if job.structure and find_spec("ase") is None:
-        raise ValueError("--structure needs ASE: pip install 'porescope[atoms]'")
+    return MaskRCNN(path)
 
 
-def _run(paths: Sequence[Path], job: Job, workers: int, overwrite: bool) -> Census:
-    """Run a batch with a progress bar and write all that belongs to it."""
+def run_job(paths: Sequence[Path], job: Job, workers: int, overwrite: bool) -> Census:
+    """Run a batch with a progress bar, and write tables, record and report.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    job : Job
+    workers : int
+        Number of processes.
+    overwrite : bool
+        Whether to replace an earlier run's results.
+
+    Returns
+    -------
+    Census
+    """
     import datetime
 
     from rich.console import Console
@@ -211,8 +180,6 @@ def _run(paths: Sequence[Path], job: Job, workers: int, overwrite: bool) -> Cens
     from porescope.runs.folder import prepare_folder, write_run, write_tables
     from porescope.runs.report import write_report
 
-    if job.pixel_size is not None and not 0 < job.pixel_size < float("inf"):
-        raise ValueError(f"--pixel-size must be above 0 nm, not {job.pixel_size:g}")
     started = datetime.datetime.now(datetime.UTC)
     prepare_folder(job.out, overwrite)
     bar = Progress(
@@ -228,7 +195,15 @@ def _run(paths: Sequence[Path], job: Job, workers: int, overwrite: bool) -> Cens
     return census
 
 
-def _print_summary(census: Census, out: Path) -> None:
+def print_summary(census: Census, out: Path) -> None:
+    """Print a row for each image, the messages with their counts, and the totals.
+
+    Parameters
+    ----------
+    census : Census
+    out : Path
+        Folder of the results.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -271,35 +246,4 @@ def _summarise(row: Mapping[Any, Any]) -> tuple[str, ...]:
         f"{median:.3f}" if median == median else "",
         f"{row['density_per_um2']:.0f}",
         "",
-    )
-
-
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("demo"),
-    overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
-) -> None:
-    """Detect and score pores in published or simulated images, and write a report."""
-    from porescope.cli.demo import find_images
-    from porescope.runs.job import Job
-
-    try:
-        images, standards = find_images(out / "simulated", say)
-        census = _run(images, Job(out=out), 1, overwrite)
-        _print_scores(out, standards)
-    except (ValueError, OSError) as error:
-        stop(str(error))
-    _print_summary(census, out)
-
-
-def _print_scores(out: Path, folder: Path) -> None:
-    from porescope.scoring import score_results
-
-    scores = list(score_results(out, folder).values())
-    pooled = sum(scores[1:], scores[0])
-    mean = [sum(getattr(s, name) for s in scores) / len(scores) for name in ("precision", "recall", "f1")]
-    say(
-        f"Against the standards: {pooled.found} of {pooled.found + pooled.missed} pores found, "
-        f"{pooled.false} false; pixel precision {mean[0]:.2f}, recall {mean[1]:.2f}, F1 {mean[2]:.2f} "
-        "(means of images)."
     )

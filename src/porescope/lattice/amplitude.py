@@ -14,8 +14,10 @@ from porescope.labels import Detection, label_regions
 from porescope.lattice.finding import Lattice, mix, rotate
 from porescope.micrograph import Micrograph
 
-#: Resolutions of the amplitude map that are tried, finest first [lattice constants].
-_RESOLUTIONS = (0.6, 0.85, 1.2)
+#: Resolution of the amplitude map, and coarser ones for noisy images: standard deviation of the Gaussian
+#: average [lattice constants].
+RESOLUTION = 0.6
+_RESOLUTIONS = (RESOLUTION, 0.85, 1.2)
 #: Threshold below the sheet's amplitude, in standard deviations of the amplitude.
 _CLEAR_OF = 5.0
 #: Minimum area of a pore [constants²]: where the modality gives a hole's sign, and where it gives none
@@ -33,7 +35,7 @@ class AmplitudeMap(NamedTuple):
     spread: float  # standard deviation over the sheet
 
 
-def map_amplitude(lattice: Lattice, cells: float = _RESOLUTIONS[0]) -> AmplitudeMap:
+def map_amplitude(lattice: Lattice, cells: float = RESOLUTION) -> AmplitudeMap:
     """Map the amplitude of the lattice.
 
     Parameters

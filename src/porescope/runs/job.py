@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,6 +77,8 @@ class Job:
         if self.material is None and (self.calibrate or self.structure):
             option = "--calibrate lattice" if self.calibrate else "--structure"
             raise ValueError(f"{option} needs the crystal: say --material WS2")
+        if self.structure and find_spec("ase") is None:
+            raise ValueError("--structure needs ASE: pip install 'porescope[atoms]'")
         if self.lattice is False and (self.calibrate or self.structure):
             raise ValueError("--no-lattice leaves nothing to calibrate by or to build a structure from")
         if self.lattice is False and self.detector.method == LatticeGaps.method:
