@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from porescope import read, read_all
-from porescope.files.formats import Signal
+from porescope.files.formats import Signal, _as_signal
 from porescope.files.headers import Header, look_up, read_header, read_interval, read_ome
 
 DM: dict[str, Any] = {
@@ -45,7 +45,7 @@ VELOX: dict[str, Any] = {
         "Optics": {"AccelerationVoltage": "300000", "NominalMagnification": "1271519.5"},
         "Instrument": {"InstrumentClass": "Titan"},
         "Acquisition": {"AcquisitionStartDatetime": {"DateTime": "1575540224"}},
-        "CustomProperties": {"StemMagnification": {"type": "bool", "value": "0"}},
+        "CustomProperties": {"StemMagnification": {"type": "bool", "value": "1"}},
     },
     # rosettasciio's own stage position is in m here, and would be taken for mm.
     "metadata": {"Acquisition_instrument": {"TEM": {"Stage": {"x": 1.25e-5, "y": -2.5e-6}}}},
@@ -131,7 +131,8 @@ def test_a_mapping_is_applied_in_the_units_it_is_known_for() -> None:
     }
     got = read_header(entry, (3, 4))
     assert got == Header(stage_nm=(3e6, 2e6), beam_energy_kev=30.0)
-    entry["mapping"] = {f"fei_metadata.Stage.{a}": v for a, v in (("x", ("a.b", None)), ("y", ("a.b", None)))}
+    entry["original_metadata"]["fei_metadata"] = {"x": 2e-3, "y": 3e-3}
+    entry["mapping"] = {f"fei_metadata.{a}": (f"Acquisition_instrument.SEM.Stage.{a}", None) for a in "xy"}
     assert read_header(entry, (3, 4)) == Header()
 
 
@@ -259,36 +260,71 @@ junk = st.recursive(
 
 
 def _paths(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    here = [path]
-    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-        below = isinstance(value, (dict, list)) and value
-        here += _paths(value, (*path, key)) if below else [(*path, key)]
-    return here
+    found = [path] if path else []
+    if isinstance(node, (dict, list)):
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            found += _paths(value, (*path, key))
+    return found
 
 
-@given(
-    st.data(),
-    st.sampled_from([DM, VELOX, TIA, NCEM, HYPERSPY, {"ome": OME}]),
-    st.lists(junk, min_size=1, max_size=4),
-)
-def test_rubbish_in_the_metadata_never_raises(data: Any, entry: dict[str, Any], values: list[Any]) -> None:
-    entry = copy.deepcopy(entry)
-    for value in values:
-        *path, key = data.draw(st.sampled_from([p for p in _paths(entry) if p]))
-        node = entry
-        for step in path:
-            node = node[step]
-        node[key] = value
+def _put(entry: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    entry = node = copy.deepcopy(entry)
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    return entry
+
+
+def _check(entry: dict[str, Any]) -> None:
     found = read_ome(entry["ome"], 2) if "ome" in entry else (read_header(entry, (300, 400)),)
     for header in found:
-        assert all(
-            value is None or np.isfinite(value).all()
-            if name != "instrument"
-            else value is None or len(value) <= 200
-            for name, value in header._asdict().items()
-        )
+        assert header.instrument is None or 0 < len(header.instrument) <= 200
+        for value in header._replace(instrument=None):
+            assert value is None or np.isfinite(value).all()
+
+
+ENTRIES = {"dm": DM, "velox": VELOX, "tia": TIA, "ncem": NCEM, "hyperspy": HYPERSPY, "ome": {"ome": OME}}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_each_value_may_be_rubbish(name: str) -> None:
+    for path in _paths(ENTRIES[name]):
+        for value in (
+            *ODD,
+            float("nan"),
+            "inf",
+            True,
+            None,
+            [],
+            {},
+            "Unknown",
+            b"\xff\0",
+            {"a": {"b": [{}]}},
+        ):
+            _check(_put(ENTRIES[name], path, value))
+
+
+@given(st.data(), st.sampled_from(list(ENTRIES)), st.lists(junk, min_size=1, max_size=4))
+def test_rubbish_in_the_metadata_never_raises(data: Any, name: str, values: list[Any]) -> None:
+    entry = ENTRIES[name]
+    for value in values:
+        paths = _paths(entry)
+        if paths:
+            entry = _put(entry, data.draw(st.sampled_from(paths)), value)
+    if name != "ome" or "ome" in entry:
+        _check(entry)
 
 
 def test_look_up_takes_any_node() -> None:
     assert look_up({"a": {"b": 1}}, "a", "b") == 1
     assert look_up({"a": [1]}, "a", "b", "c") is None and look_up(None, "a") is None
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_rubbish_never_hides_the_image(value: Any) -> None:
+    """Nor does what else is read from the metadata raise: title, signal type, modality."""
+    axes = [{"units": "nm", "scale": 0.05, "navigate": False}] * 2
+    entry = {**DM, "data": np.zeros((3, 4)), "axes": axes}
+    for path in [("metadata",), ("original_metadata",), *_paths(entry["original_metadata"])]:
+        whole = path if path[0] in entry else ("original_metadata", *path)
+        assert _as_signal(_put(entry, whole, value)).data.shape == (3, 4)

@@ -349,6 +349,6 @@ def _find_modality(title: str, original: Any) -> str | None:
         if word in ("ceta", "hrem"):
             return "hrtem"
     info = as_mapping(look_up(tags, "Microscope Info"))
-    if info.get("Illumination Mode") == "TEM" and info.get("Imaging Mode") == "IMAGING":
+    if (as_text(info.get("Illumination Mode")), as_text(info.get("Imaging Mode"))) == ("TEM", "IMAGING"):
         return "hrtem"
     return None

@@ -134,7 +134,7 @@ def _read_ome_position(
 def _read_digital_micrograph(original: Mapping[str, Any], shape: tuple[int, ...]) -> Header:
     images = as_mapping(look_up(original, "ImageList"))
     tags: Mapping[str, Any] = next(
-        (t for t in (as_mapping(look_up(as_mapping(i), "ImageTags")) for i in images.values()) if t), _NOTHING
+        (t for t in (as_mapping(look_up(i, "ImageTags")) for i in images.values()) if t), _NOTHING
     )
     # The stack builder keeps the tags of the images that it was given.
     tags = as_mapping(look_up(tags, "source", "Tags at creation")) or tags
@@ -151,7 +151,8 @@ def _read_digital_micrograph(original: Mapping[str, Any], shape: tuple[int, ...]
         time_s=time,
         # In diffraction mode of a TEM the same tag holds the camera length.
         magnification=None
-        if (info.get("Illumination Mode"), info.get("Imaging Mode")) == ("TEM", "DIFFRACTION")
+        if (as_text(info.get("Illumination Mode")), as_text(info.get("Imaging Mode")))
+        == ("TEM", "DIFFRACTION")
         else _positive(info.get("Indicated Magnification")),
         beam_energy_kev=_per_thousand(info.get("Voltage")),
         instrument=as_text(look_up(tags, "Session Info", "Microscope")) or as_text(info.get("Name")),
@@ -167,7 +168,7 @@ def _read_velox(original: Mapping[str, Any], shape: tuple[int, ...]) -> Header:
         stage_nm=_stage(look_up(original, "Stage", "Position"), ("z", "y", "x"), 1e9),
         time_s=time,
         # In a TEM image StemMagnification is a flag.
-        magnification=(_positive(stem.get("value")) if stem.get("type") != "bool" else None)
+        magnification=(_positive(stem.get("value")) if as_text(stem.get("type")) != "bool" else None)
         or _positive(look_up(original, "Optics", "NominalMagnification")),
         beam_energy_kev=_per_thousand(look_up(original, "Optics", "AccelerationVoltage")),
         instrument=as_text(look_up(original, "Instrument", "InstrumentClass")),
@@ -237,9 +238,9 @@ def _stage_in_mm(tree: Mapping[str, Any]) -> bool:
     """Say whether a HyperSpy tree's stage position is in mm: HyperSpy's unit, which not all readers keep."""
     records = as_mapping(look_up(tree, "General", "FileIO")).values()
     readers = [
-        str(look_up(as_mapping(r), "io_plugin")).lower()
-        for r in records
-        if look_up(as_mapping(r), "operation") == "load"
+        str(as_text(look_up(record, "io_plugin"))).lower()
+        for record in records
+        if as_text(look_up(record, "operation")) == "load"
     ]
     trusted = (*_READERS_IN_MM, "hspy", "zspy")
     return all(reader.rpartition(".")[2] in trusted for reader in readers)
@@ -250,7 +251,7 @@ def _read_tree(tree: Mapping[str, Any], stage_in_mm: bool) -> Header:
     instruments = as_mapping(look_up(tree, "Acquisition_instrument"))
     name = next((n for n in ("TEM", "SEM") if as_mapping(instruments.get(n))), "TEM")
     node = as_mapping(instruments.get(name))
-    scanned = name == "SEM" or node.get("acquisition_mode") in ("STEM", "SEM")
+    scanned = name == "SEM" or as_text(node.get("acquisition_mode")) in ("STEM", "SEM")
     general = as_mapping(look_up(tree, "General"))
     return Header(
         stage_nm=_stage(node.get("Stage"), ("z", "y", "x"), 1e6) if stage_in_mm else None,
