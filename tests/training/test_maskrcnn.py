@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torchvision", reason="torchvision (the extra maskrcnn) is not in this environment")
+from conftest import require
 
 from porescope.simulation.drawing import simulate
-from porescope.training.maskrcnn import describe_pores, find_pores, load_maskrcnn, train_maskrcnn
 from porescope.training.samples import make_samples
+
+require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+from porescope.training.maskrcnn import (  # noqa: E402
+    describe_pores,
+    find_pores,
+    load_maskrcnn,
+    train_maskrcnn,
+)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torchvision", reason="torchvision (the extra maskrcnn) is not in this environment")
     return train_maskrcnn(tmp_path_factory.mktemp("maskrcnn"), minutes=1, steps=2)
 
 
