@@ -30,7 +30,7 @@ def tune_network(folder: Path, steps: int, micrograph: Micrograph) -> NDArray[np
     from porescope.training.trainer import Plan, train
 
     plan = Plan(steps=steps, seed=1, rate=3e-4)
-    trainer = train(plan, folder, own=read_samples(folder), start=read_weights(SHIPPED))
+    trainer = train(plan, folder, labelled=read_samples(folder), start=read_weights(SHIPPED))
     path = folder / "model.onnx"
     # What the evidence weighs stays as it is: rating anew takes minutes.
     export_model(trainer, path, {"evidence": load_model().card["evidence"]})

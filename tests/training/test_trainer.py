@@ -3,76 +3,29 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from conftest import require
-from helpers import run
 
-from porescope.network.detector import find_pores
-from porescope.network.model import MODES, load_model
-from porescope.network.scale import CELL_PX
-from porescope.simulation.drawing import simulate
-from porescope.simulation.random_scenes import make_generator
-from porescope.simulation.scene import Scene
-from porescope.training.samples import CROP, FIELD, UNKNOWN, make_samples, read_samples, weigh
+from porescope.training.samples import CROP, UNKNOWN, Sample, make_samples
 
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
 import torch  # noqa: E402
 
-from porescope.training.onnx_file import fold, read_weights  # noqa: E402
-from porescope.training.trainer import Plan, train  # noqa: E402
-from porescope.training.unet import Half, Net  # noqa: E402
-
-CHANNELS = (16, 32, 64, 96, 128)
+from porescope.training import trainer as module  # noqa: E402
+from porescope.training.trainer import Plan, Trainer, train  # noqa: E402
+from porescope.training.unet import Net  # noqa: E402
 
 
-def test_fields_are_at_the_networks_scale_and_their_seed_decides_all() -> None:
-    one, same = make_samples("training", 3, range(6)), make_samples("training", 3, range(6))
-    for a, b in zip(one, same, strict=True):
-        assert a.image.shape[1:] == a.cover.shape == a.weight.shape == a.unusable.shape == (FIELD, FIELD)
-        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-        assert np.abs(a.image).max() < 25 and a.about.shape == (len(MODES),) and a.weight.min() >= 16
-
-
-def test_a_small_pore_weighs_almost_as_much_as_a_large_one() -> None:
-    labels = np.zeros((120, 130), np.int32)
-    cv2.circle(labels, (30, 30), 4, 1, -1)
-    cv2.circle(labels, (90, 70), 20, 2, -1)
-    weight = weigh(labels)
-    assert (weight[labels == 1] == 48).all() and (weight[labels == 2] == 16).all() and weight[0, 0] == 16
-
-
-def test_labelled_images_become_samples(tmp_path: Path) -> None:
-    assert (
-        run("simulate", "-o", tmp_path, "--rows", 150, "--columns", 160, "--max-missing", 40).exit_code == 0
-    )
-    (sample,) = read_samples(tmp_path)
-    truth = simulate(Scene(shape=(150, 160), max_missing=40), name="x")
-    scale = CELL_PX * 0.04 / 0.3153
-    assert sample.image.shape[1:] == (max(round(150 * scale), CROP),) * 2
-    assert (sample.unusable == UNKNOWN).all()
-    assert sample.cover.sum() / 255 == pytest.approx((truth.labels > 0).sum() * scale**2, rel=0.05)
-    (tmp_path / "WS2_haadf_0_standard.tif").unlink()
-    with pytest.raises(ValueError, match="holds no image with a standard beside it"):
-        read_samples(tmp_path)
-
-
-def test_folding_leaves_the_network_as_it_is() -> None:
-    torch.manual_seed(0)
-    net = Half(CHANNELS)
-    image, about = torch.randn(2, 2, 64, 96), torch.eye(3)[:2]
-    for _ in range(3):  # so that the normalizations have seen something
-        net(image, about)
-    net.eval()
-    with torch.no_grad():
-        difference = (net(image, about) - fold(net, CHANNELS)(image, about)).abs().max()
-    assert difference < 1e-3
+def shorten(monkeypatch: pytest.MonkeyPatch, steps: int, validation: int) -> None:
+    """Make rounds of a few steps, with few new samples and few to validate on."""
+    monkeypatch.setattr(module, "NEW_SAMPLES", 25)
+    monkeypatch.setattr(module, "ROUND", steps)
+    monkeypatch.setattr(module, "VALIDATION", range(validation))
 
 
 def test_training_learns_stops_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("NEW_FIELDS", 25), ("ROUND", 6), ("VALIDATION", 4)):
-        monkeypatch.setattr(f"porescope.training.trainer.{name}", value)
+    shorten(monkeypatch, steps=6, validation=4)
     losses: list[float] = []
     plan = Plan(steps=24, batch=4, seed=5)
     trainer = train(plan, tmp_path, on_round=lambda t, loss, s: losses.append(loss))
@@ -84,12 +37,11 @@ def test_training_learns_stops_and_goes_on(tmp_path: Path, monkeypatch: pytest.M
 def test_labelled_images_of_one_contrast_leave_the_other_half_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("NEW_FIELDS", 25), ("ROUND", 4), ("VALIDATION", 1)):
-        monkeypatch.setattr(f"porescope.training.trainer.{name}", value)
-    own = [s for s in make_samples("training", 3, range(8)) if not s.about[:-1].any()]
-    before = Net(CHANNELS, norm=False)
+    shorten(monkeypatch, steps=4, validation=1)
+    labelled = [s for s in make_samples("training", 3, range(8)) if not s.about[:-1].any()]
+    before = Net(Plan.channels, norm=False)
     dark, bright = train(
-        Plan(steps=4, batch=2, seed=3), tmp_path, own=own, start=before.state_dict()
+        Plan(steps=4, batch=2, seed=3), tmp_path, labelled=labelled, start=before.state_dict()
     ).net.halves
     moved = [
         any(not torch.equal(a, b) for a, b in zip(now.parameters(), then.parameters(), strict=True))
@@ -99,8 +51,7 @@ def test_labelled_images_of_one_contrast_leave_the_other_half_alone(
 
 
 def test_steps_and_seed_repeat_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("NEW_FIELDS", 25), ("ROUND", 3), ("VALIDATION", 1)):
-        monkeypatch.setattr(f"porescope.training.trainer.{name}", value)
+    shorten(monkeypatch, steps=3, validation=1)
     (tmp_path / "one").mkdir()
     (tmp_path / "same").mkdir()
     one, same = (train(Plan(steps=6, batch=2, seed=3), tmp_path / name).mean for name in ("one", "same"))
@@ -108,53 +59,60 @@ def test_steps_and_seed_repeat_a_training(tmp_path: Path, monkeypatch: pytest.Mo
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
-def test_train_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("NEW_FIELDS", 25), ("ROUND", 4), ("VALIDATION", 2)):
-        monkeypatch.setattr(f"porescope.training.trainer.{name}", value)
-    monkeypatch.setattr("porescope.training.rating.IMAGES", 2)
-    mine = tmp_path / "mine"
-    assert run("simulate", "-o", mine, "--max-missing", 40, "--seed", 3).exit_code == 0
-    options = ["--steps", 4, "--from", "shipped", "--standards", mine]
-    result = run("train", "-o", tmp_path / "model", *options)
-    assert result.exit_code == 0, result.output
-    path = tmp_path / "model" / "model.onnx"
-    card = load_model(path).card
-    assert card["steps"] == 4 and card["own_images"] == 1 and card["porescope"]
-    assert card["rated_on"][0] == 2
-    # Four careful steps leave a good network good.
-    drawn = simulate(Scene(pores=4, max_missing=30, dose=2e6), seed=9)
-    found = find_pores(drawn.micrograph, model=load_model(path))
-    shipped = find_pores(drawn.micrograph)
-    assert np.abs(found.probability - shipped.probability).mean() < 0.02
-    assert run("detect", mine, "--model", path, "-o", tmp_path / "out").exit_code == 0
+def make_labelled(rng: np.random.Generator, modality: int, cover: int | None = None) -> Sample:
+    """A sample of one modality (0: HAADF, 1: BF) whose truth is its image, or constant."""
+    truth = rng.integers(0, 256, (CROP + 32, CROP + 32)).astype(np.uint8)
+    if cover is not None:
+        truth[:] = cover
+    unknown = np.full(truth.shape, UNKNOWN, np.uint8)
+    about = np.array([float(modality), 0, 0], np.float32)
+    return Sample(np.stack([truth, truth]).astype(np.float16), truth, truth, unknown, about)
 
 
-def test_the_shipped_weights_can_be_read_back() -> None:
-    from porescope.network.model import SHIPPED, describe, predict
-
-    net = Net(CHANNELS, norm=False).eval()
-    net.load_state_dict(read_weights(SHIPPED))
-    image = make_generator("validation", 0).normal(size=(2, 64, 96)).astype(np.float32)
-    for modality in MODES:
-        about = describe(modality, None)
-        with torch.no_grad():
-            logits = net(torch.from_numpy(image)[None], torch.from_numpy(about)[None])
-        ours = torch.sigmoid(logits)[0].numpy()
-        np.testing.assert_allclose(ours, predict(image, about, load_model()), atol=1e-4)
+def test_image_and_truth_are_turned_together() -> None:
+    samples = [[make_labelled(np.random.default_rng(0), 0)], []]
+    image, about, cover, weight, unusable = module._draw_batch(samples, [[], []], Plan(batch=8), step=0)
+    assert image.shape == (8, 2, CROP, CROP) and about.shape == (8, 3) and (unusable == UNKNOWN).all()
+    for seen, truth, weights in zip(image[:, 0], cover, weight, strict=True):
+        assert np.corrcoef(seen.ravel(), truth.ravel())[0, 1] == pytest.approx(1, abs=1e-4)
+        assert torch.allclose(16 * weights, 255 * truth)
+    assert len({float(c[0, 0]) for c in cover}) > 4  # each is cropped and turned by itself
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ([], "say how long to train"),
-        (["--steps", 2, "--from", "nothing.onnx"], "nothing.onnx cannot be read"),
-        (["--steps", 2, "--standards", "."], "hold"),
-        (["--steps", 2, "--model", "maskrcnn"], "porescope[maskrcnn]"),
-    ],
-)
-def test_wrong_use_of_train(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[object], message: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = run("train", "-o", tmp_path / "model", *options)
-    assert result.exit_code == 2 and message in result.output and "Traceback" not in result.output
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 4), (0.25, 2), (1.0, 8)])
+def test_a_batch_holds_its_share_of_labelled_images(share: float, expected: int) -> None:
+    rng = np.random.default_rng(0)
+    simulated = [[make_labelled(rng, 0, cover=0)], [make_labelled(rng, 1, cover=0)]]
+    labelled = [[], [make_labelled(rng, 1, cover=255)]]
+    for step in range(5):
+        _, about, cover, *_ = module._draw_batch(simulated, labelled, Plan(own_share=share), step)
+        assert (about[:, 0] == 1).all()  # only the U-Net that has labelled images learns
+        assert int((cover.mean((1, 2)) == 1).sum()) == expected
+
+
+def test_the_loss_by_hand() -> None:
+    logits, cover, weight = torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2), torch.ones(1, 2, 2)
+    pores = np.log(2) + 0.25 * (1 - 1 / (4 * 0.5 + 1))
+    unknown = torch.full((1, 2, 2), UNKNOWN, dtype=torch.uint8)
+    assert float(module._measure_loss(logits, cover, weight, unknown)) == pytest.approx(pores)
+    known = unknown.clone()
+    known[0, 0, 0] = 1
+    loss = float(module._measure_loss(logits, cover, weight, known))
+    assert loss == pytest.approx(pores + 0.2 * np.log(2))
+
+
+def test_a_checkpoint_holds_the_whole_state(tmp_path: Path) -> None:
+    samples = [[make_labelled(np.random.default_rng(0), 0)], []]
+    plan = Plan(steps=4, batch=2, channels=(4, 8, 8, 8, 8))
+    batches = [module._draw_batch(samples, [[], []], plan, step) for step in range(4)]
+    one, other = Trainer(plan), Trainer(plan)
+    for batch in batches[:2]:
+        one.learn(batch)
+    one.save(tmp_path / "checkpoint.pt")
+    other.load(tmp_path / "checkpoint.pt")
+    assert other.step == 2 and other.progress == 0.5
+    for batch in batches[2:]:
+        assert one.learn(batch) == other.learn(batch)
+    assert all(torch.equal(a, b) for a, b in zip(one.mean.parameters(), other.mean.parameters(), strict=True))
+    losses = one.validate([*samples[0], make_labelled(np.random.default_rng(1), 1)])
+    assert list(losses) == ["bf", "haadf"]

@@ -21,7 +21,7 @@ app = typer.Typer()
 
 
 class Architecture(enum.StrEnum):
-    """What is trained."""
+    """Kinds of network that can be trained."""
 
     unet = "unet"
     maskrcnn = "maskrcnn"
@@ -156,23 +156,65 @@ def _draw_tiles(scene: Scene, tiles: str, seed: int, name: str, out: Path) -> It
 @app.command()
 def train(
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="OUT", help="Folder; a stopped training goes on from it.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="OUT",
+            help="Folder for the network. A stopped training (unet) continues from the checkpoint in it.",
+        ),
     ],
-    minutes: Annotated[float | None, typer.Option(min=0.01, help="How long to train.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="The same in steps: repeatable.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            help="Training time in minutes, over which the learning rate decays to 0. "
+            "No default: give this or --steps.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of training steps (unet only), which makes a training repeatable. With --minutes "
+            "too, training ends at whichever comes first.",
+        ),
+    ] = None,
     standards: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Labelled images of your own: A.dm3 with A_standard.png."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder of labelled images to train on as well, each with its standard: A.dm3 with "
+            "A_standard.png. By default only simulated images are used.",
+        ),
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="shipped|FILE", help="Go on from a trained network.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="shipped|FILE",
+            help="Trained network to continue from (unet only): the shipped one or an ONNX file. "
+            "By default training starts from random weights.",
+        ),
     ] = None,
-    model: Annotated[Architecture, typer.Option(help="unet, or the paper's Mask R-CNN.")] = Architecture.unet,
-    modality: Annotated[Modality, typer.Option(help="How the labelled images were taken.")] = Modality.auto,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    threads: Annotated[int, typer.Option(min=1, help="Of the training; one more process simulates.")] = 1,
+    model: Annotated[
+        Architecture,
+        typer.Option(help="Network to train: unet, or maskrcnn, the kind that the paper compared with."),
+    ] = Architecture.unet,
+    modality: Annotated[
+        Modality, typer.Option(help="Modality of the labelled images; auto takes it from the files.")
+    ] = Modality.auto,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed of initial weights, simulated images and batches.")
+    ] = 0,
+    threads: Annotated[
+        int,
+        typer.Option(
+            min=1, help="CPU threads for training (unet only). One more process simulates the images."
+        ),
+    ] = 1,
 ) -> None:
-    """Train a network on simulated images, and on labelled ones of your own (extra: train)."""
+    """Train a network on simulated images, and on your own labelled ones (extra: train)."""
     from importlib.util import find_spec
 
     extra = "maskrcnn" if model is Architecture.maskrcnn else "train"
@@ -212,7 +254,7 @@ def _train_unet(
     from porescope.training.trainer import train as learn
 
     torch.set_num_threads(threads)
-    own = read_samples(standards, modality=modality.value) if standards else []
+    labelled = read_samples(standards, modality=modality.value) if standards else []
     plan = Plan(minutes=minutes, steps=steps, seed=seed, rate=3e-4 if start else Plan.rate)
     weights = None
     if start is not None:
@@ -220,17 +262,18 @@ def _train_unet(
         load_model(path)
         weights = read_weights(path)
 
-    def tell(trainer: Trainer, loss: float, scores: dict[str, float]) -> None:
-        beside = "".join(f", {mode} {value:.3f}" for mode, value in scores.items())
+    def tell(trainer: Trainer, loss: float, validation: dict[str, float]) -> None:
+        by_mode = ", ".join(f"{mode} {value:.3f}" for mode, value in validation.items())
         say(
             f"{trainer.progress:4.0%}  step {trainer.step}, {trainer.seconds / 60:.1f} min: "
-            f"loss {loss:.3f}" + (f"; on fields of their own{beside}" if beside else "")
+            f"loss {loss:.3f}" + (f"; validation loss: {by_mode}" if by_mode else "")
         )
 
-    trainer = learn(plan, out, own=own, start=weights, on_round=tell)
+    trainer = learn(plan, out, labelled=labelled, start=weights, on_round=tell)
     path = out / "model.onnx"
-    export_model(trainer, path, {"command": shlex.join(["porescope", *sys.argv[1:]]), "own_images": len(own)})
-    say("Rating it on simulated images …")
+    command = shlex.join(["porescope", *sys.argv[1:]])
+    export_model(trainer, path, {"command": command, "own_images": len(labelled)})
+    say("Calibrating its confidence on simulated images …")
     add_to_card(path, rate_network(path, seed))
     typer.echo(f"{path}\nuse it: porescope detect images/ --model {path} -o out")
 
@@ -243,6 +286,6 @@ def _train_maskrcnn(
 
     if minutes is None:
         raise ValueError("the Mask R-CNN is trained for a time: --minutes 60")
-    own = read_samples(standards, modality=modality.value) if standards else []
-    path = train_maskrcnn(out, minutes=minutes, seed=seed, standards=own)
+    labelled = read_samples(standards, modality=modality.value) if standards else []
+    path = train_maskrcnn(out, minutes=minutes, seed=seed, standards=labelled)
     typer.echo(f"{path}\nuse it: porescope detect images/ --model {path} -o out")

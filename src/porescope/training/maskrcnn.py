@@ -1,6 +1,6 @@
-"""Mask R-CNN, to compare with: trained on simulated fields, it finds pores one by one.
+"""Mask R-CNN, the instance-segmentation network that porescope is compared with.
 
-Needs torchvision (the extra ``maskrcnn``), which the module imports when a detector is built.
+Needs torchvision (the extra ``maskrcnn``), which is imported when a network is built.
 """
 
 from __future__ import annotations
@@ -29,27 +29,31 @@ from porescope.lattice.finding import Lattice
 from porescope.micrograph import Micrograph
 from porescope.network.scale import CELL_PX, choose_scale
 from porescope.network.views import rescale, standardize
-from porescope.training.samples import FIELD, Sample, make_samples
+from porescope.training.samples import SIDE, Sample, make_samples
 
 if TYPE_CHECKING:
     from torchvision.models.detection import MaskRCNN
 
-#: Sides of the anchors at each level of the pyramid, at the network's scale [px].
-ANCHORS = ((6, 11), (18, 28), (40, 60), (90, 130), (190, 280))
-#: Channels of the pyramid; highest learning rate.
-CHANNELS, RATE = 128, 5e-4
-#: Fields in a step, fields drawn at once, fields kept.
-BATCH, PART, KEPT = 4, 8, 2000
-#: Pores of fewer pixels are not learnt.
-SMALLEST = 4
-#: Share of the training that the heads get for labelled micrographs, where there are any.
-OWN_SHARE = 0.2
-#: An instance is a pore if its score is this; its pixels are those of more than this probability.
-LEAST_SCORE, EDGE = 0.5, 0.5
+#: Sides of the anchors at each level of the feature pyramid, at the network's scale [px].
+_ANCHORS = ((6, 11), (18, 28), (40, 60), (90, 130), (190, 280))
+#: Channels of the feature pyramid.
+_CHANNELS = 128
+#: Highest learning rate; steps over which it rises at the start.
+_RATE, _WARM_UP = 5e-4, 100
+#: Samples in a batch; samples simulated in one task; samples kept in memory; tasks submitted ahead.
+_BATCH, _TASK, _KEPT, _AHEAD = 4, 8, 2000, 4
+#: Area of the smallest pore that is learnt [px].
+_SMALLEST = 4
+#: Share of the training time that goes to labelled micrographs, if there are any.
+_LABELLED_SHARE = 0.2
+#: Lowest score of an instance that counts as a pore.
+_MIN_SCORE = 0.5
+#: Mask probability above which a pixel belongs to an instance.
+_EDGE = 0.5
 
 
-def build_maskrcnn() -> MaskRCNN:
-    """Build the detector: ResNet-18 with a feature pyramid, nothing learnt yet."""
+def _build_maskrcnn() -> MaskRCNN:
+    """Build the network, ResNet-18 with a feature pyramid, with random weights."""
     from torchvision.models import resnet18
     from torchvision.models.detection import MaskRCNN
     from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -57,9 +61,9 @@ def build_maskrcnn() -> MaskRCNN:
 
     levels = {f"layer{i}": str(i - 1) for i in range(1, 5)}
     return MaskRCNN(
-        BackboneWithFPN(resnet18(weights=None), levels, [64, 128, 256, 512], CHANNELS),
+        BackboneWithFPN(resnet18(weights=None), levels, [64, 128, 256, 512], _CHANNELS),
         num_classes=2,
-        rpn_anchor_generator=AnchorGenerator(ANCHORS, ((0.5, 1.0, 2.0),) * len(ANCHORS)),
+        rpn_anchor_generator=AnchorGenerator(_ANCHORS, ((0.5, 1.0, 2.0),) * len(_ANCHORS)),
         image_mean=[0.0] * 3,
         image_std=[1.0] * 3,
         _skip_resize=True,  # images come at the network's scale
@@ -82,23 +86,25 @@ def train_maskrcnn(
     steps: int | None = None,
     on_step: Callable[[int, float, float], None] = lambda *_: None,
 ) -> Path:
-    """Train a detector on simulated fields, then its heads on labelled micrographs.
+    """Train a network on simulated micrographs, then its heads on labelled ones.
 
     Parameters
     ----------
     folder : Path
         Where ``maskrcnn.pt`` goes.
     minutes : float
-        For all steps together.
+        Training time in all.
     seed : int
+        Of the initial weights, the simulated samples and the batches.
     standards : sequence of Sample
-        As `fields.read_samples` gives them; the heads learn from them, the backbone stays.
+        Labelled micrographs, as `samples.read_samples` reads them. Only the heads learn from them; the
+        backbone stays.
     start : Path, optional
-        A trained detector, of which only the heads learn; needs standards.
+        Trained network whose heads are to learn from the standards, without simulated micrographs.
     steps : int, optional
-        The most steps on simulated fields, and on labelled ones.
+        Most steps on simulated micrographs, and most on labelled ones.
     on_step : callable
-        Is told the step, its time [s] and its loss.
+        Called after each step with its number, the time since the first [s] and the loss.
 
     Returns
     -------
@@ -108,21 +114,22 @@ def train_maskrcnn(
     Raises
     ------
     ValueError
-        If ``start`` is no detector or comes without standards.
+        If ``start`` is no Mask R-CNN of porescope's, or is given without standards.
     """
     if start is not None and not standards:
         raise ValueError(f"the heads of {start.name} learn from labelled images; give some")
     torch.manual_seed(seed)
     rng = np.random.default_rng([11, seed])
-    model = build_maskrcnn() if start is None else load_maskrcnn(start)
-    own = 0.0 if not standards else OWN_SHARE if start is None else 1.0
-    taken = 0
+    seconds, taken = 60 * minutes, 0
     if start is None:
-        taken = _learn(model, _draw_fields(seed, rng), rng, 60 * minutes * (1 - own), steps, on_step)
+        model, share = _build_maskrcnn(), _LABELLED_SHARE if standards else 0.0
+        taken += _learn(model, _draw_simulated(seed, rng), rng, seconds * (1 - share), steps, on_step)
+    else:
+        model, share = load_maskrcnn(start), 1.0
     if standards:
         model.backbone.requires_grad_(False)
-        again = (standards[int(rng.integers(len(standards)))] for _ in count())
-        taken += _learn(model, again, rng, 60 * minutes * own, steps, on_step)
+        labelled = (standards[int(rng.integers(len(standards)))] for _ in count())
+        taken += _learn(model, labelled, rng, seconds * share, steps, on_step)
     card = {
         "porescope": version("porescope"), "cell_px": CELL_PX, "seed": seed, "minutes": minutes,
         "steps": taken, "standards": len(standards), "start": start.name if start else None,
@@ -130,43 +137,43 @@ def train_maskrcnn(
     path = folder / "maskrcnn.pt"
     with write_whole(path) as part:
         torch.save({"card": json.dumps(card), "state": model.state_dict()}, part)
-    _load_once.cache_clear()
+    _load_cached.cache_clear()
     return path
 
 
-def _draw_fields(seed: int, rng: np.random.Generator) -> Iterator[Sample]:
-    """One of the last fields at random, while a process draws new ones."""
+def _draw_simulated(seed: int, rng: np.random.Generator) -> Iterator[Sample]:
+    """Yield random ones of the latest simulated samples, while a process simulates new ones."""
     waiting: deque[Future[list[Sample]]] = deque()
-    kept: deque[Sample] = deque(maxlen=KEPT)
+    kept: deque[Sample] = deque(maxlen=_KEPT)
     with processes.start_pool(1) as pool:
-        for first in count(0, PART):
-            waiting.append(pool.submit(make_samples, "training", seed, range(first, first + PART)))
-            while len(waiting) >= 4:
+        for first in count(0, _TASK):
+            waiting.append(pool.submit(make_samples, "training", seed, range(first, first + _TASK)))
+            while len(waiting) >= _AHEAD:
                 if not kept or waiting[0].done():
                     kept.extend(waiting.popleft().result())
-                for _ in range(PART):  # no more are drawn than are used
+                for _ in range(_TASK):  # at least as many samples are used as simulated
                     yield kept[int(rng.integers(len(kept)))]
 
 
 def _learn(
     model: MaskRCNN,
-    fields: Iterator[Sample],
+    samples: Iterator[Sample],
     rng: np.random.Generator,
     seconds: float,
     steps: int | None,
     on_step: Callable[[int, float, float], None],
 ) -> int:
-    """Train what is not frozen for a time; give the number of steps."""
+    """Train the parameters that are not frozen; return the number of steps."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(parameters, lr=_RATE, weight_decay=1e-3)
     model.train()
     model.backbone.train(any(p.requires_grad for p in model.backbone.parameters()))
-    next(fields)  # the time starts when there is something to learn from
+    next(samples)  # wait for the first samples before the clock starts
     began, step, done = time.monotonic(), 0, 0.0
     while done < 1:
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 100) * float(0.5 + 0.5 * np.cos(np.pi * done))
-        images, pores = zip(*(_prepare(next(fields), rng) for _ in range(BATCH)), strict=True)
+            group["lr"] = _RATE * min(1.0, (step + 1) / _WARM_UP) * float(0.5 + 0.5 * np.cos(np.pi * done))
+        images, pores = zip(*(_augment(next(samples), rng) for _ in range(_BATCH)), strict=True)
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
             losses = model(list(images), list(pores))
@@ -180,24 +187,36 @@ def _learn(
     return step
 
 
-def _prepare(sample: Sample, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-    """Cut, turn and vary a field, its lattice in it: image and pores as torchvision wants them."""
-    y, x = (int(rng.integers(max(n - FIELD, 0) + 1)) for n in sample.cover.shape)
+def _augment(sample: Sample, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    """Crop, rotate and mirror a sample at random, vary its brightness and contrast: image and pores."""
+    y, x = (int(rng.integers(max(n - SIDE, 0) + 1)) for n in sample.cover.shape)
     turns, mirror = int(rng.integers(4)), int(rng.choice([-1, 1]))
-    arrays = (a[y : y + FIELD, x : x + FIELD] for a in (sample.image[0], sample.cover))
+    arrays = (a[y : y + SIDE, x : x + SIDE] for a in (sample.image[0], sample.cover))
     image, cover = (np.rot90(a[::mirror], turns) for a in arrays)
     image = image.astype(np.float32) * np.exp(rng.normal(0, 0.2)) + rng.normal(0, 0.25)
     return _as_input(image), describe_pores(label_regions(cover >= 128))
 
 
 def _as_input(image: NDArray[Any]) -> Tensor:
+    """Repeat a grey image in the three channels that torchvision expects: shape (3, M, N)."""
     return torch.from_numpy(np.ascontiguousarray(image, np.float32)).expand(3, -1, -1)
 
 
 def describe_pores(labels: NDArray[np.int32]) -> dict[str, Tensor]:
-    """Boxes (n, 4) as x, y, x, y, classes (n,) and masks (n, M, N) of a label image."""
+    """Convert a label image to torchvision's training targets.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (M, N)
+        Label image; regions of fewer than 4 px are left out.
+
+    Returns
+    -------
+    dict of str to Tensor
+        ``boxes`` (n, 4) as (x, y) of two corners, ``labels`` (n,), all 1, and ``masks`` (n, M, N).
+    """
     areas = np.bincount(labels.ravel())
-    masks = labels == (np.flatnonzero(areas[1:] >= SMALLEST) + 1)[:, None, None]
+    masks = labels == (np.flatnonzero(areas[1:] >= _SMALLEST) + 1)[:, None, None]
     boxes = np.array([cv2.boundingRect(mask.astype(np.uint8)) for mask in masks], np.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return {
@@ -208,14 +227,23 @@ def describe_pores(labels: NDArray[np.int32]) -> dict[str, Tensor]:
 
 
 def load_maskrcnn(path: Path) -> MaskRCNN:
-    """Load a detector that `train_maskrcnn` saved.
+    """Load a network that `train_maskrcnn` saved.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    MaskRCNN
+        In evaluation mode.
 
     Raises
     ------
     ValueError
-        If the file is none.
+        If the file cannot be read, is no Mask R-CNN of porescope's, or one of another version.
     """
-    model = build_maskrcnn()
+    model = _build_maskrcnn()
     try:
         content = torch.load(path, weights_only=True)
         model.load_state_dict(content["state"])
@@ -229,32 +257,38 @@ def load_maskrcnn(path: Path) -> MaskRCNN:
     return model.eval()
 
 
-_load_once = lru_cache(maxsize=1)(load_maskrcnn)
+_load_cached = lru_cache(maxsize=1)(load_maskrcnn)
 
 
 def find_pores(
     micrograph: Micrograph, path: Path, *, lattice: Lattice | None = None, material: str | None = None
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Find pores with a trained detector.
+    """Find pores with a trained Mask R-CNN.
 
     Parameters
     ----------
     micrograph : Micrograph
     path : Path
-        What `train_maskrcnn` saved; a ValueError tells if it is something else.
+        The file that `train_maskrcnn` saved.
     lattice : Lattice, optional
-        As `find_lattice` gives it; the image is brought to its scale.
+        As `find_lattice` finds it; its constant gives the scale of the image.
     material : str, optional
-        Its lattice constant is the scale where no lattice was found.
+        Its lattice constant gives the scale if no lattice was found.
 
     Returns
     -------
     labels : ndarray of int32, shape (M, N)
-        A pixel belongs to the surest of its pores; one mostly covered by surer ones is left out.
+        Where instances overlap, a pixel belongs to that of the highest score. An instance is left out if
+        at least half of it belongs to others.
     probability : ndarray of float32, shape (M, N)
-        Of a pore: the highest product of an instance's score and its mask's probability.
+        Of a pore: the highest product of an instance's score and its mask probability.
+
+    Raises
+    ------
+    ValueError
+        If the file is none that `train_maskrcnn` saved.
     """
-    model = _load_once(path)
+    model = _load_cached(path)
     factor, _ = choose_scale(micrograph, lattice, material)
     shape = micrograph.image.shape
     scaled = (max(round(shape[0] * factor), 1), max(round(shape[1] * factor), 1))
@@ -262,11 +296,11 @@ def find_pores(
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         found = model([_as_input(image)])[0]
     labels, probability = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    for score, there in zip(found["scores"].tolist(), found["masks"], strict=True):  # surest first
-        likely = rescale(there[0].float().numpy(), shape).clip(0, 1)
+    for score, mask in zip(found["scores"].tolist(), found["masks"], strict=True):  # highest score first
+        likely = rescale(mask[0].float().numpy(), shape).clip(0, 1)
         np.maximum(probability, np.float32(score) * likely, out=probability)
-        mask = likely > EDGE
-        free = mask & (labels == 0)
-        if score >= LEAST_SCORE and 2 * free.sum() > mask.sum():
+        inside = likely > _EDGE
+        free = inside & (labels == 0)
+        if score >= _MIN_SCORE and 2 * free.sum() > inside.sum():
             labels[free] = labels.max() + 1
     return labels, probability

@@ -1,4 +1,4 @@
-"""The network's file: its weights as ONNX, with a card that says where they come from."""
+"""The network's file: ONNX, with a card (JSON metadata) that records the training."""
 
 from __future__ import annotations
 
@@ -19,12 +19,25 @@ from porescope.files.writing import write_whole
 from porescope.network.model import INPUTS, MODES
 from porescope.network.scale import CELL_PX
 from porescope.training.trainer import Trainer
-from porescope.training.unet import Half
+from porescope.training.unet import UNet
 
 
-def fold(net: Half, channels: Sequence[int]) -> Half:
-    """Put each normalization into the convolution before it: the same half without any."""
-    plain = Half(channels, norm=False)
+def fold_normalizations(net: UNet, channels: Sequence[int]) -> UNet:
+    """Fold each batch normalization into the convolution before it.
+
+    Parameters
+    ----------
+    net : UNet
+        In evaluation mode it gives the same output as the result.
+    channels : sequence of int
+        Its channels at each level, finest first.
+
+    Returns
+    -------
+    UNet
+        Without batch normalization, in evaluation mode.
+    """
+    plain = UNet(channels, norm=False)
     state = {}
     for name, module in net.named_modules():
         if not isinstance(module, nn.Sequential):
@@ -44,7 +57,9 @@ def fold(net: Half, channels: Sequence[int]) -> Half:
 
 
 class _Probabilities(nn.Module):
-    def __init__(self, net: Half) -> None:
+    """A U-Net that gives probabilities instead of logits."""
+
+    def __init__(self, net: UNet) -> None:
         super().__init__()
         self.net = net
 
@@ -53,7 +68,18 @@ class _Probabilities(nn.Module):
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the weights of an exported network, to go on from them."""
+    """Read the weights of an exported network, to continue training from them.
+
+    Parameters
+    ----------
+    path : Path
+        Written by `export_model`.
+
+    Returns
+    -------
+    dict of str to Tensor
+        State of a `Net` without batch normalization.
+    """
     import onnx
     from onnx import numpy_helper
 
@@ -70,24 +96,36 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def export_model(trainer: Trainer, path: Path, card: dict[str, Any]) -> None:
-    """Write the averaged network as ONNX with its card inside."""
+    """Write the averaged network as ONNX, with its card as metadata ``porescope``.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    path : Path
+        The ONNX file.
+    card : dict
+        Facts to add to the card, in which version, plan, steps and minutes are recorded anyway.
+    """
     import onnx
 
     channels = trainer.plan.channels
-    about = {
+    facts = {
         "porescope": version("porescope"), "cell_px": CELL_PX, "modes": MODES,
         "plan": asdict(trainer.plan), "steps": trainer.step, "minutes": round(trainer.seconds / 60, 1),
         **card,
     }  # fmt: skip
     dark, bright = trainer.mean.halves
-    model = _join(_trace(fold(dark, channels), "dark"), _trace(fold(bright, channels), "bright"))
-    onnx.helper.set_model_props(model, {"porescope": json.dumps(about)})
+    model = _join(
+        _trace(fold_normalizations(dark, channels), "dark"),
+        _trace(fold_normalizations(bright, channels), "bright"),
+    )
+    onnx.helper.set_model_props(model, {"porescope": json.dumps(facts)})
     with write_whole(path) as part:
         onnx.save(model, str(part))
 
 
-def _trace(half: Half, name: str) -> Any:
-    """One half as an ONNX model with an output of this name, weights stored in 16 bits."""
+def _trace(net: UNet, name: str) -> Any:
+    """Convert a U-Net to an ONNX model with an output of this name and weights stored in 16 bits."""
     import onnx
     from onnx import numpy_helper
 
@@ -95,13 +133,13 @@ def _trace(half: Half, name: str) -> Any:
     axes = {"image": {0: "batch", 2: "rows", 3: "columns"}, "about": {0: "batch"}}
     content = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter that needs no further package is the old one
+        warnings.simplefilter("ignore")  # deprecated, but the new exporter needs a further package
         torch.onnx.export(
-            _Probabilities(half), example, content, input_names=INPUTS, output_names=[name],
+            _Probabilities(net), example, content, input_names=INPUTS, output_names=[name],
             dynamic_axes={**axes, name: axes["image"]}, opset_version=17, dynamo=False,
         )  # fmt: skip
     model = onnx.load_from_string(content.getvalue())
-    casts = []
+    casts = []  # weights are stored as float16 and cast to float32 when the model is loaded
     for weight in model.graph.initializer:
         if weight.name.startswith("net."):
             stored = f"{weight.name}.stored"
@@ -115,15 +153,15 @@ def _trace(half: Half, name: str) -> Any:
 
 
 def _join(dark: Any, bright: Any) -> Any:
-    """One ONNX model of two: which one runs follows from what is known of the image."""
+    """Join two ONNX models into one, which runs the one for the modality of the image."""
     import onnx
     from onnx import helper, numpy_helper
 
     inputs, output = list(dark.graph.input), onnx.ValueInfoProto()
     output.CopyFrom(dark.graph.output[0])
     output.name = "probability"
-    for half in (dark, bright):
-        del half.graph.input[:]
+    for model in (dark, bright):
+        del model.graph.input[:]
     known = {"first": [0], "last": [len(MODES) - 1], "axis": [1]}
     nodes = [
         helper.make_node("Slice", ["about", *known], ["modes"]),
@@ -141,7 +179,15 @@ def _join(dark: Any, bright: Any) -> Any:
 
 
 def add_to_card(path: Path, facts: dict[str, Any]) -> None:
-    """Add facts to the card inside an exported network."""
+    """Add facts to the card of an exported network.
+
+    Parameters
+    ----------
+    path : Path
+        The ONNX file, which is replaced.
+    facts : dict
+        Added to the card; facts of the same name are replaced.
+    """
     import onnx
 
     model = onnx.load(str(path))

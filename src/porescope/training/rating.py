@@ -1,4 +1,4 @@
-"""How much a network's pores are to be trusted: measured on simulated micrographs."""
+"""Calibrate a network's confidence on simulated micrographs with known pores."""
 
 from __future__ import annotations
 
@@ -16,81 +16,104 @@ from porescope.network.model import MODES, find_mode, load_model
 from porescope.simulation.drawing import Simulation, draw
 from porescope.simulation.random_scenes import draw_pores, draw_scene, make_generator
 
-#: Images that a rating takes, their side [px], and the first of their indices.
-IMAGES, SIDE, FIRST = 1500, 384, 20_000
-#: A region is a pore if their IoU is this, a single vacancy if their centres are as near [nm].
-MIN_IOU, NEAR = 0.3, 0.15
+#: Numbers of the simulated images of a rating: none is in the trainer's validation set.
+INDICES = range(20_000, 21_500)
+#: Side of these images [px].
+_SIDE = 384
+#: Lowest IoU at which a region matches a pore.
+_MIN_IOU = 0.3
+#: Distance of the centroids below which a region matches a single vacancy [nm].
+_NEAR = 0.15
+#: Strength of the ridge penalty, which keeps weights near `UNRATED` if there are few regions.
+_RIDGE = 0.01
 
 
 def rate_network(path: Path, seed: int = 0) -> dict[str, Any]:
-    """Run a network over simulated images of its own, and see which of its regions are real.
+    """Fit the weights of the evidence behind ``confidence`` on simulated images.
 
     Parameters
     ----------
     path : Path
         The ONNX file.
     seed : int
+        Of the simulated images.
 
     Returns
     -------
     dict
-        ``evidence``: for each of `MODES` the weights of what `network.gather_evidence` gathers, for
-        the network's card; ``rated_on``: how many images and regions.
+        For the network's card. ``evidence``: mode (of `MODES`) → weights of the evidence that
+        `confidence.gather_evidence` gathers; ``rated_on``: number of images and of regions.
+
+    Raises
+    ------
+    ValueError
+        If the file is no network of porescope's.
 
     Notes
     -----
-    Every other image has no pore, the others have one to a dozen.
+    Every second image has no pore; the others have one to a dozen.
     """
     evidence: dict[str, list[NDArray[np.float64]]] = {mode: [] for mode in MODES}
     real: dict[str, list[NDArray[np.bool_]]] = {mode: [] for mode in MODES}
-    model = load_model(path)._replace(card={})  # which leaves every region in
-    for index in range(IMAGES):
-        rng = make_generator("validation", FIRST + index, seed)
+    model = load_model(path)._replace(card={})  # without a card, confidence is probability
+    for index in INDICES:
+        rng = make_generator("validation", index, seed)
         cell_px = float(rng.uniform(6, 12))
-        scene = draw_scene(rng, (SIDE, SIDE), cell_px)
+        scene = draw_scene(rng, (_SIDE, _SIDE), cell_px)
         pores = draw_pores(rng, np.array(scene.shape) * scene.pixel_size)
-        some = 0 if index % 2 else int(rng.integers(1, len(pores) + 1))
-        drawn = draw(replace(scene, pores=pores[:some]), rng)
+        count = 0 if index % 2 else int(rng.integers(1, len(pores) + 1))
+        drawn = draw(replace(scene, pores=pores[:count]), rng)
         found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph), model=model)
         mode = find_mode(scene.modality)
         evidence[mode].append(gather_evidence(found.labels, found.probability, cell_px))
         real[mode].append(find_real(drawn, found.labels))
     weights = {
-        mode: fit_weights(np.concatenate(evidence[mode]), np.concatenate(real[mode]))
+        mode: _fit_weights(np.concatenate(evidence[mode]), np.concatenate(real[mode]))
         for mode in MODES
         if real[mode]
     }
-    return {"evidence": weights, "rated_on": [IMAGES, sum(len(r) for part in real.values() for r in part)]}
+    return {
+        "evidence": weights,
+        "rated_on": [len(INDICES), sum(len(r) for part in real.values() for r in part)],
+    }
 
 
 def find_real(drawn: Simulation, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which regions of a label image are pores of a simulation: shape (n,).
+    """Tell which regions of a label image are pores of a simulation.
 
-    Each pore makes one region real, that of the largest IoU.
+    Each pore matches at most one region, that of the largest IoU.
+
+    Parameters
+    ----------
+    drawn : Simulation
+    labels : ndarray of int32, shape (M, N)
+        Label image with n regions, numbered from 1.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
     """
     n = int(labels.max())
     real = np.zeros(n + 1, np.bool_)
     area = np.bincount(labels.ravel(), minlength=n + 1)
     for pore, missing in enumerate(drawn.missing_atoms, start=1):
         mask = drawn.labels == pore
-        met = np.bincount(labels[mask], minlength=n + 1)
-        met[0] = 0
-        iou = met / (area + mask.sum() - met)
+        overlap = np.bincount(labels[mask], minlength=n + 1)
+        overlap[0] = 0
+        iou = overlap / (area + mask.sum() - overlap)
         best = int(iou.argmax())
-        if met[best] == 0:
+        if overlap[best] == 0:
             continue
-        if iou[best] >= MIN_IOU:
+        if iou[best] >= _MIN_IOU:
             real[best] = True
         elif missing == 1:
-            apart = np.argwhere(mask).mean(axis=0) - np.argwhere(labels == best).mean(axis=0)
-            real[best] |= np.hypot(*apart) * drawn.micrograph.pixel_size[0] < NEAR
+            distance = np.argwhere(mask).mean(axis=0) - np.argwhere(labels == best).mean(axis=0)
+            real[best] |= np.hypot(*distance) * drawn.micrograph.pixel_size[0] < _NEAR
     return real[1:]
 
 
-def fit_weights(evidence: NDArray[np.float64], real: NDArray[np.bool_]) -> list[float]:
-    """Fit how much each piece of evidence weighs: logistic regression.
-
-    Where there is little to learn from, the probability goes on speaking for itself.
+def _fit_weights(evidence: NDArray[np.float64], real: NDArray[np.bool_]) -> list[float]:
+    """Weights of the evidence, shape (n, 4), by logistic regression on whether regions are real, shape (n,).
 
     Examples
     --------
@@ -98,18 +121,18 @@ def fit_weights(evidence: NDArray[np.float64], real: NDArray[np.bool_]) -> list[
     >>> log_odds = np.linspace(0, 4, 400)
     >>> nothing = np.zeros(400)
     >>> evidence = np.column_stack([np.ones(400), log_odds, nothing, nothing])
-    >>> weights = fit_weights(evidence, log_odds > 2)
+    >>> weights = _fit_weights(evidence, log_odds > 2)
     >>> bool(weights[0] + 1.5 * weights[1] < 0 < weights[0] + 2.5 * weights[1])
     True
     """
     from scipy.optimize import minimize
 
-    usual = np.array(UNRATED)
+    default = np.array(UNRATED)
 
     def measure_misfit(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        odds, away = evidence @ weights, weights - usual
-        misfit = (np.logaddexp(0, odds) - real * odds).sum() + 0.01 * away @ away
-        return misfit, (1 / (1 + np.exp(-odds)) - real) @ evidence + 0.02 * away
+        log_odds, offset = evidence @ weights, weights - default
+        misfit = (np.logaddexp(0, log_odds) - real * log_odds).sum() + _RIDGE * offset @ offset
+        return misfit, (1 / (1 + np.exp(-log_odds)) - real) @ evidence + 2 * _RIDGE * offset
 
-    fitted = minimize(measure_misfit, usual, jac=True).x
+    fitted = minimize(measure_misfit, default, jac=True).x
     return [round(float(weight), 3) for weight in fitted]

@@ -1,4 +1,4 @@
-"""Fields that a network learns from: simulated ones, and labelled micrographs, at its scale."""
+"""Training samples, simulated or from labelled micrographs, at the network's scale."""
 
 from __future__ import annotations
 
@@ -20,71 +20,125 @@ from porescope.network.views import present, rescale
 from porescope.simulation.contamination import thick_carbon
 from porescope.simulation.drawing import expose
 from porescope.simulation.random_scenes import draw_scene, make_generator
+from porescope.simulation.scene import Scene
 from porescope.simulation.specimen import prepare
 from porescope.simulation.truth import find_truth
 from porescope.standards import find_standards, read_standard
 
-#: Side of a simulated field, and of what is cut from it for a step [px].
-FIELD, CROP = 256, 192
-#: Truth for training is drawn this fine [nm].
-STEP = 0.01
-#: A pore's pixels weigh as many times more as it is smaller than this [px], at most `MOST_WEIGHT`.
-EVEN_AREA, MOST_WEIGHT = 400.0, 3.0
-#: Marks pixels of which it is not known whether they are usable.
+#: Side of a simulated sample, and of the crop that one training step takes from it [px].
+SIDE, CROP = 256, 192
+#: Grid step [nm] on which the truth is drawn, for samples of 0.04 nm/px or finer.
+_TRUTH_STEP = 0.01
+#: Value of `Sample.unusable` where it is not known whether the sheet is hidden.
 UNKNOWN = 255
+#: Pixel weights: a pore smaller than _EVEN_AREA [px] weighs _EVEN_AREA / area, at most _MAX_WEIGHT.
+_EVEN_AREA, _MAX_WEIGHT = 400.0, 3.0
+#: Diameter of the disc by which a pore's weight extends into its surroundings [px].
+_WEIGHT_DISC = 9
 
 
 class Sample(NamedTuple):
-    """A field for training, at the network's scale; maps of shape (M, N)."""
+    """An image with its truth for training, at the network's scale; all maps have shape (M, N).
 
-    image: NDArray[np.float16]  # (2, M, N), as `views.present` makes it
-    cover: NDArray[np.uint8]  # 255 × share of the pixel that is pore
-    weight: NDArray[np.uint8]  # 16 × weight of the pixel
-    unusable: NDArray[np.uint8]  # 1: contamination or disorder hides the sheet
-    about: NDArray[np.float32]  # what the network is told, as `network.describe` says it
+    Attributes
+    ----------
+    image : ndarray of float16, shape (2, M, N)
+        The network's input, as `views.present` makes it.
+    cover : ndarray of uint8
+        Share of each pixel that is pore, × 255.
+    weight : ndarray of uint8
+        Weight of each pixel in the loss, × 16.
+    unusable : ndarray of uint8
+        1 where contamination or disorder hides the sheet, else 0; `UNKNOWN` without truth.
+    about : ndarray of float32, shape (modes,)
+        Modality and lattice constant as the network is told them, from `model.describe`.
+    """
+
+    image: NDArray[np.float16]
+    cover: NDArray[np.uint8]
+    weight: NDArray[np.uint8]
+    unusable: NDArray[np.uint8]
+    about: NDArray[np.float32]
 
 
 def make_sample(purpose: str, seed: int, index: int) -> Sample:
-    """Draw a field at random, rescaled as the network sees it."""
+    """Simulate a random micrograph and rescale it to the network's scale.
+
+    Parameters
+    ----------
+    purpose : {"training", "validation"}
+        Selects the random stream, as in `random_scenes.make_generator`.
+    seed, index : int
+        Seed of the stream, and number of the sample in it.
+
+    Returns
+    -------
+    Sample
+        Of `SIDE` × `SIDE` px.
+    """
     rng = make_generator(purpose, index, seed)
+    # Lattice constants [px]: in the sample, a little off CELL_PX as measured ones are, and as recorded.
     cell = CELL_PX * float(rng.uniform(0.75, 1.35) if rng.random() < 0.2 else np.exp(rng.normal(0, 0.05)))
+    recorded = cell
     kind = rng.random()
-    native = cell
     modality = told = None
-    coarse = kind < 0.07
-    if coarse:
-        native = cell = float(rng.uniform(1.2, 3.5))
-        # No lattice, no phase contrast: thickness alone makes an image bright or dark.
+    unresolved = kind < 0.07
+    if unresolved:
+        recorded = cell = float(rng.uniform(1.2, 3.5))
+        # Without lattice or phase contrast, thickness alone decides between bright and dark.
         modality = "haadf" if rng.random() < 0.6 else "abf"
         told = "hrtem" if modality == "abf" and rng.random() < 0.5 else modality
     elif kind < 0.35:
-        native = float(rng.uniform(4.5, 8))
+        recorded = float(rng.uniform(4.5, 8))
     elif kind < 0.55:
-        native = float(rng.uniform(8, 13))
-    side = round(FIELD * native / cell)
-    scene = draw_scene(rng, (side, side), native, modality=modality)
+        recorded = float(rng.uniform(8, 13))
+    side = round(SIDE * recorded / cell)
+    scene = draw_scene(rng, (side, side), recorded, modality=modality)
+    return render_sample(scene, rng, told=told, resolved=not unresolved)
+
+
+def render_sample(
+    scene: Scene, rng: np.random.Generator, *, told: str | None = None, resolved: bool = True
+) -> Sample:
+    """Simulate the micrograph of a square scene and rescale it, with its truth, to `SIDE` px.
+
+    Parameters
+    ----------
+    scene : Scene
+    rng : Generator
+    told : str, optional
+        Modality that the network is told; the scene's if not given.
+    resolved : bool
+        Whether the lattice is resolved, so that the network may be told a lattice constant.
+
+    Returns
+    -------
+    Sample
+        Of `SIDE` × `SIDE` px.
+    """
+    sheet, shape = MATERIALS[scene.material], (SIDE, SIDE)
     told = told or scene.modality
     specimen = prepare(scene, rng)
-    image = present(rescale(expose(scene, specimen, rng), (FIELD, FIELD)), told)
-    pixel_size = scene.pixel_size * side / FIELD
+    image = present(rescale(expose(scene, specimen, rng), shape), told)
+    pixel_size = scene.pixel_size * scene.shape[0] / SIDE
+    # Positions count from the centre of the first pixel, which moves when the pixel size changes.
     shift = (scene.pixel_size - pixel_size) / 2
     layers = [layer._replace(positions=layer.positions + shift) for layer in specimen.layers]
-    step = min(STEP * max(pixel_size / 0.04, 1.0), pixel_size / 3)
-    truth = find_truth(MATERIALS[scene.material], layers, (FIELD, FIELD), pixel_size, step=step)
-    thick = thick_carbon(scene.modality, MATERIALS[scene.material])
-    hidden = (specimen.disorder | (specimen.carbon > thick)).astype(np.float32)
-    unusable = (rescale(hidden, (FIELD, FIELD)) > 0.5) & (truth.cover < 0.5)
+    step = min(_TRUTH_STEP * max(pixel_size / 0.04, 1.0), pixel_size / 3)
+    truth = find_truth(sheet, layers, shape, pixel_size, step=step)
+    hidden = specimen.disorder | (specimen.carbon > thick_carbon(scene.modality, sheet))
+    unusable = (rescale(hidden.astype(np.float32), shape) > 0.5) & (truth.cover < 0.5)
     return Sample(
         image.astype(np.float16),
         np.rint(truth.cover * 255).astype(np.uint8),
         weigh(truth.labels),
         unusable.astype(np.uint8),
-        describe(told, None if coarse else _guess_constant(MATERIALS[scene.material].constant, rng)),
+        describe(told, _mismeasure(sheet.constant, rng) if resolved else None),
     )
 
 
-def _guess_constant(constant: float, rng: np.random.Generator) -> float | None:
-    """A lattice constant as it is measured [nm]: good, from wrong pixels, or not at all."""
+def _mismeasure(constant: float, rng: np.random.Generator) -> float | None:
+    """Lattice constant [nm] as measured: mostly 3 % off, or by a wrong pixel size, or None (unknown)."""
     kind = rng.random()
     if kind < 0.2:
         return None
@@ -92,42 +146,73 @@ def _guess_constant(constant: float, rng: np.random.Generator) -> float | None:
 
 
 def weigh(labels: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Weigh pixels so that a small pore, with what is around, counts almost as a large one does."""
+    """Weigh the pixels of small pores and their surroundings higher in the loss.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (M, N)
+        Label image of the true pores.
+
+    Returns
+    -------
+    ndarray of uint8, shape (M, N)
+        16 × weight: 16 far from small pores, at most 48.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.zeros((1, 30), np.int32)
+    >>> labels[0, 10:20] = 1
+    >>> weigh(labels)[0, [0, 7, 10]].tolist()
+    [16, 48, 48]
+    """
     weight = np.ones(labels.shape, np.float32)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_WEIGHT_DISC, _WEIGHT_DISC))
     areas = np.bincount(labels.ravel())
-    for label in np.argsort(-areas[1:]) + 1:
-        if 0 < areas[label] < EVEN_AREA:
+    for label in np.argsort(-areas[1:]) + 1:  # largest first, so that the smallest prevail
+        if 0 < areas[label] < _EVEN_AREA:
             near = cv2.dilate((labels == label).astype(np.uint8), disc) > 0
-            weight[near] = min(EVEN_AREA / areas[label], MOST_WEIGHT)
+            weight[near] = min(_EVEN_AREA / areas[label], _MAX_WEIGHT)
     return np.rint(16 * weight).astype(np.uint8)
 
 
 def make_samples(purpose: str, seed: int, indices: Sequence[int]) -> list[Sample]:
-    """Draw many fields; what a worker does."""
+    """Make several samples with `make_sample`; the task of a worker process.
+
+    Parameters
+    ----------
+    purpose : {"training", "validation"}
+    seed : int
+    indices : sequence of int
+        Numbers of the samples.
+
+    Returns
+    -------
+    list of Sample
+    """
     cv2.setNumThreads(1)
     return [make_sample(purpose, seed, i) for i in indices]
 
 
 def read_samples(folder: Path, *, modality: str = "auto") -> list[Sample]:
-    """Read labelled micrographs from a folder, each with its standard beside it.
+    """Read labelled micrographs and their standards from a folder.
 
     Parameters
     ----------
     folder : Path
-        ``A.dm3`` with ``A_standard.png``, and so on.
+        Holds each image with its standard: ``A.dm3`` with ``A_standard.png``.
     modality : str
-        As for `read`.
+        Of the images, as for `read`.
 
     Returns
     -------
     list of Sample
-        Whether a pixel is usable is not known in them.
+        One for each image, of at least `CROP` px a side; ``unusable`` is `UNKNOWN` throughout.
 
     Raises
     ------
     ValueError
-        If no image in the folder has a standard.
+        If no image in the folder has a standard, or a file cannot be read.
     """
     samples = []
     for image, standard in find_standards(find_files([folder]), folder).items():
@@ -145,7 +230,7 @@ def read_samples(folder: Path, *, modality: str = "auto") -> list[Sample]:
             Sample(
                 np.pad(scaled, [(0, 0), *pads], mode="reflect").astype(np.float16),
                 np.pad(np.rint(cover * 255).astype(np.uint8), pads),
-                np.pad(weight, pads),  # what was added weighs nothing
+                np.pad(weight, pads),  # padding has weight 0
                 np.full([max(n, CROP) for n in shape], UNKNOWN, np.uint8),
                 describe(micrograph.modality, find_constant(lattice, None)),
             )

@@ -1,4 +1,4 @@
-"""Train the network on simulated micrographs, and on labelled ones too, with PyTorch."""
+"""Train the network with PyTorch on simulated micrographs, and on labelled ones if there are any."""
 
 from __future__ import annotations
 
@@ -21,45 +21,72 @@ from porescope.network.model import MODES
 from porescope.training.samples import CROP, UNKNOWN, Sample, make_samples
 from porescope.training.unet import Net, find_half
 
-#: Steps from one set of new fields to the next, how many fields that is, how many sets are kept.
-ROUND, NEW_FIELDS, KEPT_ROUNDS = 150, 300, 10
-#: Fields that the loss is measured on beside.
-VALIDATION = 64
+#: Training steps in a round; samples simulated for each round; rounds whose samples are kept in memory.
+ROUND, NEW_SAMPLES, _KEPT_ROUNDS = 150, 300, 10
+#: Samples that a worker process simulates in one task.
+_TASK = 25
+#: Numbers of the simulated samples on which the validation loss is measured.
+VALIDATION = range(64)
+#: Rounds between two validations.
+_VALIDATE_EVERY = 10
+#: Time between two checkpoints [s].
+_SAVE_EVERY = 240
+#: Steps over which the learning rate rises at the start.
+_WARM_UP = 200
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a network is trained."""
+    """Settings of a training; it ends when ``minutes`` or ``steps`` are reached.
 
-    minutes: float | None = None  # until the learning rate is 0
-    steps: int | None = None  # the same, in steps
+    Attributes
+    ----------
+    minutes : float, optional
+        Training time, over which the learning rate decays to 0.
+    steps : int, optional
+        Number of steps, over which the learning rate decays to 0.
+    seed : int
+        Of the initial weights, the simulated samples and the batches.
+    batch : int
+        Crops in a batch.
+    rate : float
+        Highest learning rate.
+    channels : tuple of int
+        Channels of each U-Net at each level, finest first.
+    own_share : float
+        Share of labelled micrographs in a batch, if there are any.
+    """
+
+    minutes: float | None = None
+    steps: int | None = None
     seed: int = 0
     batch: int = 8
-    rate: float = 2e-3  # highest learning rate
+    rate: float = 2e-3
     channels: tuple[int, ...] = (16, 32, 64, 96, 128)
-    own_share: float = 0.5  # of labelled images in a batch, where there are any
+    own_share: float = 0.5
 
 
-def _sort(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """Samples of each half."""
+def _split_by_half(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """Samples of the first U-Net, and of the second."""
     return [[s for s in samples if find_half(s.about) == half] for half in range(2)]
 
 
 def _draw_batch(
-    samples: list[list[Sample]], own: list[list[Sample]], plan: Plan, step: int
+    simulated: list[list[Sample]], labelled: list[list[Sample]], plan: Plan, step: int
 ) -> tuple[Tensor, ...]:
-    """Cut, turn and vary samples of one half: image, about, cover, weight, unusable.
+    """Draw a batch for one of the two U-Nets: image, about, cover, weight, unusable.
 
-    The halves take turns as often as there are samples of theirs, labelled ones if there are any.
+    A U-Net is drawn in proportion to its number of samples (labelled ones, if there are any). Each sample
+    is cropped, rotated and mirrored at random, and its brightness and contrast are varied.
     """
     rng = np.random.default_rng([9, plan.seed, step])
-    dark, bright = map(len, own if any(own) else samples)
+    dark, bright = map(len, labelled if any(labelled) else simulated)
     half = int(rng.random() * (dark + bright) >= dark)
     rows: list[list[NDArray[Any]]] = []
     for i in range(plan.batch):
-        labelled = own[half] and (i < plan.batch * plan.own_share or not samples[half])
-        pool = own[half] if labelled else samples[half]
-        sample = pool[int(rng.integers(len(pool)))]
+        from_labelled = labelled[half] and (i < plan.batch * plan.own_share or not simulated[half])
+        samples = labelled[half] if from_labelled else simulated[half]
+        sample = samples[int(rng.integers(len(samples)))]
         y, x = (int(rng.integers(n - CROP + 1)) for n in sample.cover.shape)
         turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
         arrays = [a[..., y : y + CROP, x : x + CROP] for a in sample[:4]]
@@ -70,8 +97,12 @@ def _draw_batch(
     return images.float(), about, cover.float() / 255, weight.float() / 16, unusable
 
 
-def measure_loss(logits: Tensor, cover: Tensor, weight: Tensor, unusable: Tensor) -> Tensor:
-    """Cross-entropy and a quarter of a Dice, small pores weighing more; a fifth for what is unusable."""
+def _measure_loss(logits: Tensor, cover: Tensor, weight: Tensor, unusable: Tensor) -> Tensor:
+    """Weighted cross-entropy + 0.25 × Dice loss of the pores + 0.2 × cross-entropy of unusable sheet.
+
+    Logits have shape (B, 2, M, N), the truth (B, M, N). Pixels with ``unusable`` = `UNKNOWN` are left out
+    of the last term.
+    """
     pore = logits[:, 0]
     entropy = (functional.binary_cross_entropy_with_logits(pore, cover, reduction="none") * weight).mean()
     p = torch.sigmoid(pore)
@@ -82,7 +113,23 @@ def measure_loss(logits: Tensor, cover: Tensor, weight: Tensor, unusable: Tensor
 
 
 class Trainer:
-    """A network being trained, with all that a checkpoint holds."""
+    """A network in training, with everything that a checkpoint holds.
+
+    Parameters
+    ----------
+    plan : Plan
+    start : dict of str to Tensor, optional
+        Weights to start from, as `onnx_file.read_weights` reads them; random ones if not given.
+
+    Attributes
+    ----------
+    net, mean : Net
+        The network, and the moving average of its weights, which is what is exported.
+    step : int
+        Steps taken.
+    seconds : float
+        Training time [s].
+    """
 
     def __init__(self, plan: Plan, start: dict[str, Tensor] | None = None) -> None:
         torch.manual_seed(plan.seed)
@@ -98,7 +145,7 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """Share of the training done."""
+        """Share of the training that is done, from 0 to 1."""
         parts = [0.0]
         if self.plan.steps:
             parts.append(self.step / self.plan.steps)
@@ -107,31 +154,52 @@ class Trainer:
         return min(max(parts), 1.0)
 
     def learn(self, batch: tuple[Tensor, ...]) -> float:
-        """Take one step; give the loss."""
+        """Take one training step.
+
+        Parameters
+        ----------
+        batch : tuple of Tensor
+            image (B, 2, M, N), about (B, modes); cover, weight and unusable (B, M, N).
+
+        Returns
+        -------
+        float
+            Loss of the batch before the step.
+        """
         image, about, cover, weight, unusable = batch
-        warm = min(1.0, (self.step + 1) / 200)
+        warm = min(1.0, (self.step + 1) / _WARM_UP)
         for group in self.optimizer.param_groups:
             group["lr"] = float(self.plan.rate * warm * (0.5 + 0.5 * np.cos(np.pi * self.progress)))
         self.net.train()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.net(image.contiguous(memory_format=torch.channels_last), about)
-        loss = measure_loss(logits.float(), cover, weight, unusable)
+        loss = _measure_loss(logits.float(), cover, weight, unusable)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        keep = min(0.999, self.step / (self.step + 10))
+        keep = min(0.999, self.step / (self.step + 10))  # of the average; young weights fade sooner
         with torch.no_grad():
-            for mine, theirs in zip(
+            for mean, now in zip(
                 self.mean.state_dict().values(), self.net.state_dict().values(), strict=True
             ):
-                if mine.dtype.is_floating_point:
-                    mine.lerp_(theirs, 1 - keep)
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(now, 1 - keep)
         return loss.item()
 
     def validate(self, samples: Sequence[Sample]) -> dict[str, float]:
-        """Loss of the averaged network on fields of their own, by mode."""
+        """Measure the averaged network's loss on validation samples.
+
+        Parameters
+        ----------
+        samples : sequence of Sample
+
+        Returns
+        -------
+        dict of str to float
+            Mode (of `MODES`) → mean loss of its samples.
+        """
         losses: dict[str, list[float]] = {}
         with torch.no_grad():
             for s in samples:
@@ -139,13 +207,18 @@ class Trainer:
                 logits = self.mean(torch.from_numpy(s.image.astype(np.float32))[None], about)
                 arrays = (torch.from_numpy(a)[None] for a in (s.cover, s.weight, s.unusable))
                 cover, weight, unusable = arrays
-                loss = measure_loss(logits, cover / 255, weight / 16, unusable)
+                loss = _measure_loss(logits, cover / 255, weight / 16, unusable)
                 mode = MODES[1 + int(s.about[:-1].argmax())] if s.about[:-1].any() else MODES[0]
                 losses.setdefault(mode, []).append(float(loss))
         return {mode: float(np.mean(values)) for mode, values in sorted(losses.items())}
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint.
+
+        Parameters
+        ----------
+        path : Path
+        """
         state = {
             "plan": asdict(self.plan), "net": self.net.state_dict(), "mean": self.mean.state_dict(),
             "optimizer": self.optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
@@ -154,7 +227,12 @@ class Trainer:
             torch.save(state, part)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint that `save` wrote.
+
+        Parameters
+        ----------
+        path : Path
+        """
         state = torch.load(path, weights_only=True)
         for name in ("net", "mean", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
@@ -165,51 +243,68 @@ def train(
     plan: Plan,
     folder: Path,
     *,
-    own: Sequence[Sample] = (),
+    labelled: Sequence[Sample] = (),
     start: dict[str, Tensor] | None = None,
     on_round: Callable[[Trainer, float, dict[str, float]], None] = lambda *_: None,
 ) -> Trainer:
-    """Train until the plan is done; goes on from ``folder/checkpoint.pt`` where there is one."""
+    """Train a network until the plan is done.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : Path
+        Where ``checkpoint.pt`` goes; the training continues from it if it is there.
+    labelled : sequence of Sample
+        Labelled micrographs, as `samples.read_samples` reads them.
+    start : dict of str to Tensor, optional
+        Weights to start from, as `onnx_file.read_weights` reads them; random ones if not given.
+    on_round : callable
+        Called after each round with the trainer, the mean training loss of the round and, in every tenth
+        round, the validation loss of each mode.
+
+    Returns
+    -------
+    Trainer
+    """
     trainer = Trainer(plan, start)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
-    validation = make_samples("validation", 0, range(VALIDATION))
+    validation = make_samples("validation", 0, VALIDATION)
     kept: list[list[Sample]] = []
-    labelled = _sort(own)
+    labelled_by_half = _split_by_half(labelled)
     saved = time.monotonic()
     began = saved - trainer.seconds
     with processes.start_pool(1) as pool:
         rounds = _draw_rounds(pool, plan, trainer.step // ROUND)
         while trainer.progress < 1:
-            kept = [*kept, next(rounds)][-KEPT_ROUNDS:]
-            samples = _sort([sample for part in kept for sample in part])
+            kept = [*kept, next(rounds)][-_KEPT_ROUNDS:]
+            simulated = _split_by_half([sample for part in kept for sample in part])
             losses = []
             for _ in range(ROUND):
-                losses.append(trainer.learn(_draw_batch(samples, labelled, plan, trainer.step)))
+                batch = _draw_batch(simulated, labelled_by_half, plan, trainer.step)
+                losses.append(trainer.learn(batch))
                 trainer.seconds = time.monotonic() - began
                 if trainer.progress >= 1:
                     break
-            scores = trainer.validate(validation) if trainer.step // ROUND % 10 == 0 else {}
-            on_round(trainer, float(np.mean(losses)), scores)
-            if time.monotonic() - saved > 240 or trainer.progress >= 1:
+            due = trainer.step // ROUND % _VALIDATE_EVERY == 0
+            on_round(trainer, float(np.mean(losses)), trainer.validate(validation) if due else {})
+            if time.monotonic() - saved > _SAVE_EVERY or trainer.progress >= 1:
                 trainer.save(checkpoint)
                 saved = time.monotonic()
     return trainer
 
 
 def _draw_rounds(pool: Executor, plan: Plan, first: int) -> Iterator[list[Sample]]:
-    """New fields, drawn while the network learns from the last."""
-    part = 25
+    """Yield each round's simulated samples; the next round's are simulated during the training."""
 
-    def ask(number: int) -> list[Future[list[Sample]]]:
-        starts = range(number * NEW_FIELDS, (number + 1) * NEW_FIELDS, part)
-        return [pool.submit(make_samples, "training", plan.seed, range(s, s + part)) for s in starts]
+    def submit(number: int) -> list[Future[list[Sample]]]:
+        starts = range(number * NEW_SAMPLES, (number + 1) * NEW_SAMPLES, _TASK)
+        return [pool.submit(make_samples, "training", plan.seed, range(s, s + _TASK)) for s in starts]
 
-    waiting = ask(first)
-    number = first
+    number, waiting = first, submit(first)
     while True:
         samples = [sample for future in waiting for sample in future.result()]
         number += 1
-        waiting = ask(number)
+        waiting = submit(number)
         yield samples

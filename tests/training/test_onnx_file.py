@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from conftest import require
+
+from porescope.network.model import MODES, SHIPPED, describe, load_model, predict
+from porescope.simulation.random_scenes import make_generator
+
+require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+import torch  # noqa: E402
+
+from porescope.training.onnx_file import (  # noqa: E402
+    add_to_card,
+    export_model,
+    fold_normalizations,
+    read_weights,
+)
+from porescope.training.trainer import Plan, Trainer  # noqa: E402
+from porescope.training.unet import Net, UNet  # noqa: E402
+
+CHANNELS = Plan.channels
+
+
+def test_folding_leaves_the_network_as_it_is() -> None:
+    torch.manual_seed(0)
+    net = UNet(CHANNELS)
+    image, about = torch.randn(2, 2, 64, 96), torch.eye(3)[:2]
+    for _ in range(3):  # so that the normalizations have seen something
+        net(image, about)
+    net.eval()
+    with torch.no_grad():
+        difference = (net(image, about) - fold_normalizations(net, CHANNELS)(image, about)).abs().max()
+    assert difference < 1e-3
+
+
+def test_the_shipped_weights_can_be_read_back() -> None:
+    net = Net(CHANNELS, norm=False).eval()
+    net.load_state_dict(read_weights(SHIPPED))
+    image = make_generator("validation", 0).normal(size=(2, 64, 96)).astype(np.float32)
+    for modality in MODES:
+        about = describe(modality, None)
+        with torch.no_grad():
+            logits = net(torch.from_numpy(image)[None], torch.from_numpy(about)[None])
+        ours = torch.sigmoid(logits)[0].numpy()
+        np.testing.assert_allclose(ours, predict(image, about, load_model()), atol=1e-4)
+
+
+def test_an_exported_network_predicts_what_the_averaged_one_does(tmp_path: Path) -> None:
+    trainer = Trainer(Plan(steps=1, channels=(8, 8, 8, 8, 8)))
+    with torch.no_grad():
+        for parameter in trainer.net.parameters():  # only the average is exported
+            parameter.zero_()
+    path = tmp_path / "model.onnx"
+    export_model(trainer, path, {"command": "test", "rated_on": [1, 1]})
+    add_to_card(path, {"rated_on": [2, 5]})
+    model = load_model(path)
+    assert (model.card["command"], model.card["rated_on"], model.card["steps"]) == ("test", [2, 5], 0)
+    image = make_generator("validation", 1).normal(size=(2, 64, 96)).astype(np.float32)
+    for modality in MODES:
+        about = describe(modality, 0.3)
+        with torch.no_grad():
+            logits = trainer.mean(torch.from_numpy(image)[None], torch.from_numpy(about)[None])
+        expected = torch.sigmoid(logits)[0].numpy()
+        np.testing.assert_allclose(predict(image, about, model), expected, atol=2e-3)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from conftest import require
+
+from porescope.network.confidence import UNRATED
+from porescope.network.model import SHIPPED
+from porescope.simulation.drawing import Simulation, simulate
+from porescope.training import rating
+from porescope.training.rating import find_real, rate_network
+
+
+@pytest.fixture
+def drawn() -> Simulation:
+    """Three pores: a block of 6 × 6 px with 9 missing atoms, and two single vacancies of 3 × 3 px."""
+    plain = simulate(shape=(40, 60), pores=0, pixel_size=0.04)
+    labels = np.zeros((40, 60), np.int32)
+    labels[10:16, 10:16], labels[29:32, 29:32], labels[29:32, 49:52] = 1, 2, 3
+    micrograph = replace(plain.micrograph, pixel_size=0.04)
+    return plain._replace(micrograph=micrograph, labels=labels, missing_atoms=np.array([9, 1, 1]))
+
+
+def test_a_region_is_real_by_its_iou_a_single_vacancy_by_its_place(drawn: Simulation) -> None:
+    labels = np.zeros_like(drawn.labels)
+    labels[10:16, 10:13] = 1  # IoU 18 / 36
+    labels[14:16, 13:19] = 2  # IoU 6 / 42, and not the best of this pore
+    labels[29:32, 31:32] = 3  # IoU 3 / 9
+    labels[24:37, 44:57] = 4  # IoU 9 / 169, but concentric
+    labels[0:3, 0:3] = 5  # no pore there
+    assert find_real(drawn, labels).tolist() == [True, False, True, True, False]
+
+
+def test_what_only_touches_a_pore_is_not_real(drawn: Simulation) -> None:
+    labels = np.zeros_like(drawn.labels)
+    labels[15:17, 15:17] = 1  # IoU 1 / 39
+    labels[31:38, 31:38] = 2  # centroid 4 px · √2 from that of the vacancy: 0.23 nm
+    assert find_real(drawn, labels).tolist() == [False, False]
+
+
+def test_a_rating_has_images_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+    from porescope.training import trainer
+
+    used: list[tuple[str, int]] = []
+    make_generator = rating.make_generator
+
+    def record(purpose: str, index: int, seed: int = 0) -> np.random.Generator:
+        used.append((purpose, index))
+        return make_generator(purpose, index, seed)
+
+    monkeypatch.setattr(rating, "make_generator", record)
+    monkeypatch.setattr(rating, "INDICES", rating.INDICES[:2])
+    card = rate_network(SHIPPED)
+    assert len(used) == card["rated_on"][0] == 2
+    assert not {("validation", index) for index in trainer.VALIDATION} & set(used)
+
+
+def test_without_regions_the_default_weights_stand() -> None:
+    assert rating._fit_weights(np.zeros((0, 4)), np.zeros(0, bool)) == list(UNRATED)
