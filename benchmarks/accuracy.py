@@ -21,13 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope import read, read_standard, score
-from porescope.lattice.amplitude import detect_by_lattice
+from porescope.labels import keep_regions
+from porescope.lattice.amplitude import LatticeGaps
 from porescope.lattice.finding import Lattice, find_lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
-from porescope.network.confidence import LEAST_CONFIDENCE, keep_pores
-from porescope.network.detector import find_pores
-from porescope.network.model import load_model
+from porescope.network.detector import Network
 from porescope.recipes.recipe import load_recipe
 from porescope.recipes.segmentation import segment
 from porescope.simulation.contamination import thick_carbon
@@ -117,13 +116,13 @@ def detect(
     method: str, micrograph: Micrograph, lattice: Lattice | None, path: Path | None
 ) -> NDArray[np.int32]:
     if method == "network":
-        return find_pores(micrograph, lattice=lattice, model=load_model(path)).labels
+        return Network(path).find(micrograph, lattice).labels
     if method == "maskrcnn":
         from porescope.training import maskrcnn
 
         return maskrcnn.find_pores(micrograph, path, lattice=lattice)[0]
     if method == "lattice":
-        return detect_by_lattice(micrograph, lattice)
+        return LatticeGaps().find(micrograph, lattice).labels
     return segment(micrograph, load_recipe("ws2"))
 
 
@@ -188,11 +187,10 @@ def run_image(task: tuple[str, int, str, tuple[str, ...], Path | None]) -> dict[
     for method in methods:
         start = time.perf_counter()
         if method == "network":
-            finding = find_pores(
-                drawn.micrograph, lattice=lattice, model=load_model(path), least_confidence=min(CUTS)
-            )
-            out["doubtful too"] = finding.labels, finding.confidence
-            labels, out["confidence"] = keep_pores(finding.labels, finding.confidence, LEAST_CONFIDENCE)
+            found = Network(path, least_confidence=min(CUTS)).find(drawn.micrograph, lattice)
+            out["doubtful too"] = found.labels, found.confidence
+            kept = found.confidence >= Network.least_confidence
+            labels, out["confidence"] = keep_regions(found.labels, kept), found.confidence[kept]
         else:
             labels = detect(method, drawn.micrograph, lattice, path)
         out[method] = labels
@@ -258,7 +256,8 @@ def print_cuts(results: list[dict[str, object]]) -> None:
     for least in CUTS:
         tallies, counts = {modality: Tally() for modality in MODALITIES}, []
         for r in results:
-            labels, _ = keep_pores(*r["doubtful too"], least)
+            found, confidence = r["doubtful too"]
+            labels = keep_regions(found, confidence >= least)
             if r["kind"] == "empty":
                 counts.append(int(labels.max()))
             elif GRID[r["index"]][3] == "usual":

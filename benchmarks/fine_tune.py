@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from porescope import Micrograph, read, read_standard, score
 from porescope.cli.demo import find_data
 from porescope.lattice.finding import find_lattice
-from porescope.network.detector import find_pores
+from porescope.network.detector import Network
 from porescope.network.model import SHIPPED, load_model
 from porescope.training.samples import read_samples
 
@@ -34,7 +34,7 @@ def tune_network(folder: Path, steps: int, micrograph: Micrograph) -> NDArray[np
     path = folder / "model.onnx"
     # What the evidence weighs stays as it is: rating anew takes minutes.
     export_model(trainer, path, {"evidence": load_model().card["evidence"]})
-    return find_pores(micrograph, lattice=find_lattice(micrograph), model=load_model(path)).labels
+    return Network(path).find(micrograph, find_lattice(micrograph)).labels
 
 
 def tune_heads(folder: Path, steps: int, start: Path, micrograph: Micrograph) -> NDArray[np.int32]:

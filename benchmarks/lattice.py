@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from porescope import Micrograph, score
-from porescope.lattice.amplitude import detect_by_lattice
+from porescope.lattice.amplitude import LatticeGaps
 from porescope.lattice.finding import find_lattice
 from porescope.lattice.sites import count_missing, find_sites
 from porescope.materials import MATERIALS
-from porescope.network.detector import find_pores
+from porescope.network.detector import Network
 from porescope.recipes.recipe import load_recipe
 from porescope.recipes.segmentation import segment
 from porescope.scoring import wilson_interval
@@ -97,7 +97,7 @@ def detect_pores(modality: str, dose: float) -> None:
         )
         lattice = find_lattice(drawn.micrograph)
         found = {
-            "lattice": detect_by_lattice(drawn.micrograph, lattice),
+            "lattice": LatticeGaps().find(drawn.micrograph, lattice).labels,
             "threshold": segment(drawn.micrograph, load_recipe("ws2")),
         }
         for method, labels in found.items():
@@ -140,7 +140,7 @@ def count_by_own_outlines() -> None:
         lattice = find_lattice(drawn.micrograph)
         if lattice is None:
             continue
-        labels = find_pores(drawn.micrograph, lattice=lattice).labels
+        labels = Network().find(drawn.micrograph, lattice).labels
         counted = count_missing(find_sites(drawn.micrograph, lattice, material), labels, lattice, material)
         by_label = dict(zip(np.unique(labels[labels > 0]).tolist(), counted.tolist(), strict=True))
         for label, missing in enumerate(drawn.missing_atoms.tolist(), start=1):

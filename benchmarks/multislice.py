@@ -19,7 +19,7 @@ import numpy as np
 from porescope import Micrograph, score
 from porescope.lattice.finding import find_lattice
 from porescope.materials import ATOMIC_NUMBER, MATERIALS, Material
-from porescope.network.detector import find_pores
+from porescope.network.detector import Network
 from porescope.simulation.optics import WAVELENGTH, Optics, image_atoms
 from porescope.simulation.sheets import Atoms, Pore, cut_pores, make_sheet
 from porescope.simulation.truth import find_truth
@@ -99,7 +99,7 @@ def detect(folder: Path | None) -> None:
             inner = (slice(margin, -margin),) * 2  # the sheet's sides do not fit together
             image = rng.poisson(dose * PIXEL**2 * expected).astype(np.float32)[inner]
             micrograph = Micrograph(image, PIXEL, modality="hrtem")
-            labels = find_pores(micrograph, lattice=find_lattice(micrograph)).labels
+            labels = Network().find(micrograph, find_lattice(micrograph)).labels
             result = score(truth[inner], labels, min_iou=0.3)
             ratio = f"{np.median(result.diameter_ratios):.2f}" if result.found else "–"
             of = result.found + result.missed

@@ -15,7 +15,7 @@ from porescope import read
 from porescope.files.writing import hash_file
 from porescope.lattice.finding import find_lattice
 from porescope.measurement import measure_columns
-from porescope.network.detector import find_pores
+from porescope.network.detector import Network
 from porescope.recipes.recipe import load_recipe
 from porescope.recipes.segmentation import segment
 from porescope.runs.image import _write_image
@@ -76,7 +76,7 @@ def test_network() -> None:
     """One core; the ratio to reading says what a whole command gains without the network."""
     drawn = simulate(Scene(shape=(512, 512), pixel_size=0.3153 / 8, pores=8), seed=1).micrograph
     lattice = find_lattice(drawn)
-    ms = _time(lambda: find_pores(drawn, lattice=lattice), 10)
+    ms = _time(lambda: Network().find(drawn, lattice), 10)
     looking = _time(lambda: find_lattice(drawn), 10)
     threshold = _time(lambda: segment(drawn, load_recipe("ws2")), 10)
     print(f"\nnetwork, 512 × 512 px, one core: {ms:.0f} ms ({ms / threshold:.0f} × the threshold method)")

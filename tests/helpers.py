@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 from typer.testing import CliRunner, Result
 
-from porescope.cli.detect import app
+from porescope.cli.app import app
 from porescope.simulation.drawing import simulate
 from porescope.simulation.scene import Scene
 

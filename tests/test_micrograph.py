@@ -20,6 +20,7 @@ from porescope.micrograph import Acquisition, _dose_rate
 from porescope.runs.image import process
 from porescope.runs.job import Job
 from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
 
 UM, PM = 1e3, 1e-3
 
@@ -115,7 +116,7 @@ def test_the_dose_rate_is_of_the_whole_frame() -> None:
 
 
 def test_the_lattice_corrects_the_dose_rate_with_the_area() -> None:
-    drawn = simulate("WS2", shape=(200, 260), seed=1).micrograph
+    drawn = simulate(Scene("WS2", shape=(200, 260)), seed=1).micrograph
     row, column = drawn.pixel_size
     wrong = replace(
         drawn, pixel_size=(row * 1.1, column * 1.1), acquisition=Acquisition(dose_rate_e_nm2_s=100.0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from porescope import detect
 from porescope.lattice.finding import find_lattice
-from porescope.network.detector import find_pores
+from porescope.network.detector import Network
 from porescope.network.model import load_model
 from porescope.network.views import present
 from porescope.pictures.overlays import draw_overlay
@@ -34,7 +34,7 @@ drawn = simulate(
     Scene("WSe2", shape=(300, 300), pores=6, max_missing=9, dose=2e5, modality="bf"), seed=3
 ).micrograph
 image, rest = present(drawn.image, "bf")
-probability = find_pores(drawn, lattice=find_lattice(drawn)).probability
+probability = Network().find(drawn, find_lattice(drawn)).probability
 panels = [draw_grey(image), draw_grey(rest), np.uint8(255 * cv2.resize(probability, (460, 460)))]
 gap = np.full((460, 10), 255, np.uint8)
 cv2.imwrite(str(HERE / "views.jpg"), np.hstack([panels[0], gap, panels[1], gap, panels[2]]))

@@ -183,8 +183,9 @@ def is_counted(
 ) -> NDArray[np.bool_]:
     """Select the pores that count for the density, so that the border does not bias it.
 
-    A pore counts unless it touches the bottom or the right edge of the frame or the field. In images that tile the plane each
-    pore is then counted once (Gundersen 1977, doi:10.1111/j.1365-2818.1977.tb00062.x).
+    A pore counts unless it touches the bottom or the right edge of the frame or the field. In images
+    that tile the plane each pore is then counted once (Gundersen 1977,
+    doi:10.1111/j.1365-2818.1977.tb00062.x).
 
     Parameters
     ----------

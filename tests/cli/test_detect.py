@@ -35,8 +35,8 @@ def test_importing_porescope_and_its_help_load_nothing_heavy() -> None:
         "cv2",
     ]
     code = (
-        "import sys, porescope, porescope.cli.detect\n"
-        "try: porescope.cli.detect.app(['--help'])\n"
+        "import sys, porescope, porescope.cli.app\n"
+        "try: porescope.cli.app.app(['--help'])\n"
         "except SystemExit: pass\n"
         f"print('LOADED', [m for m in {heavy} if m in sys.modules])"
     )

@@ -8,9 +8,10 @@ import pytest
 from conftest import require
 from helpers import run
 
-from porescope.network.detector import find_pores
+from porescope.network.detector import Network
 from porescope.network.model import load_model
 from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
 
 
 @pytest.fixture
@@ -34,9 +35,9 @@ def test_train_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert card["steps"] == 4 and card["own_images"] == 1 and card["porescope"]
     assert card["rated_on"][0] == 2
     # Four careful steps leave a good network good.
-    drawn = simulate(pores=4, max_missing=30, dose=2e6, seed=9)
-    found = find_pores(drawn.micrograph, model=load_model(path))
-    shipped = find_pores(drawn.micrograph)
+    drawn = simulate(Scene(pores=4, max_missing=30, dose=2e6), seed=9)
+    found = Network(path).find(drawn.micrograph)
+    shipped = Network().find(drawn.micrograph)
     assert np.abs(found.probability - shipped.probability).mean() < 0.02
     assert run("detect", mine, "--model", path, "-o", tmp_path / "out").exit_code == 0
 

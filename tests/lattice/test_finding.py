@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porescope import Micrograph, read, score
-from porescope.lattice.amplitude import detect_by_lattice, map_amplitude
+from porescope.lattice.amplitude import LatticeGaps, map_amplitude
 from porescope.lattice.calibration import calibrate, check_calibration
 from porescope.lattice.finding import find_lattice
 from porescope.lattice.sites import build_structure, count_missing, find_sites
@@ -59,6 +59,10 @@ def test_images_without_a_lattice_show_none(record_property) -> None:
     false = sum(find_lattice(Micrograph(draw_nothing(i), 0.04)) is not None for i in range(200))
     record_property("figure", f"lattices in 200 images without one: {false}")
     assert false <= 2
+
+
+def _find_gaps(micrograph: Micrograph) -> np.ndarray:
+    return LatticeGaps().find(micrograph, find_lattice(micrograph)).labels
 
 
 def _wave(shape: tuple[int, int], *frequencies: tuple[float, float]) -> np.ndarray:
@@ -127,7 +131,7 @@ def test_without_a_material_the_fitting_ones_are_named_and_none_chosen() -> None
 
 def test_the_amplitude_is_low_in_pores_and_even_elsewhere() -> None:
     drawn = simulate(Scene("MoS2", shape=(300, 360), pores=4, max_missing=40), seed=3)
-    amplitude, floor, spread = map_amplitude(drawn.micrograph, find_lattice(drawn.micrograph))
+    amplitude, floor, spread = map_amplitude(find_lattice(drawn.micrograph))
     large = drawn.labels == 1 + int(drawn.area_nm2.argmax())
     assert amplitude[large].min() < 0.3 and floor < 0.3 and spread < 0.2
     assert np.median(amplitude[drawn.labels == 0]) == pytest.approx(1, abs=0.1)
@@ -138,7 +142,7 @@ def test_the_lattice_detector_finds_large_pores_in_every_modality(modality: str)
     drawn = [
         simulate(Scene("MoS2", pores=5, max_missing=60, modality=modality, dose=1e6), seed=s) for s in (1, 2)
     ]
-    scores = [score(d.labels, detect_by_lattice(d.micrograph), min_iou=0.3) for d in drawn]
+    scores = [score(d.labels, _find_gaps(d.micrograph), min_iou=0.3) for d in drawn]
     large = sum(int((d.missing_atoms >= 8).sum()) for d in drawn)
     assert sum(s.found for s in scores) >= 0.9 * large and sum(s.false for s in scores) <= 1
 
@@ -151,7 +155,7 @@ def test_false_alarms_of_the_lattice_detector(record_property) -> None:
         drawn = simulate(
             Scene(list(MATERIALS)[i % 6], pores=0, modality=modality, dose=1e6, pixel_size=0.03), seed=i
         )
-        false += detect_by_lattice(drawn.micrograph).max()
+        false += _find_gaps(drawn.micrograph).max()
     record_property(
         "figure", f"lattice detector: {false} false pores in 20 pore-free images of six materials"
     )
@@ -162,7 +166,7 @@ def test_contamination_is_no_pore_in_haadf() -> None:
     drawn = simulate(Scene("WS2", shape=(300, 360), pores=0), seed=4)
     image = drawn.micrograph.image.copy()
     image[100:160, 120:200] = image.max()  # bright, saturated, without lattice
-    assert not detect_by_lattice(Micrograph(image, drawn.micrograph.pixel_size)).any()
+    assert not _find_gaps(Micrograph(image, drawn.micrograph.pixel_size)).any()
 
 
 @pytest.mark.parametrize("material", MATERIALS)

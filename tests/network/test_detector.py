@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porescope import Micrograph, detect, measure, read, read_standard, score
-from porescope.labels import EDGE, label_regions
+from porescope.labels import EDGE, keep_regions, label_regions
 from porescope.lattice.finding import find_lattice
-from porescope.network.confidence import LEAST_CONFIDENCE, keep_pores, measure_regions
-from porescope.network.detector import find_pores, find_regions
-from porescope.network.model import MODES, SHIPPED, describe, load_model, predict
+from porescope.network.confidence import gather_evidence, measure_regions, rate_regions
+from porescope.network.detector import Network, find_regions
+from porescope.network.model import MODES, SHIPPED, describe_image, load_model, predict
 from porescope.network.scale import CELL_PX, choose_scale
 from porescope.network.views import present, standardize
 from porescope.simulation.drawing import draw, simulate
@@ -59,7 +59,7 @@ def test_size_does_not_depend_on_the_pixels() -> None:
     areas = []
     for pixel_size, shape in ((0.02, (300, 320)), (0.06, (200, 210))):
         drawn = simulate(Scene(shape=shape, pixel_size=pixel_size, pores=1, max_missing=30, dose=5e6), seed=8)
-        found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph))
+        found = Network().find(drawn.micrograph, find_lattice(drawn.micrograph))
         table = measure(drawn.micrograph, found.labels, found.probability)
         assert len(table) == 1
         areas.append(table.equivalent_diameter_nm[0] / np.sqrt(4 / np.pi * drawn.area_nm2[0]))
@@ -71,21 +71,24 @@ def test_the_scale_comes_from_the_lattice_else_from_the_pixels() -> None:
     drawn = simulate(Scene(shape=(200, 220), pixel_size=0.03, pores=0), seed=1)
     lattice = find_lattice(drawn.micrograph)
     assert lattice is not None
-    factor, message = choose_scale(drawn.micrograph, lattice, None)
+    factor, cell, constant, message = choose_scale(drawn.micrograph, lattice, None)
+    assert cell == lattice.constant_px and constant == lattice.constant_nm
     assert factor == pytest.approx(CELL_PX * 0.03 / 0.3153, rel=0.01) and message == ""
-    by_material, message = choose_scale(drawn.micrograph, None, "graphene")
+    by_material, cell, constant, message = choose_scale(drawn.micrograph, None, "graphene")
+    assert cell == pytest.approx(0.2461 / 0.03) and constant == 0.2461
     assert by_material == pytest.approx(CELL_PX * 0.03 / 0.2461) and "by the pixel size" in message
     coarse = Micrograph(drawn.micrograph.image, 0.5)
-    factor, message = choose_scale(coarse, None, None)
+    factor, _, constant, message = choose_scale(coarse, None, None)
+    assert constant is None
     assert factor == 1 and "too coarse for a lattice" in message
 
 
 def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = simulate(Scene(shape=(480, 544), pixel_size=0.04, pores=6, max_missing=60), seed=3)
     image = present(drawn.micrograph.image, "haadf")
-    whole = predict(image, describe("haadf", None), load_model())
+    whole = predict(image, describe_image("haadf", None), load_model())
     monkeypatch.setattr("porescope.network.model.TILE", 240)
-    tiled = predict(image, describe("haadf", None), load_model())
+    tiled = predict(image, describe_image("haadf", None), load_model())
     assert (np.abs(tiled[0] - whole[0]) > 0.2).mean() < 2e-3
 
 
@@ -93,7 +96,7 @@ def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> Non
 @given(st.integers(1, 70), st.integers(1, 70))
 def test_any_shape_goes_through(rows: int, columns: int) -> None:
     image = np.random.default_rng(0).normal(size=(rows, columns)).astype(np.float32)
-    found = find_pores(Micrograph(image, 0.04))
+    found = Network().find(Micrograph(image, 0.04))
     assert found.labels.shape == found.probability.shape == found.unusable.shape == (rows, columns)
     assert len(found.confidence) == found.labels.max()
 
@@ -118,9 +121,12 @@ def test_a_scale_bar_is_no_pore() -> None:
 def test_turned_images_give_turned_pores() -> None:
     drawn = simulate(Scene(shape=(160, 160), pores=2, max_missing=12), seed=6)
     image = present(drawn.micrograph.image, "haadf")
-    here = predict(image, describe("haadf", None), load_model(), turned=True)
+    here = predict(image, describe_image("haadf", None), load_model(), turned=True)
     there = predict(
-        np.ascontiguousarray(np.rot90(image, axes=(1, 2))), describe("haadf", None), load_model(), turned=True
+        np.ascontiguousarray(np.rot90(image, axes=(1, 2))),
+        describe_image("haadf", None),
+        load_model(),
+        turned=True,
     )
     np.testing.assert_allclose(np.rot90(here, axes=(1, 2)), there, atol=1e-4)
 
@@ -144,12 +150,12 @@ def test_confidence_is_the_share_of_real_pores(record_property: Callable[[str, o
     for index in range(60):
         rng = make_generator("benchmark", 50_000 + index)
         drawn = draw(draw_scene(rng, (256, 256), rng.uniform(6, 12)), rng)
-        found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph))
+        found = Network().find(drawn.micrograph, find_lattice(drawn.micrograph))
         if len(found.confidence):  # image by image: false pores come in crowds
             sure.append(found.confidence.mean())
             real.append(find_real(drawn, found.labels).mean())
             least = min(least, found.confidence.min())
-    assert len(sure) > 20 and least >= LEAST_CONFIDENCE
+    assert len(sure) > 20 and least >= Network.least_confidence
     record_property(
         "figure",
         f"pores of {len(sure)} images: mean confidence {np.mean(sure):.2f}, real {np.mean(real):.2f}",
@@ -163,9 +169,8 @@ def test_regions_are_kept_by_their_confidence() -> None:
     labels = label_regions(probability >= EDGE)
     raw = measure_regions(labels, probability)
     np.testing.assert_allclose(raw, [0.6, 0.9, 0.7], rtol=1e-6)
-    kept, confidence = keep_pores(labels, np.array([0.2, 0.9, 0.6]), 0.5)
+    kept = keep_regions(labels, np.array([0.2, 0.9, 0.6]) >= 0.5)
     assert kept.max() == 2 and (kept[1:3, 5:8] == 1).all() and kept[5, 5] == 2 and kept[1, 1] == 0
-    assert confidence.tolist() == [0.9, 0.6]
 
 
 def test_what_speaks_for_a_pore_never_speaks_against_it() -> None:
@@ -177,9 +182,11 @@ def test_what_speaks_for_a_pore_never_speaks_against_it() -> None:
 
 def test_an_unrated_network_leaves_the_probability(ws2: Path) -> None:
     micrograph = read(ws2 / "A.dm3")
-    finding = find_pores(micrograph, model=load_model()._replace(card={}))
-    means = measure_regions(finding.labels, finding.probability)
-    np.testing.assert_allclose(finding.confidence, means, atol=1e-3)
+    found = Network().find(micrograph)
+    evidence = gather_evidence(found.labels, found.probability, 8.0)
+    unrated = rate_regions(evidence, "haadf", load_model()._replace(card={}))
+    means = measure_regions(found.labels, found.probability)
+    np.testing.assert_allclose(unrated, means, atol=1e-3)
 
 
 def test_the_shipped_model_is_small_and_needs_no_torch() -> None:
@@ -198,7 +205,7 @@ def test_a_pore_beyond_the_receptive_field_comes_out_whole() -> None:
     drawn = draw(
         Scene(shape=(700, 700), pixel_size=0.03, pores=(pore,), contamination=0.0), np.random.default_rng(5)
     )
-    found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph))
+    found = Network().find(drawn.micrograph, find_lattice(drawn.micrograph))
     assert found.labels.max() == 1
     assert score(drawn.labels, found.labels).iou > 0.95
 

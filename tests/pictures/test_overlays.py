@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from porescope import Micrograph
-from porescope.network.model import load_model
+from porescope.network.detector import Network
 from porescope.pictures.overlays import ORANGE, choose_bar, draw_overlay
 from porescope.pictures.stages import draw_findings
 from porescope.runs.report import draw_histogram
@@ -29,7 +29,7 @@ def test_the_outline_lies_around_its_pore() -> None:
 def test_what_the_network_sees_is_drawn_without_pores_too(tmp_path: Path, shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).poisson(50, shape).astype(np.float32)
     path = tmp_path / "noise.png"
-    draw_findings(Micrograph(image, 0.04), load_model(), path)
+    draw_findings(Micrograph(image, 0.04), Network(), path)
     picture = cv2.imread(str(path))
     rows, columns = picture.shape[:2]
     seen = picture[rows // 5 : rows // 4, columns // 7 : columns // 5]  # within the first panel

@@ -8,6 +8,7 @@ import pytest
 from conftest import require
 
 from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
 from porescope.training.samples import make_samples
 
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
@@ -26,7 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_detector_is_trained_saved_and_finds_what_it_may(trained: Path) -> None:
-    drawn = simulate(shape=(150, 170), pores=1, max_missing=9, seed=4)
+    drawn = simulate(Scene(shape=(150, 170), pores=1, max_missing=9), seed=4)
     labels, probability = find_pores(drawn.micrograph, trained)
     assert labels.shape == probability.shape == (150, 170)
     assert labels.dtype == np.int32 and probability.dtype == np.float32
@@ -58,7 +59,7 @@ def test_boxes_enclose_pores() -> None:
 
 
 def test_what_is_no_detector_is_refused(trained: Path, tmp_path: Path) -> None:
-    drawn = simulate(shape=(150, 170), pores=1, seed=4)
+    drawn = simulate(Scene(shape=(150, 170), pores=1), seed=4)
     (tmp_path / "x.pt").write_bytes(b"no weights")
     with pytest.raises(ValueError, match=r"x\.pt is no Mask R-CNN of porescope's"):
         find_pores(drawn.micrograph, tmp_path / "x.pt")

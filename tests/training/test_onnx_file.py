@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from conftest import require
 
-from porescope.network.model import MODES, SHIPPED, describe, load_model, predict
+from porescope.network.model import MODES, SHIPPED, describe_image, load_model, predict
 from porescope.simulation.random_scenes import make_generator
 
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
@@ -41,7 +41,7 @@ def test_the_shipped_weights_can_be_read_back() -> None:
     net.load_state_dict(read_weights(SHIPPED))
     image = make_generator("validation", 0).normal(size=(2, 64, 96)).astype(np.float32)
     for modality in MODES:
-        about = describe(modality, None)
+        about = describe_image(modality, None)
         with torch.no_grad():
             logits = net(torch.from_numpy(image)[None], torch.from_numpy(about)[None])
         ours = torch.sigmoid(logits)[0].numpy()
@@ -60,7 +60,7 @@ def test_an_exported_network_predicts_what_the_averaged_one_does(tmp_path: Path)
     assert (model.card["command"], model.card["rated_on"], model.card["steps"]) == ("test", [2, 5], 0)
     image = make_generator("validation", 1).normal(size=(2, 64, 96)).astype(np.float32)
     for modality in MODES:
-        about = describe(modality, 0.3)
+        about = describe_image(modality, 0.3)
         with torch.no_grad():
             logits = trainer.mean(torch.from_numpy(image)[None], torch.from_numpy(about)[None])
         expected = torch.sigmoid(logits)[0].numpy()

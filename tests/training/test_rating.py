@@ -10,6 +10,7 @@ from conftest import require
 from porescope.network.confidence import UNRATED
 from porescope.network.model import SHIPPED
 from porescope.simulation.drawing import Simulation, simulate
+from porescope.simulation.scene import Scene
 from porescope.training import rating
 from porescope.training.rating import find_real, rate_network
 
@@ -17,7 +18,7 @@ from porescope.training.rating import find_real, rate_network
 @pytest.fixture
 def drawn() -> Simulation:
     """Three pores: a block of 6 × 6 px with 9 missing atoms, and two single vacancies of 3 × 3 px."""
-    plain = simulate(shape=(40, 60), pores=0, pixel_size=0.04)
+    plain = simulate(Scene(shape=(40, 60), pores=0, pixel_size=0.04))
     labels = np.zeros((40, 60), np.int32)
     labels[10:16, 10:16], labels[29:32, 29:32], labels[29:32, 49:52] = 1, 2, 3
     micrograph = replace(plain.micrograph, pixel_size=0.04)

@@ -69,7 +69,7 @@ def test_labelled_images_become_samples(tmp_path: Path) -> None:
         run("simulate", "-o", tmp_path, "--rows", 150, "--columns", 160, "--max-missing", 40).exit_code == 0
     )
     (sample,) = read_samples(tmp_path)
-    truth = simulate(shape=(150, 160), max_missing=40, name="x")
+    truth = simulate(Scene(shape=(150, 160), max_missing=40), name="x")
     scale = CELL_PX * 0.04 / 0.3153
     assert sample.image.shape[1:] == (max(round(150 * scale), CROP),) * 2
     assert (sample.unusable == UNKNOWN).all()

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 from conftest import require
 
-from porescope.network.model import MODES, describe
+from porescope.network.model import MODES, describe_image
 
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
 import torch  # noqa: E402
@@ -14,7 +14,9 @@ from porescope.training.unet import Net, find_half  # noqa: E402
 
 
 def test_haadf_has_a_unet_of_its_own() -> None:
-    halves = {modality: find_half(describe(modality, 0.3)) for modality in ("haadf", "bf", "abf", "hrtem")}
+    halves = {
+        modality: find_half(describe_image(modality, 0.3)) for modality in ("haadf", "bf", "abf", "hrtem")
+    }
     assert halves == {"haadf": 0, "bf": 1, "abf": 1, "hrtem": 1}
 
 
@@ -22,7 +24,7 @@ def test_haadf_has_a_unet_of_its_own() -> None:
 def test_only_the_unet_of_the_modality_decides(modality: str) -> None:
     torch.manual_seed(0)
     net = Net((4, 8), norm=False).eval()
-    image, about = torch.randn(3, 2, 16, 24), torch.from_numpy(describe(modality, None)).expand(3, -1)
+    image, about = torch.randn(3, 2, 16, 24), torch.from_numpy(describe_image(modality, None)).expand(3, -1)
     with torch.no_grad():
         logits = net(image, about)
         other = net.halves[1 - find_half(about[0])]

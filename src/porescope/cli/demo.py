@@ -1,4 +1,4 @@
-"""The command ``demo``: detect and score pores in published images, or in simulated ones without a network."""
+"""The command ``demo``: detect and score pores in published or simulated images."""
 
 from __future__ import annotations
 

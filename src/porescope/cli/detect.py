@@ -76,7 +76,7 @@ def detect(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of processes; default: one for each core, one for 20 files or less."),
+        typer.Option(min=1, help="Number of processes; default: one a core, but one for up to 20 files."),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
     images: Annotated[
@@ -132,7 +132,8 @@ def detect(
 
 def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
     """Choose the detector, and make sure that it can be used; a .pt file is a Mask R-CNN."""
-    from porescope.detection import Network, choose_detector
+    from porescope.detection import choose_detector
+    from porescope.network.detector import Network
 
     model = options["model"]
     if method in (None, Network.method) and model is not None and model.suffix == ".pt":

@@ -188,7 +188,7 @@ def explain(
 
     from porescope.files.names import find_files, name_files
     from porescope.micrograph import read_all
-    from porescope.network.model import load_model
+    from porescope.network.detector import Network
     from porescope.pictures.stages import draw_findings, draw_stages
     from porescope.recipes.recipe import load_recipe
 
@@ -198,7 +198,9 @@ def explain(
         if recipe:
             kind, draw = "stages", partial(draw_stages, recipe=load_recipe(recipe))
         else:
-            kind, draw = "network", partial(draw_findings, model=load_model(model))
+            detector = Network(model)
+            detector.describe()
+            kind, draw = "network", partial(draw_findings, detector=detector)
         paths = find_files(inputs)
         if out.exists() and not out.is_dir():
             raise ValueError(f"{out} is a file; give a folder with -o")

@@ -82,9 +82,7 @@ def measure_amplitude(
     return np.asarray(np.sqrt((waves.real**2 + waves.imag**2).mean(axis=0)), np.float32)
 
 
-def demodulate(
-    flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float
-) -> NDArray[np.complex64]:
+def demodulate(flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float) -> NDArray[np.complex64]:
     """Local amplitude and phase of waves, averaged over a Gaussian.
 
     Parameters
@@ -135,9 +133,7 @@ class LatticeGaps:
         """
         return {"method": self.method}
 
-    def find(
-        self, micrograph: Micrograph, lattice: Lattice | None, material: str | None = None
-    ) -> Detection:
+    def find(self, micrograph: Micrograph, lattice: Lattice | None, material: str | None = None) -> Detection:
         """Find pores.
 
         Parameters

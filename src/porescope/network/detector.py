@@ -118,7 +118,7 @@ class Network:
         model = load_model(self.model)
         view = look_at(micrograph, lattice, material)
         probability, unusable = _map_probabilities(micrograph, view, model, self.turned)
-        labels = _find_regions(probability, micrograph.image, view.frame, view.scale.cell_px)
+        labels = find_regions(probability, micrograph.image, view.frame, view.scale.cell_px)
         evidence = gather_evidence(labels, probability, view.scale.cell_px)
         confidence = rate_regions(evidence, micrograph.modality, model)
         kept = confidence >= self.least_confidence
@@ -170,7 +170,7 @@ def _map_probabilities(
     return probability, unusable
 
 
-def _find_regions(
+def find_regions(
     probability: NDArray[np.float32],
     image: NDArray[np.float32],
     frame: tuple[slice, slice],
@@ -179,6 +179,19 @@ def _find_regions(
     """Label regions with probability ≥ 0.5.
 
     Scale bars are dropped, and regions cut by the frame that are smaller than two unit cells.
+
+    Parameters
+    ----------
+    probability, image : ndarray of float32, shape (M, N)
+        Probability of a pore at each pixel; the micrograph.
+    frame : tuple of slice
+        As `views.find_frame` returns it.
+    cell_px : float
+        Lattice constant [px].
+
+    Returns
+    -------
+    ndarray of int32, shape (M, N)
     """
     labels = label_regions(probability >= EDGE)
     area = np.bincount(labels.ravel())

@@ -13,8 +13,7 @@ from porescope.labels import find_boxes
 from porescope.lattice.finding import find_lattice
 from porescope.micrograph import Micrograph
 from porescope.modalities import BRIGHT_HOLES
-from porescope.network.detector import find_pores, look_at
-from porescope.network.model import Model
+from porescope.network.detector import Network, look_at
 from porescope.pictures.overlays import draw_overlay
 from porescope.recipes.recipe import Recipe
 from porescope.recipes.segmentation import (
@@ -99,13 +98,13 @@ def draw_stages(micrograph: Micrograph, recipe: Recipe, path: Path) -> None:
         figure.savefig(part, dpi=100, format="png")
 
 
-def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
+def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None:
     """Draw what the network sees, and what it makes of it, side by side.
 
     Parameters
     ----------
     micrograph : Micrograph
-    model : Model
+    detector : Network
     path : Path
         A PNG file.
 
@@ -119,8 +118,9 @@ def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
     from matplotlib.patheffects import withStroke
 
     lattice = find_lattice(micrograph)
-    finding = find_pores(micrograph, lattice=lattice, model=model)
-    seen, (rows, columns), _ = look_at(micrograph, lattice, None)
+    finding = detector.find(micrograph, lattice)
+    confidences = [] if finding.confidence is None else finding.confidence.tolist()
+    seen, (rows, columns), _ = look_at(micrograph, lattice)
     pores, near = (draw_overlay(micrograph, finding.labels, size, numbers=False) for size in (500, 1500))
     edge = [withStroke(linewidth=2, foreground="black")]
     size = np.array(micrograph.image.shape) * micrograph.pixel_size
@@ -135,7 +135,7 @@ def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
     panels: list[tuple[NDArray[Any], str, dict[str, Any]]] = [
         (seen[0], f"seen, at {shape} px, holes dark", {**field, "vmin": -4, "vmax": 4}),
         (seen[1], "seen: without what repeats", {**field, "vmin": -3, "vmax": 3}),
-        (pores, f"{len(finding.confidence)} pores, with their confidence", {}),
+        (pores, f"{len(confidences)} pores, with their confidence", {}),
         (finding.probability, "probability of a pore", {"vmin": 0, "vmax": 1}),
         (finding.unusable, "probability that the sheet is hidden", {"vmin": 0, "vmax": 1}),
         (near, "the largest pore", {}),
@@ -149,7 +149,7 @@ def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
     boxes = [
         np.array(box).reshape(2, 2) * micrograph.pixel_size for box in find_boxes(finding.labels).values()
     ]
-    for confidence, ((top, _), (_, right)) in zip(finding.confidence, boxes, strict=True):
+    for confidence, ((top, _), (_, right)) in zip(confidences, boxes, strict=True):
         at = (min(right, 0.92 * size[1]), max(top, 0.05 * size[0]))
         axes[0, 2].text(*at, f"{confidence:.2f}", color="#E69F00", fontsize=9, va="bottom", path_effects=edge)
     largest = max(boxes, key=lambda box: float(np.ptp(box, axis=0).max()), default=None)

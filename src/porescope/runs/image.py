@@ -164,9 +164,7 @@ def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
     }
 
 
-def _write_files(
-    result: ImageResult, job: Job, picture: bool
-) -> tuple[list[str], tuple[bytes, ...] | None]:
+def _write_files(result: ImageResult, job: Job, picture: bool) -> tuple[list[str], tuple[bytes, ...] | None]:
     """Write the files of one image; their names, and pictures for the report."""
     micrograph, labels, crystal = result.micrograph, result.labels, result.crystal
     pictures: tuple[bytes, ...] | None = None

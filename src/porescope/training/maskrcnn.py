@@ -289,7 +289,7 @@ def find_pores(
         If the file is none that `train_maskrcnn` saved.
     """
     model = _load_cached(path)
-    factor, _ = choose_scale(micrograph, lattice, material)
+    factor = choose_scale(micrograph, lattice, material).factor
     shape = micrograph.image.shape
     scaled = (max(round(shape[0] * factor), 1), max(round(shape[1] * factor), 1))
     image = standardize(rescale(micrograph.image, scaled), micrograph.modality)

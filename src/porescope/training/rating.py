@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from porescope.lattice.finding import find_lattice
 from porescope.network.confidence import UNRATED, gather_evidence
-from porescope.network.detector import find_pores
-from porescope.network.model import MODES, find_mode, load_model
+from porescope.network.detector import Network
+from porescope.network.model import MODES, find_mode
 from porescope.simulation.drawing import Simulation, draw
 from porescope.simulation.random_scenes import draw_pores, draw_scene, make_generator
 
@@ -55,7 +55,7 @@ def rate_network(path: Path, seed: int = 0) -> dict[str, Any]:
     """
     evidence: dict[str, list[NDArray[np.float64]]] = {mode: [] for mode in MODES}
     real: dict[str, list[NDArray[np.bool_]]] = {mode: [] for mode in MODES}
-    model = load_model(path)._replace(card={})  # without a card, confidence is probability
+    detector = Network(path, least_confidence=0)  # which keeps every region
     for index in INDICES:
         rng = make_generator("validation", index, seed)
         cell_px = float(rng.uniform(6, 12))
@@ -63,7 +63,8 @@ def rate_network(path: Path, seed: int = 0) -> dict[str, Any]:
         pores = draw_pores(rng, np.array(scene.shape) * scene.pixel_size)
         count = 0 if index % 2 else int(rng.integers(1, len(pores) + 1))
         drawn = draw(replace(scene, pores=pores[:count]), rng)
-        found = find_pores(drawn.micrograph, lattice=find_lattice(drawn.micrograph), model=model)
+        found = detector.find(drawn.micrograph, find_lattice(drawn.micrograph))
+        assert found.probability is not None
         mode = find_mode(scene.modality)
         evidence[mode].append(gather_evidence(found.labels, found.probability, cell_px))
         real[mode].append(find_real(drawn, found.labels))

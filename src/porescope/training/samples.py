@@ -14,8 +14,8 @@ from porescope.files.names import find_files
 from porescope.lattice.finding import find_lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import read
-from porescope.network.model import describe
-from porescope.network.scale import CELL_PX, choose_scale, find_constant
+from porescope.network.model import describe_image
+from porescope.network.scale import CELL_PX, choose_scale
 from porescope.network.views import present, rescale
 from porescope.simulation.contamination import thick_carbon
 from porescope.simulation.drawing import expose
@@ -133,7 +133,7 @@ def render_sample(
         np.rint(truth.cover * 255).astype(np.uint8),
         weigh(truth.labels),
         unusable.astype(np.uint8),
-        describe(told, _mismeasure(sheet.constant, rng) if resolved else None),
+        describe_image(told, _mismeasure(sheet.constant, rng) if resolved else None),
     )
 
 
@@ -218,9 +218,8 @@ def read_samples(folder: Path, *, modality: str = "auto") -> list[Sample]:
     for image, standard in find_standards(find_files([folder]), folder).items():
         micrograph = read(image, modality=modality)
         labels = read_standard(standard, micrograph.image.shape)
-        lattice = find_lattice(micrograph)
-        factor = choose_scale(micrograph, lattice, None)[0]
-        shape = (round(labels.shape[0] * factor), round(labels.shape[1] * factor))
+        scale = choose_scale(micrograph, find_lattice(micrograph), None)
+        shape = (round(labels.shape[0] * scale.factor), round(labels.shape[1] * scale.factor))
         scaled = present(rescale(micrograph.image, shape), micrograph.modality)
         cover = rescale((labels > 0).astype(np.float32), shape).clip(0, 1)
         numbers = cv2.resize(labels.astype(np.float32), shape[::-1], interpolation=cv2.INTER_NEAREST)
@@ -232,7 +231,7 @@ def read_samples(folder: Path, *, modality: str = "auto") -> list[Sample]:
                 np.pad(np.rint(cover * 255).astype(np.uint8), pads),
                 np.pad(weight, pads),  # padding has weight 0
                 np.full([max(n, CROP) for n in shape], UNKNOWN, np.uint8),
-                describe(micrograph.modality, find_constant(lattice, None)),
+                describe_image(micrograph.modality, scale.constant_nm),
             )
         )
     if not samples:
