@@ -205,6 +205,54 @@ def test_nan_and_inf_are_counted() -> None:
         Micrograph(image, 1.0)
 
 
+def test_pixels_outside_the_field_are_filled_with_its_median() -> None:
+    image = np.array([[1, 3, 5, 900], [2, 4, np.nan, -np.inf], [np.inf, 800, 800, 700]], np.float64)
+    field = np.zeros((3, 4), bool)
+    field[:2, :2] = field[0, 2] = True
+    m = Micrograph(image, 0.05, field=field)
+    assert m.image.tolist() == [[1, 3, 5, 900], [2, 4, 3, 3], [3, 800, 800, 700]]
+    assert m.filled.tolist() == [[1, 3, 5, 3], [2, 4, 3, 3], [3, 3, 3, 3]]
+    assert m.image.dtype == m.filled.dtype == np.float32 and m.filled is m.filled
+    assert np.isnan(image[1, 2])  # the caller's array stays as it was
+    same = replace(m, name="b")
+    assert np.array_equal(same.filled, m.filled) and np.array_equal(same.field, field)
+
+
+def test_a_field_that_is_everywhere_is_none() -> None:
+    m = Micrograph(np.ones((2, 3)), 0.05, field=np.ones((2, 3), bool))
+    assert m.field is None and m.filled is m.image
+    assert Micrograph(np.ones((2, 3)), 0.05).field is None
+
+
+def test_fields_that_do_not_fit_are_refused() -> None:
+    image = np.ones((2, 3))
+    with pytest.raises(ValueError, match="boolean"):
+        Micrograph(image, 0.05, field=np.ones((2, 3), int))
+    with pytest.raises(ValueError, match=r"shape \(2, 3\)"):
+        Micrograph(image, 0.05, field=np.ones((3, 2), bool))
+    with pytest.raises(ValueError, match="no data"):
+        Micrograph(image, 0.05, field=np.zeros((2, 3), bool))
+    image[0, 0] = np.nan
+    field = np.ones((2, 3), bool)
+    field[1, 2] = False
+    with pytest.raises(ValueError, match="1 NaN and 0 infinite"):
+        Micrograph(image, 0.05, field=field)
+
+
+@example(image=np.float32([[3e38, 3e38, np.nan]]), field=np.array([[True, True, False]]))
+@given(
+    hnp.arrays(np.float32, (4, 7), elements=st.floats(width=32) | st.just(np.nan)), hnp.arrays(bool, (4, 7))
+)
+def test_the_stored_image_is_finite_everywhere(image: np.ndarray, field: np.ndarray) -> None:
+    try:
+        m = Micrograph(image, 0.05, field=field)
+    except ValueError:
+        assert not field.any() or not np.isfinite(image[field]).all()
+        return
+    assert np.isfinite(m.image).all() and np.isfinite(m.filled).all()
+    assert np.array_equal(m.image[field], image[field]) and np.array_equal(m.filled[field], image[field])
+
+
 @pytest.mark.parametrize("bad", [0, -1, np.nan, np.inf])
 def test_impossible_pixel_sizes_are_refused(bad: float) -> None:
     with pytest.raises(ValueError, match="pixel_size must be above 0"):

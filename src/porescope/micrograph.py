@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,28 +86,34 @@ class Micrograph:
     Parameters
     ----------
     image : array_like, shape (M, N)
-        Intensities; stored as float32. NaN, inf, complex and boolean pixels are refused.
+        Intensities; stored as float32. Boolean and complex pixels are refused, and NaN and infinite ones
+        within the field; outside it they are replaced by the median of the field.
     pixel_size : tuple of float or float
         Height and width of a pixel (row, column) [nm].
     modality : {"haadf", "bf", "abf", "hrtem"}
-        How the image was taken; BF and ABF show holes bright.
+        Imaging mode; BF and ABF show holes bright.
     name : str
-        What to call it in tables and file names.
+        Name in tables and file names.
     frame : int or None
-        Its place in a stack, counted from 0; None for a single image.
+        Index in a stack, counted from 0; None for a single image.
     acquisition : Acquisition
         How the image was taken.
+    field : array_like of bool, shape (M, N), optional
+        Where there is data; None everywhere. A field of True only becomes None.
 
     Raises
     ------
     ValueError
-        If the image or the pixel size breaks a rule above.
+        If the image, the pixel size, the modality or the field breaks a rule above.
 
     Examples
     --------
     >>> import numpy as np
     >>> Micrograph(np.zeros((4, 6)), 0.05).pixel_size
     (0.05, 0.05)
+    >>> cut = Micrograph([[1, 2], [3, np.nan]], 0.05, field=[[True, True], [True, False]])
+    >>> cut.filled.tolist()
+    [[1.0, 2.0], [3.0, 2.0]]
     """
 
     image: NDArray[np.float32]
@@ -115,9 +122,13 @@ class Micrograph:
     name: str = "image"
     frame: int | None = None
     acquisition: Acquisition = Acquisition()
+    field: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image", _as_image(self.image))
+        image = _as_numbers(self.image)
+        field = _as_field(self.field, image.shape)
+        object.__setattr__(self, "image", _as_finite(image, field))
+        object.__setattr__(self, "field", field)
         object.__setattr__(self, "pixel_size", _as_pixel_size(self.pixel_size))
         if self.modality not in MODALITIES:
             raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {self.modality!r}")
@@ -132,8 +143,33 @@ class Micrograph:
         """Name for output files: the name, with the frame of a stack as ``_kkkk``."""
         return self.name if self.frame is None else f"{self.name}_{self.frame:04d}"
 
+    @cached_property
+    def filled(self) -> NDArray[np.float32]:
+        """The image with all pixels outside the field replaced by the median of the field.
 
-def _as_image(values: ArrayLike) -> NDArray[np.float32]:
+        The image itself, not a copy, where there is data everywhere.
+        """
+        if self.field is None:
+            return self.image
+        return np.where(self.field, self.image, _median(self.image[self.field]))
+
+
+def _as_field(values: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    if values is None:
+        return None
+    field = np.asarray(values)
+    if field.dtype.kind != "b" or field.shape != shape:
+        raise ValueError(
+            f"field must be a boolean array of shape {shape}, like the image, not {field.dtype} {field.shape}"
+        )
+    if field.all():
+        return None
+    if not field.any():
+        raise ValueError("field has no True pixel: there is no data to look at; give None for everywhere")
+    return np.ascontiguousarray(field)
+
+
+def _as_numbers(values: ArrayLike) -> NDArray[np.float32]:
     array = np.asarray(values)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"image must have two non-empty dimensions, not shape {array.shape}")
@@ -144,7 +180,26 @@ def _as_image(values: ArrayLike) -> NDArray[np.float32]:
     if array.dtype.kind not in "iuf":
         raise ValueError(f"image must hold numbers, not {array.dtype}")
     with np.errstate(over="ignore"):
-        image = np.ascontiguousarray(array, dtype=np.float32)
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _as_finite(image: NDArray[np.float32], field: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """Check the pixels within the field, and fill what is not finite outside it."""
+    if field is not None:
+        inside = image[field]
+        _check_finite(inside)
+        lost = ~np.isfinite(image)
+        return np.where(lost, _median(inside), image) if lost.any() else image
+    _check_finite(image)
+    return image
+
+
+def _median(values: NDArray[np.float32]) -> np.float32:
+    # The mean of the middle two can overflow in float32.
+    return np.float32(np.median(values.astype(np.float64)))
+
+
+def _check_finite(image: NDArray[np.float32]) -> None:
     # One pass in the good case: a sum is finite unless a pixel is not (or overflows).
     with np.errstate(over="ignore", invalid="ignore"):
         suspicious = not np.isfinite(image.sum(dtype=np.float64))
@@ -152,9 +207,8 @@ def _as_image(values: ArrayLike) -> NDArray[np.float32]:
         n_nan, n_inf = int(np.isnan(image).sum()), int(np.isinf(image).sum())
         raise ValueError(
             f"image must be finite in float32, but has {n_nan} NaN and {n_inf} infinite pixels; "
-            "replace or crop them first"
+            "replace them, crop them, or leave them out of the field"
         )
-    return image
 
 
 def _as_pixel_size(value: Any) -> tuple[float, float]:
