@@ -293,7 +293,7 @@ def demo(
 
 
 def _print_scores(out: Path, folder: Path) -> None:
-    from porescope.scoring import score_results
+    from porescope.runs.scores import score_results
 
     scores = list(score_results(out, folder).values())
     pooled = sum(scores[1:], scores[0])
