@@ -1,26 +1,14 @@
 from __future__ import annotations
 
-import dataclasses
-import json
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
-import roifile
-import tifffile
-from helpers import run
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
 
-from porescope import Score, read_standard, score
-from porescope.scoring import score_results, wilson_interval
-from porescope.simulation.drawing import Simulation, simulate
-from porescope.simulation.saving import save_simulation
-from porescope.simulation.scene import Scene
-from porescope.standards import find_standards
+from porescope import Score, score
+from porescope.scoring import wilson_interval
 
 masks = hnp.arrays(bool, (12, 17))
 
@@ -80,102 +68,6 @@ def test_finding_nothing_is_no_precision() -> None:
 def test_wilson_by_hand() -> None:
     assert wilson_interval(0, 0) == (0, 1)
     assert wilson_interval(1, 2) == pytest.approx((0.0945, 0.9055), abs=1e-3)
-
-
-def _paint(tmp_path: Path, name: str = "a_standard.png", **options: object) -> tuple[Path, np.ndarray]:
-    rng = np.random.default_rng(0)
-    image = np.repeat(rng.integers(0, 255, (60, 80, 1), dtype=np.uint8), 3, axis=2)
-    mask = np.zeros((60, 80), bool)
-    mask[10:20, 12:24] = mask[40:47, 60:66] = True
-    image[mask] = (0, 255, 0)
-    Image.fromarray(image).save(tmp_path / name, **options)
-    return tmp_path / name, mask
-
-
-def test_green_paint(tmp_path: Path) -> None:
-    path, mask = _paint(tmp_path)
-    labels = read_standard(path, (60, 80))
-    assert labels.max() == 2 and np.array_equal(labels > 0, mask)
-
-
-def test_softened_paint_tells_how_much_is_in_doubt(tmp_path: Path) -> None:
-    path, mask = _paint(tmp_path, "a.jpg", quality=92)
-    with pytest.warns(UserWarning, match=r"a\.jpg: \d+ pixels of softened edges are in doubt"):
-        labels = read_standard(path)
-    assert labels.max() == 2 and ((labels > 0) ^ mask).sum() <= 6
-
-
-def test_masks_labels_and_outlines_say_the_same(tmp_path: Path) -> None:
-    _, mask = _paint(tmp_path)
-    labels = cv2.connectedComponents(mask.astype(np.uint8))[1]
-    corners = [[(12, 10), (24, 10), (24, 20), (12, 20)], [(60, 40), (66, 40), (66, 47), (60, 47)]]
-    tifffile.imwrite(tmp_path / "labels.tif", labels.astype(np.uint16))
-    np.save(tmp_path / "mask.npy", mask)
-    Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "mask.png")
-    roifile.roiwrite(tmp_path / "rois.zip", [roifile.ImagejRoi.frompoints(c) for c in corners])
-    roifile.ImagejRoi.frompoints(corners[0]).tofile(tmp_path / "one.roi")
-    coco = {
-        "images": [{"id": 1, "height": 60, "width": 80}],
-        "annotations": [{"image_id": 1, "segmentation": [np.ravel(c).tolist()]} for c in corners],
-    }
-    (tmp_path / "coco.json").write_text(json.dumps(coco))
-    polygons = [
-        {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [[*c, c[0]]]}, "properties": {}}
-        for c in corners
-    ]
-    (tmp_path / "a.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": polygons}))
-    for name in ("labels.tif", "mask.npy", "mask.png", "rois.zip", "coco.json", "a.geojson"):
-        assert np.array_equal(read_standard(tmp_path / name, (60, 80)), labels), name
-    assert np.array_equal(read_standard(tmp_path / "one.roi", (60, 80)), labels == 1)
-
-
-def test_useless_standards_get_a_sentence(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    grey = rng.integers(1, 255, (60, 80), dtype=np.uint8)
-    Image.fromarray(grey).save(tmp_path / "micrograph.png")
-    Image.fromarray(np.repeat(grey[..., None], 3, axis=2)).save(tmp_path / "unpainted.png")
-    np.save(tmp_path / "all.npy", np.ones((60, 80), bool))
-    (tmp_path / "bad.json").write_text("{")
-    np.save(tmp_path / "empty.npy", np.zeros((0, 0), bool))
-    np.save(tmp_path / "huge.npy", np.array([[0, 1, 2**40]]))
-    (tmp_path / "rle.json").write_text('{"annotations": [{"segmentation": {"counts": [1]}}], "images": []}')
-    path, _ = _paint(tmp_path)
-    for name, message in {
-        "micrograph.png": "looks like a micrograph",
-        "unpainted.png": "nothing is marked; paint each pore pure green",
-        "all.npy": "every pixel is marked",
-        "bad.json": "bad.json",
-        "empty.npy": "is empty",
-        "huge.npy": "labels must be from 0",
-        "rle.json": "run-length masks",
-        "missing.png": "not a file",
-    }.items():
-        with pytest.raises(ValueError, match=message):
-            read_standard(tmp_path / name, (60, 80))
-    with pytest.raises(ValueError, match="has 60 × 80 px, the micrograph 61 × 80"):
-        read_standard(path, (61, 80))
-
-
-def test_results_with_names_like_numbers_are_scored(tmp_path: Path) -> None:
-    drawn = simulate(Scene(shape=(128, 160), pores=2), seed=1)
-    for name in ("001", "NA"):
-        save_simulation(tmp_path, replace(drawn, name), "test")
-    images = [tmp_path / "001.tif", tmp_path / "NA.tif"]
-    assert run("detect", *images, "-o", tmp_path / "out", "--no-images").exit_code == 0
-    scores = score_results(tmp_path / "out", tmp_path)
-    assert set(scores) == {"001", "NA"} and scores["NA"].found == 2
-
-
-def replace(drawn: Simulation, name: str) -> Simulation:
-    return drawn._replace(micrograph=dataclasses.replace(drawn.micrograph, name=name))
-
-
-def test_standards_are_found_by_name(tmp_path: Path) -> None:
-    for name in ("A.dm3", "B.dm3", "A_standard.png", "A.png", "B.tif", "B.png"):
-        (tmp_path / name).touch()
-    with pytest.warns(UserWarning, match=r"B\.dm3 has several standards \(B\.png, B\.tif\)"):
-        found = find_standards([tmp_path / "A.dm3", tmp_path / "B.dm3", tmp_path / "C.dm3"], tmp_path)
-    assert {k.name: v.name for k, v in found.items()} == {"A.dm3": "A_standard.png", "B.dm3": "B.png"}
 
 
 @given(st.integers(1, 500), st.data())

@@ -1,4 +1,4 @@
-"""Worker processes that start fast and leave each other the cores."""
+"""Worker processes: how many, fast to start, one core each."""
 
 from __future__ import annotations
 
@@ -7,20 +7,46 @@ import os
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_all_start_methods, get_context
 
+#: Most files that are processed without workers, whose start would take longer than they save.
+_FEW_FILES = 20
+
 
 def count_cores() -> int:
-    """Number of cores this process may use."""
+    """Count the cores that this process may use.
+
+    Returns
+    -------
+    int
+    """
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def choose_workers(n_files: int) -> int:
-    """Number of processes for so many files: starting them costs as much as 50 images take."""
-    return min(count_cores(), n_files) if n_files > 20 else 1
+    """Choose the number of processes for a batch of files.
+
+    Parameters
+    ----------
+    n_files : int
+
+    Returns
+    -------
+    int
+        1 up to 20 files, else the number of cores.
+    """
+    return min(count_cores(), n_files) if n_files > _FEW_FILES else 1
 
 
 def prepare_workers(*modules: str) -> None:
-    """Let the fork server load what all workers need, while this process goes on with its own."""
+    """Start the fork server and let it import modules that all workers need, in the background.
+
+    Does nothing where there is no fork server (Windows).
+
+    Parameters
+    ----------
+    *modules : str
+        Names of the modules.
+    """
     if "forkserver" in get_all_start_methods():
         from multiprocessing import forkserver
 
@@ -29,7 +55,18 @@ def prepare_workers(*modules: str) -> None:
 
 
 def start_pool(workers: int) -> Executor:
-    """Start worker processes; a fork server inherits no threads, unlike a fork."""
+    """Start worker processes, each of which uses one core.
+
+    Parameters
+    ----------
+    workers : int
+        Number of processes.
+
+    Returns
+    -------
+    Executor
+    """
+    # A fork would inherit threads, and their locks, that a fork server has not.
     method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
     return ProcessPoolExecutor(workers, get_context(method), _start_worker)
 
@@ -38,6 +75,7 @@ def _start_worker() -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    # Readers make thousands of small objects a file; walking all modules for them costs a third.
+    # File readers create thousands of small objects; garbage collection over all modules took a third
+    # of the time.
     gc.freeze()
     gc.set_threshold(50_000)

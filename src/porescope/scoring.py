@@ -1,11 +1,9 @@
-"""Compare label images with standards: precision, recall, F1, IoU, Hamming distance, pores found."""
+"""Score label images against standards: precision, recall, F1, IoU, Hamming distance, pores found."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,21 +11,21 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from porescope.labels import label_regions
-from porescope.standards import find_standards, read_standard
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a label image compares with a standard; sums of several are pooled over pixels.
+    """Counts from the comparison of a label image with a standard; adding scores pools their counts.
 
     Attributes
     ----------
     tp, fp, fn : int
-        Pixels in both, only in the labels, only in the standard.
+        True positive, false positive and false negative pixels: in both images, only in the labels, only
+        in the standard.
     found, missed, false : int
-        Pores of the standard with and without a region of their own; regions without a pore.
+        Pores of the standard that match a region, and that match none; regions that match no pore.
     diameter_ratios : tuple of float
-        Equivalent diameter of each found pore over that of the standard.
+        For each found pore: equivalent diameter of the region / that of the pore.
     """
 
     tp: int
@@ -47,117 +45,174 @@ class Score:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """The six counts, as the metrics take them: tp, fp, fn, found, missed, false."""
+        """The counts as the metrics take them, shape (6,): tp, fp, fn, found, missed, false."""
         return np.array([self.tp, self.fp, self.fn, self.found, self.missed, self.false])
 
     @property
     def precision(self) -> float:
-        """Share of the labels' pixels that are right; 0 if there are none but should be."""
+        """Pixel precision: tp / (tp + fp); with empty labels 1 if the standard is empty too, else 0."""
         return float(precision(self.counts))
 
     @property
     def recall(self) -> float:
-        """Share of the standard's pixels that are found."""
+        """Pixel recall: tp / (tp + fn); with an empty standard 1 if the labels are empty too, else 0."""
         return float(recall(self.counts))
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall of pixels."""
+        """Harmonic mean of pixel precision and recall."""
         return float(f1(self.counts))
 
     @property
     def iou(self) -> float:
-        """Pixels in both over pixels in either."""
+        """Intersection over union of the pixels: tp / (tp + fp + fn)."""
         return float(iou(self.counts))
 
     @property
     def hamming(self) -> int:
-        """Number of pixels that differ."""
+        """Hamming distance: number of pixels that differ [px]."""
         return self.fp + self.fn
 
     @property
     def pore_f1(self) -> float:
-        """Harmonic mean of precision and recall of pores."""
+        """Harmonic mean of pore precision and pore recall."""
         return float(pore_f1(self.counts))
 
     @property
     def diameter_bias(self) -> float:
-        """Median of diameter over the standard's, minus 1; NaN if none was found."""
+        """Median of the diameter ratios, minus 1; NaN if no pore was found."""
         return float(np.median(self.diameter_ratios)) - 1 if self.diameter_ratios else math.nan
 
     @property
     def diameter_error(self) -> float:
-        """Median deviation of the diameter from the standard's, as a share; NaN if none."""
+        """Median of |diameter ratio - 1|; NaN if no pore was found."""
         ratios = np.abs(np.array(self.diameter_ratios) - 1)
         return float(np.median(ratios)) if len(ratios) else math.nan
 
 
-Counts = NDArray[np.integer]
+_Counts = NDArray[np.integer]
 
 
-def _share(part: Counts, whole: Counts, empty: Counts) -> NDArray[np.float64]:
-    """Part of the whole; where there is no whole, 1 if it is rightly ``empty`` and else 0."""
+def _divide(part: _Counts, whole: _Counts, empty: _Counts) -> NDArray[np.float64]:
+    """``part / whole``; where ``whole`` is 0, 1 if ``empty`` is true (nothing was to be found), else 0."""
     return np.where(whole > 0, part / np.maximum(whole, 1), empty)
 
 
-def precision(counts: Counts) -> NDArray[np.float64]:
-    """Pixel precision of counts of shape (…, 6) as `Score.counts` gives them."""
+def precision(counts: _Counts) -> NDArray[np.float64]:
+    """Pixel precision.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (…, 6)
+        tp, fp, fn, found, missed, false, as `Score.counts` gives them.
+
+    Returns
+    -------
+    ndarray of float, shape (…)
+        From 0 to 1.
+    """
     tp, fp, fn = (counts[..., i] for i in range(3))
-    return _share(tp, tp + fp, fn == 0)
+    return _divide(tp, tp + fp, fn == 0)
 
 
-def recall(counts: Counts) -> NDArray[np.float64]:
-    """Pixel recall of counts of shape (…, 6)."""
+def recall(counts: _Counts) -> NDArray[np.float64]:
+    """Pixel recall.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (…, 6)
+        tp, fp, fn, found, missed, false, as `Score.counts` gives them.
+
+    Returns
+    -------
+    ndarray of float, shape (…)
+        From 0 to 1.
+    """
     tp, fp, fn = (counts[..., i] for i in range(3))
-    return _share(tp, tp + fn, fp == 0)
+    return _divide(tp, tp + fn, fp == 0)
 
 
-def f1(counts: Counts) -> NDArray[np.float64]:
-    """Harmonic mean of pixel precision and recall of counts of shape (…, 6)."""
+def f1(counts: _Counts) -> NDArray[np.float64]:
+    """Harmonic mean of pixel precision and recall.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (…, 6)
+        tp, fp, fn, found, missed, false, as `Score.counts` gives them.
+
+    Returns
+    -------
+    ndarray of float, shape (…)
+        From 0 to 1.
+    """
     tp, fp, fn = (counts[..., i] for i in range(3))
-    return _share(2 * tp, 2 * tp + fp + fn, tp == 0)
+    return _divide(2 * tp, 2 * tp + fp + fn, tp == 0)
 
 
-def iou(counts: Counts) -> NDArray[np.float64]:
-    """Intersection over union of pixels of counts of shape (…, 6)."""
+def iou(counts: _Counts) -> NDArray[np.float64]:
+    """Intersection over union of the pixels.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (…, 6)
+        tp, fp, fn, found, missed, false, as `Score.counts` gives them.
+
+    Returns
+    -------
+    ndarray of float, shape (…)
+        From 0 to 1.
+    """
     tp, fp, fn = (counts[..., i] for i in range(3))
-    return _share(tp, tp + fp + fn, tp == 0)
+    return _divide(tp, tp + fp + fn, tp == 0)
 
 
-def agreement(counts: Counts) -> NDArray[np.float64]:
-    """Hamming distance of counts of shape (…, 6) [px], negative, so that more is better."""
+def _negative_hamming(counts: _Counts) -> NDArray[np.float64]:
+    """Negative Hamming distance [px], so that higher is better, as with the other metrics."""
     return -(counts[..., 1] + counts[..., 2]).astype(float)
 
 
-def pore_f1(counts: Counts) -> NDArray[np.float64]:
-    """Harmonic mean of precision and recall of pores of counts of shape (…, 6)."""
+def pore_f1(counts: _Counts) -> NDArray[np.float64]:
+    """Harmonic mean of pore precision and pore recall.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (…, 6)
+        tp, fp, fn, found, missed, false, as `Score.counts` gives them.
+
+    Returns
+    -------
+    ndarray of float, shape (…)
+        From 0 to 1.
+    """
     found, missed, false = (counts[..., i] for i in range(3, 6))
-    return _share(2 * found, 2 * found + missed + false, found == 0)
+    return _divide(2 * found, 2 * found + missed + false, found == 0)
 
 
-#: What can be tuned for; of each more is better.
+#: Metrics that a recipe can be tuned for, by name; higher is better for each.
 METRICS = {
     "precision": precision,
     "recall": recall,
     "f1": f1,
     "iou": iou,
-    "hamming": agreement,
+    "hamming": _negative_hamming,
     "pore_f1": pore_f1,
 }
 
 
 def wilson_interval(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Confidence interval of a share, sound for few cases (Wilson 1927).
+    """Wilson confidence interval of a proportion, which holds for small samples too (Wilson 1927).
 
     Parameters
     ----------
     hits, n : int
+        Successes, and trials.
     z : float
-        1.96 for 95 %.
+        Quantile of the normal distribution: 1.96 for 95 %.
 
     Returns
     -------
-    tuple of float
+    low, high : float
+        From 0 to 1; (0, 1) without trials.
 
     References
     ----------
@@ -188,12 +243,12 @@ def score(
     Parameters
     ----------
     standard, labels : ndarray, shape (M, N)
-        Label images; of a boolean mask the 8-connected regions are taken.
+        Label images, or boolean masks, whose 8-connected regions are labelled.
     pixel_size : tuple of float or float
-        [nm]; diameters are compared as ratios, so that square pixels need none.
+        Ignored: diameters are compared as ratios, which do not depend on it.
     min_iou : float
-        A region is a pore's own if their IoU is at least this; with 0 any common pixel does,
-        and then only a region that overlaps no pore at all is false.
+        Lowest IoU at which a region matches a pore. With 0 one common pixel is enough, and a region
+        counts as false only if it overlaps no pore at all.
 
     Returns
     -------
@@ -206,7 +261,8 @@ def score(
 
     Notes
     -----
-    Pores and regions are matched one to one, as many as can be and then with the largest IoU.
+    Pores and regions are matched one to one, so that the number of matches is largest and, among such
+    matchings, the sum of their IoUs.
 
     Examples
     --------
@@ -230,7 +286,7 @@ def score(
     union = areas_true[numbers_true][:, None] + areas_got[numbers_got][None] - overlap
     iou = overlap / union
     allowed = (overlap > 0) & (iou >= min_iou)
-    # The IoUs together weigh less than one more match.
+    # All IoUs together add less than one more match would.
     gain = np.where(allowed, 1 + iou / (len(iou) + 1), 0)
     rows, columns = linear_sum_assignment(gain, maximize=True)
     matched = allowed[rows, columns]
@@ -249,51 +305,3 @@ def score(
         false=false,
         diameter_ratios=tuple(float(r) for r in ratios),
     )
-
-
-def score_results(out: Path, folder: Path) -> dict[str, Score]:
-    """Score the label images that ``porescope detect`` wrote, each against its standard.
-
-    Parameters
-    ----------
-    out : Path
-        The folder of the results.
-    folder : Path
-        Where the standards are.
-
-    Returns
-    -------
-    dict
-        Name of the image → `Score`, for the images that have a standard.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds no results, or no image has a standard.
-    """
-    import pandas as pd
-    import tifffile
-
-    if not (out / "images.csv").is_file():
-        raise ValueError(f"{out} holds no images.csv; give the folder of a porescope detect run")
-    if not folder.is_dir():
-        raise ValueError(f"--standards {folder} is not a folder")
-    images = pd.read_csv(out / "images.csv", dtype=str, keep_default_na=False)
-    if not {"image", "file", "status"} <= set(images):
-        raise ValueError(f"{out / 'images.csv'} is not porescope's: it lacks image, file or status")
-    ok = images[images.status == "ok"]
-    done = ok.drop_duplicates("file", keep=False)
-    if len(done) < len(ok):
-        warnings.warn(
-            f"{ok.file.nunique() - len(done)} stacks are not scored, only single images", stacklevel=2
-        )
-    files = {Path(f): str(n) for f, n in zip(done["file"], done["image"], strict=True)}
-    scores = {}
-    for file, standard in find_standards(files, folder).items():
-        labels = np.asarray(tifffile.imread(out / f"{files[file]}_labels.tif"), np.int32)
-        scores[files[file]] = score(read_standard(standard, labels.shape), labels)
-    if not scores:
-        raise ValueError(
-            f"{folder} holds no standard of an image in {out}; name it like A_standard.png for A.dm3"
-        )
-    return scores

@@ -1,4 +1,4 @@
-"""Standards (ground truth): pores that somebody marked by hand, in whatever form."""
+"""Read standards (ground truth): pores marked by hand in images, masks, label images or outlines."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from porescope.labels import label_regions, number_consecutively
 
-#: A pixel counts as painted from this excess of green over red and blue on [grey].
-PAINTED = 128
-#: An excess of green between these is in doubt: a softened edge.
-DOUBT = (32, 224)
+#: File name endings that a standard may have.
+_ENDINGS = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".bmp", ".roi", ".zip", ".json", ".geojson")
+#: Lowest excess of green over the larger of red and blue at which a pixel is painted [grey levels].
+_PAINTED = 128
+#: Range of that excess in which a pixel is in doubt, as at a softened (antialiased) edge [grey levels].
+_DOUBT = (32, 224)
 
 
 def find_standards(images: Iterable[Path], folder: Path) -> dict[Path, Path]:
-    """Match images to standards by name: ``A.dm3`` to ``A_standard.png`` or ``A.png``.
+    """Match images to standards by name: ``A.dm3`` to ``A_standard.png``, else to ``A.png``.
 
     Parameters
     ----------
@@ -30,11 +32,15 @@ def find_standards(images: Iterable[Path], folder: Path) -> dict[Path, Path]:
 
     Returns
     -------
-    dict
-        Image → standard, for the images that have one; a warning tells of ambiguous names.
+    dict of Path to Path
+        Image → standard, for the images that have one.
+
+    Warns
+    -----
+    UserWarning
+        If several files match; the first by name is taken.
     """
-    endings = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".bmp", ".roi", ".zip", ".json", ".geojson")
-    files = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in endings]
+    files = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in _ENDINGS]
     found = {}
     for image in images:
         exact = [p for p in files if p.stem.removesuffix("_rois") == f"{image.stem}_standard"]
@@ -51,30 +57,31 @@ def find_standards(images: Iterable[Path], folder: Path) -> dict[Path, Path]:
 
 
 def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDArray[np.int32]:
-    """Read the pores that somebody marked by hand.
+    """Read pores that were marked by hand.
 
     Parameters
     ----------
     path : str or Path
-        An image with pores painted (0, 255, 0); a mask or label image (TIFF, PNG, NPY); ImageJ's
-        ``.roi`` or ``.zip``; COCO's JSON or GeoJSON polygons.
+        A colour image with pores painted green (0, 255, 0); a mask or label image (TIFF, PNG, NPY);
+        ImageJ's ``.roi`` or ``.zip``; COCO JSON or GeoJSON polygons.
     shape : tuple of int, optional
-        Rows and columns of the micrograph; needed for outlines, checked for images.
+        Rows and columns of the micrograph. Outlines need it, unless a COCO file has it; the size of an
+        image is checked against it.
 
     Returns
     -------
     ndarray of int32, shape (M, N)
-        Label image.
+        Label image, numbered from 1.
 
     Warns
     -----
     UserWarning
-        Says how many pixels of a softened edge were in doubt.
+        Says how many pixels of softened edges are in doubt.
 
     Raises
     ------
     ValueError
-        If nothing or everything is marked, or the size is another.
+        If the file cannot be read, no pixel or every pixel is marked, or the size differs from ``shape``.
 
     Examples
     --------
@@ -90,12 +97,12 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
         raise ValueError(f"standard {path} is not a file; check the path")
     try:
         if suffix in (".roi", ".zip"):
-            labels = _fill(_read_rois(path), _need(shape, path))
+            labels = _fill_polygons(_read_rois(path), _require_shape(shape))
         elif suffix in (".json", ".geojson"):
             polygons, own = _read_json(path)
-            labels = _fill(polygons, own or _need(shape, path))
+            labels = _fill_polygons(polygons, own or _require_shape(shape))
         else:
-            labels = _read_painted(path)
+            labels = _read_image(path)
     except ValueError as error:
         raise ValueError(f"standard {path.name}: {error}") from None
     except Exception as error:
@@ -115,13 +122,14 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
     return labels
 
 
-def _need(shape: tuple[int, int] | None, path: Path) -> tuple[int, int]:
+def _require_shape(shape: tuple[int, int] | None) -> tuple[int, int]:
     if shape is None:
-        raise ValueError("outlines do not tell the image's size; give shape=(rows, columns)")
+        raise ValueError("outlines lack the size of the image; give shape=(rows, columns)")
     return shape
 
 
-def _read_painted(path: Path) -> NDArray[np.int32]:
+def _read_image(path: Path) -> NDArray[np.int32]:
+    """Read a painted colour image, a mask or a label image."""
     if path.suffix.lower() == ".npy":
         data = np.load(path, allow_pickle=False)
     elif path.suffix.lower() in (".tif", ".tiff"):
@@ -145,28 +153,28 @@ def _read_painted(path: Path) -> NDArray[np.int32]:
         return label_regions(data != 0)
     if values[0] < 0 or values[-1] > 2**31 - 1:
         raise ValueError(f"labels must be from 0 to 2³¹ − 1, not {values[0]} to {values[-1]}")
-    if (
-        2 * np.count_nonzero(data == 0) < data.size
-        and np.count_nonzero(data == 0) < np.bincount(data.ravel()).max()
-    ):
+    zeros = np.count_nonzero(data == 0)
+    if 2 * zeros < data.size and zeros < np.bincount(data.ravel()).max():
         raise ValueError("looks like a micrograph, not a standard: its background is not 0")
     return np.asarray(data, np.int32)
 
 
 def _find_green(data: NDArray[Any], path: Path) -> NDArray[np.int32]:
+    """Label the regions painted green in an image of shape (M, N, 3) or (M, N, 4)."""
     red, green, blue = (data[..., i].astype(np.int32) for i in range(3))
     excess = green - np.maximum(red, blue)
-    doubt = int(((excess >= DOUBT[0]) & (excess < DOUBT[1])).sum())
+    doubt = int(((excess >= _DOUBT[0]) & (excess < _DOUBT[1])).sum())
     if doubt:
         warnings.warn(
             f"standard {path.name}: {doubt} pixels of softened edges are in doubt; those more than "
             "half green count as pore",
             stacklevel=4,
         )
-    return label_regions(excess >= PAINTED)
+    return label_regions(excess >= _PAINTED)
 
 
 def _read_rois(path: Path) -> list[NDArray[np.float64]]:
+    """Read the outlines of ImageJ ROIs as polygons (n, 2) of (x, y)."""
     import roifile
 
     rois = roifile.roiread(path)
@@ -177,6 +185,7 @@ def _read_rois(path: Path) -> list[NDArray[np.float64]]:
 
 
 def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] | None]:
+    """Read COCO or GeoJSON polygons (n, 2) of (x, y), and the image's size if the file has it."""
     content = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(content, dict) and "annotations" in content:  # COCO
         image = (content.get("images") or [{}])[0]
@@ -199,8 +208,8 @@ def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] |
     return polygons, None
 
 
-def _fill(polygons: list[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.int32]:
-    """Label the pixels whose centres lie in each polygon (x, y from the first pixel's corner)."""
+def _fill_polygons(polygons: list[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Label the pixels whose centres lie in each polygon of (x, y), counted from the image's corner."""
     from skimage.draw import polygon
 
     labels = np.zeros(shape, np.int32)

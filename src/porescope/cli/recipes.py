@@ -127,7 +127,7 @@ def score(
     standards: StandardsFolder,
 ) -> None:
     """Compare results with hand-labelled standards."""
-    from porescope.scoring import score_results
+    from porescope.runs.scores import score_results
 
     try:
         with spoken_warnings():
