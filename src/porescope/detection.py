@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import Detection, label_regions, number_consecutively
+from porescope.labels import Detection, clear_outside, label_regions, number_consecutively
 from porescope.lattice.amplitude import LatticeGaps
 from porescope.lattice.finding import Lattice, find_lattice
 from porescope.micrograph import Micrograph
@@ -153,7 +153,8 @@ class Own:
             )
         if detection is not None:
             return detection
-        return Detection(label_regions(labels) if labels.dtype.kind == "b" else number_consecutively(labels))
+        labels = label_regions(labels) if labels.dtype.kind == "b" else number_consecutively(labels)
+        return Detection(clear_outside(labels, micrograph.field))
 
 
 def _split_reference(text: str) -> tuple[Path, str]:

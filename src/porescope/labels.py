@@ -111,6 +111,28 @@ def keep_regions(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[
     return np.asarray(numbers[labels])
 
 
+def clear_outside(labels: NDArray[np.int32], field: NDArray[np.bool_] | None) -> NDArray[np.int32]:
+    """Clear a label image outside the field, and number the remaining regions from 1.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (M, N)
+    field : ndarray of bool, shape (M, N), or None
+        Where there is data; None: everywhere.
+
+    Returns
+    -------
+    ndarray of int32, shape (M, N)
+        The same array if ``field`` is None.
+
+    Examples
+    --------
+    >>> clear_outside(np.array([[1, 0, 2]]), np.array([[False, True, True]]))
+    array([[0, 0, 1]], dtype=int32)
+    """
+    return labels if field is None else number_consecutively(np.where(field, labels, 0))
+
+
 def find_boxes(labels: NDArray[np.int32]) -> dict[int, tuple[int, int, int, int]]:
     """Bounding box of each region.
 

@@ -106,7 +106,9 @@ def test_what_the_frame_cuts_must_be_two_cells_large() -> None:
     probability[:8, 10:18] = 1  # 64 px at the frame
     probability[50:, 40:60] = 1  # 200 px at the frame
     probability[30:34, 30:34] = 1
-    labels = find_regions(probability, np.zeros_like(probability), np.s_[:, :], 8.0)  # two cells are 111 px
+    labels = find_regions(
+        probability, Micrograph(np.zeros_like(probability), 0.04), np.s_[:, :], 8.0
+    )  # two cells are 111 px
     assert labels.max() == 2 and not labels[:8].any() and labels[32, 32] == 1 and labels[55, 50] == 2
 
 

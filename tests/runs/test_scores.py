@@ -9,10 +9,11 @@ from helpers import run, save_simulated
 from porescope.runs.scores import score_results
 from porescope.simulation.drawing import Simulation, simulate
 from porescope.simulation.saving import save_simulation
+from porescope.simulation.scene import Scene
 
 
 def test_results_with_names_like_numbers_are_scored(tmp_path: Path) -> None:
-    drawn = simulate(shape=(128, 160), pores=2, seed=1)
+    drawn = simulate(Scene(shape=(128, 160), pores=2), seed=1)
     for name in ("001", "NA"):
         save_simulation(tmp_path, replace(drawn, name), "test")
     images = [tmp_path / "001.tif", tmp_path / "NA.tif"]
@@ -26,7 +27,7 @@ def replace(drawn: Simulation, name: str) -> Simulation:
 
 
 def test_stacks_are_left_out_with_a_warning(tmp_path: Path) -> None:
-    save_simulation(tmp_path, replace(simulate(shape=(128, 160), pores=2, seed=1), "one"), "test")
+    save_simulation(tmp_path, replace(simulate(Scene(shape=(128, 160), pores=2), seed=1), "one"), "test")
     stack = save_simulated(tmp_path, "movie.tif", frames=2)
     assert run("detect", tmp_path / "one.tif", stack, "-o", tmp_path / "out", "--no-images").exit_code == 0
     with pytest.warns(UserWarning, match="1 stacks are not scored"):

@@ -152,11 +152,13 @@ class LatticeGaps:
         mask = None if lattice is None else _threshold_amplitude(lattice)
         if lattice is None or mask is None:
             return nothing
+        if micrograph.field is not None:
+            mask &= micrograph.field
         labels = label_regions(mask)
         sign = {"haadf": -1.0, "bf": 1.0, "abf": 1.0}.get(micrograph.modality)
         cell = lattice.constant_px
         # With the sign applied, holes are bright.
-        signed = micrograph.image * np.float32(sign or 1)
+        signed = micrograph.filled * np.float32(sign or 1)
         smooth = np.asarray(cv2.GaussianBlur(signed, (0, 0), 0.4 * cell), np.float32)
         even = cv2.GaussianBlur(lattice.flat, (0, 0), 0.4 * cell)
         faintest = _FAINTEST * 1.4826 * float(np.median(np.abs(even - np.median(even))))
@@ -171,6 +173,8 @@ class LatticeGaps:
             if sign is not None:
                 pore = _trim(pore, smooth[box], round(0.6 * cell), faintest)
             out[box] |= pore
+        if micrograph.field is not None:
+            out &= micrograph.field
         return Detection(label_regions(out))
 
 

@@ -112,8 +112,9 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     """
     if min(micrograph.image.shape) < 24 or float(np.ptp(micrograph.image)) == 0:
         return None
-    flat = flatten(micrograph.image)
-    spectrum = _measure_spectrum(micrograph.image, flat)
+    image = micrograph.filled
+    flat = flatten(image)
+    spectrum = _measure_spectrum(image, flat)
     spots = _find_hexagon(spectrum)
     if spots is None:
         return None

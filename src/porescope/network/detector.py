@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import EDGE, Detection, keep_regions, label_regions
+from porescope.labels import EDGE, Detection, find_bordered, keep_regions, label_regions
 from porescope.lattice.finding import Lattice
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import gather_evidence, rate_regions
@@ -118,7 +118,7 @@ class Network:
         model = load_model(self.model)
         view = look_at(micrograph, lattice, material)
         probability, unusable = _map_probabilities(micrograph, view, model, self.turned)
-        labels = find_regions(probability, micrograph.image, view.frame, view.scale.cell_px)
+        labels = find_regions(probability, micrograph, view.frame, view.scale.cell_px)
         evidence = gather_evidence(labels, probability, view.scale.cell_px)
         confidence = rate_regions(evidence, micrograph.modality, model)
         kept = confidence >= self.least_confidence
@@ -150,8 +150,9 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     View
     """
     scale = choose_scale(micrograph, lattice, material)
-    frame = find_frame(micrograph.image)
-    inner = micrograph.image[frame]
+    image = micrograph.filled
+    frame = find_frame(image)
+    inner = image[frame]
     height, width = (max(round(n * scale.factor), 1) for n in inner.shape)
     return View(present(rescale(inner, (height, width)), micrograph.modality), frame, scale)
 
@@ -167,23 +168,26 @@ def _map_probabilities(
     probability, unusable = np.zeros(shape, np.float32), np.ones(shape, np.float32)
     inside = probability[view.frame].shape
     probability[view.frame], unusable[view.frame] = (rescale(m, inside).clip(0, 1) for m in maps)
+    if micrograph.field is not None:
+        probability[~micrograph.field], unusable[~micrograph.field] = 0, 1
     return probability, unusable
 
 
 def find_regions(
     probability: NDArray[np.float32],
-    image: NDArray[np.float32],
+    micrograph: Micrograph,
     frame: tuple[slice, slice],
     cell_px: float,
 ) -> NDArray[np.int32]:
     """Label regions with probability ≥ 0.5.
 
-    Scale bars are dropped, and regions cut by the frame that are smaller than two unit cells.
+    Scale bars are dropped, and regions cut by the frame or the field that are smaller than two unit cells.
 
     Parameters
     ----------
-    probability, image : ndarray of float32, shape (M, N)
-        Probability of a pore at each pixel; the micrograph.
+    probability : ndarray of float32, shape (M, N)
+        Probability of a pore at each pixel.
+    micrograph : Micrograph
     frame : tuple of slice
         As `views.find_frame` returns it.
     cell_px : float
@@ -195,8 +199,10 @@ def find_regions(
     """
     labels = label_regions(probability >= EDGE)
     area = np.bincount(labels.ravel())
-    kept = np.bincount(labels[find_marks(image)], minlength=len(area)) < _MOST_MARKED * area
+    kept = np.bincount(labels[find_marks(micrograph.filled)], minlength=len(area)) < _MOST_MARKED * area
     inner = labels[frame]
-    sides = np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])
+    sides = np.concatenate(
+        [inner[0], inner[-1], inner[:, 0], inner[:, -1], find_bordered(labels, micrograph.field)]
+    )
     kept[sides] &= area[sides] >= _LEAST_CUT * cell_px**2 * np.sqrt(3) / 2
     return keep_regions(labels, kept[1:])

@@ -111,7 +111,7 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
         pores["missing_atoms"] = counts
     if micrograph.acquisition.modality_source == "assumed":
         messages.append("modality not in the metadata, taken as HAADF")
-    if float(np.ptp(micrograph.image)) == 0:
+    if float(np.ptp(micrograph.filled)) == 0:
         messages.append("all pixels have the same value")
     return ImageResult(micrograph, found, pores, crystal, messages)
 
