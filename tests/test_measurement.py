@@ -112,3 +112,40 @@ def test_the_density_rule_counts_each_pore_of_a_tiling_once() -> None:
     tiles = [world[y : y + 101, x : x + 81] for y in range(0, 400, 100) for x in range(0, 480, 80)]
     counted = sum(is_counted(tile, np.unique(tile[tile > 0])).sum() for tile in tiles)
     assert abs(counted - n) <= 2  # a pore at a tile's corner may differ
+
+
+def test_a_single_pixel_has_no_shape() -> None:
+    labels = np.zeros((8, 9), np.int32)
+    labels[4, 5] = 1
+    row = measure(Micrograph(np.ones((8, 9)), 0.1), labels).iloc[0]
+    assert row[["circularity", "eccentricity", "orientation_deg"]].isna().all()
+    assert row.area_px == 1 and row.equivalent_diameter_nm == pytest.approx(0.1 * np.sqrt(4 / np.pi))
+
+
+def test_a_square_is_round_and_has_no_longest_axis() -> None:
+    labels = np.zeros((8, 9), np.int32)
+    labels[2:5, 3:6] = 1
+    row = measure(Micrograph(np.ones((8, 9)), 0.1), labels).iloc[0]
+    assert row.eccentricity == pytest.approx(0, abs=1e-6) and np.isnan(row.orientation_deg)
+
+
+@pytest.mark.parametrize("degrees", [30, -50, 75])
+def test_orientation_turns_counter_clockwise_from_the_row_axis(degrees: float) -> None:
+    y, x = np.indices((80, 80)) - 40.0
+    # The bar's direction on the screen: the row axis points down, so counter-clockwise turns it to the right.
+    along = y * np.cos(np.radians(degrees)) + x * np.sin(np.radians(degrees))
+    across = -y * np.sin(np.radians(degrees)) + x * np.cos(np.radians(degrees))
+    labels = ((np.abs(along) < 30) & (np.abs(across) < 4)).astype(np.int32)
+    row = measure(Micrograph(np.ones(labels.shape), 0.1), labels).iloc[0]
+    assert row.orientation_deg == pytest.approx(degrees, abs=1)
+
+
+def test_the_edge_of_the_field_is_a_border_and_the_density_rule_follows_it() -> None:
+    labels = np.zeros((10, 12), np.int32)
+    labels[4, 5], labels[4, 1], labels[8, 8] = 1, 2, 3
+    field = np.ones(labels.shape, bool)
+    field[:, 6:8] = False  # on the right of pore 1, on the left of pore 3
+    table = measure(Micrograph(np.ones(labels.shape), 1.0, field=field), labels)
+    assert table.touches_border.tolist() == [True, False, True]
+    assert is_counted(labels, np.array([1, 2, 3]), field).tolist() == [False, True, True]
+    assert is_counted(labels, np.array([1, 2, 3])).all()

@@ -226,7 +226,7 @@ def test_the_lattice_method_and_structure_on_the_command_line(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--material", "Au"], "--material must be one of WS2, MoS2"),
+        (["--material", "Au"], "material must be one of WS2, MoS2"),
         (["--calibrate", "lattice"], "needs the crystal: say --material"),
         (["--structure"], "needs the crystal: say --material"),
         (["--structure", "--material", "WS2", "--no-lattice"], "--no-lattice leaves nothing"),

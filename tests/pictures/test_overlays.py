@@ -25,6 +25,14 @@ def test_the_outline_lies_around_its_pore() -> None:
     assert (y.min(), y.max(), x.min(), x.max()) == pytest.approx((100, 199, 500, 599), abs=1)
 
 
+@pytest.mark.parametrize("size", [300, 800])
+def test_the_scale_bar_is_as_long_as_it_says(size: int) -> None:
+    picture = draw_overlay(Micrograph(np.ones((40, 80)), 0.5), np.zeros((40, 80), int), size=size)
+    white = (picture == 255).all(axis=2)
+    longest = max(len(run) for row in white for run in "".join("# "[not v] for v in row).split())
+    assert longest * 40 / size == pytest.approx(choose_bar(40), abs=2 * 40 / size)  # 40 nm are ``size`` px
+
+
 @pytest.mark.parametrize("shape", [(12, 30), (200, 90)])
 def test_what_the_network_sees_is_drawn_without_pores_too(tmp_path: Path, shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).poisson(50, shape).astype(np.float32)
