@@ -36,6 +36,6 @@ def test_two_grains_leave_the_pixels_square(stretched: tuple[Micrograph, Lattice
 
 def test_a_recipe_keeps_the_pixel_size_that_it_is_bound_to(stretched: tuple[Micrograph, Lattice]) -> None:
     micrograph, lattice = stretched
-    once = calibrate(micrograph, lattice, "WS2")
-    assert once.acquisition.pixel_size_source == "lattice"
-    assert calibrate(once, lattice, "WS2").acquisition.pixel_size_recipe == micrograph.pixel_size
+    acquisition = calibrate(micrograph, lattice, "WS2").acquisition
+    assert acquisition.pixel_size_source == "lattice"
+    assert acquisition.pixel_size_recipe == micrograph.pixel_size
