@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
+import cv2
 import numpy as np
-import pandas as pd
 import pytest
-from helpers import run
 
-from porescope import read, read_standard
 from porescope.materials import MATERIALS
 from porescope.simulation.drawing import simulate
+from porescope.simulation.recording import Recording
 from porescope.simulation.scene import Scene
+from porescope.simulation.sheets import Pore
 
 
 @pytest.mark.parametrize(("material", "area"), [("WS2", 0.078), ("MoS2", 0.069), ("graphene", 0.064)])
@@ -47,70 +47,36 @@ def test_a_sheet_without_pores_has_no_truth() -> None:
     assert not drawn.labels.any() and len(drawn.area_nm2) == 0
 
 
-@pytest.mark.parametrize("modality", ["haadf", "bf", "hrtem"])
-def test_simulate_on_the_command_line(tmp_path: Path, modality: str) -> None:
-    options = [
-        "--modality",
-        modality,
-        "--rows",
-        150,
-        "--columns",
-        200,
-        "--seed",
-        3,
-        "--pores",
-        2,
-        "--dose",
-        1e6,
-    ]
-    result = run("simulate", "-o", tmp_path, *options)
-    assert result.exit_code == 0, result.output
-    stem = f"WS2_{modality}_3"
-    assert {p.name for p in tmp_path.iterdir()} == {
-        f"{stem}{ending}" for ending in (".tif", "_standard.tif", "_truth.csv", "_atoms.csv")
-    }
-    drawn = simulate(Scene("WS2", shape=(150, 200), pores=2, dose=1e6, modality=modality), seed=3)
-    image = read(tmp_path / f"{stem}.tif")
-    assert image.pixel_size == pytest.approx((0.04, 0.04)) and np.array_equal(
-        image.image, drawn.micrograph.image
-    )
-    assert np.array_equal(read_standard(tmp_path / f"{stem}_standard.tif"), drawn.labels)
-    truth = pd.read_csv(tmp_path / f"{stem}_truth.csv")
-    assert truth.missing_atoms.tolist() == drawn.missing_atoms.tolist()
-    atoms = pd.read_csv(tmp_path / f"{stem}_atoms.csv")
-    assert len(atoms) == len(drawn.atoms.positions) and set(atoms.element) == {"W", "S"}
-    assert run("simulate", "-o", tmp_path, *options).exit_code == 2
+CLEAN = Scene(shape=(150, 160), pores=(Pore((3.0, 3.2), radius=1.2),), contamination=0.0)
 
 
-@pytest.mark.parametrize(
-    "options", [["--material", "Au"], ["--modality", "sem"], ["--dose", "-1"], ["--pixel-size", "0"]]
-)
-def test_impossible_simulations_are_refused(tmp_path: Path, options: list[str]) -> None:
-    result = run("simulate", "-o", tmp_path / "sim", *options)
-    assert result.exit_code == 2 and "must be" in result.output and not (tmp_path / "sim").exists()
+def test_the_dose_scales_the_counts() -> None:
+    low, high = (simulate(replace(CLEAN, dose=dose)).micrograph.image.mean() for dose in (1e5, 1e6))
+    assert high / low == pytest.approx(10, rel=0.02)
 
 
-@pytest.mark.parametrize(
-    ("option", "images"), [(["--frames", 2], 2), (["--tiles", "1x2"], 2), (["--wild"], 1)]
-)
-def test_movies_tiles_and_wild_scenes_are_written(tmp_path: Path, option: list[object], images: int) -> None:
-    result = run("simulate", "-o", tmp_path, "--rows", 100, "--columns", 110, *option)
-    assert result.exit_code == 0, result.output
-    assert len(list(tmp_path.glob("*_standard.tif"))) == images
-    assert read(min(p for p in tmp_path.glob("*.tif") if "standard" not in p.name)).image.shape == (100, 110)
-    if "--tiles" in option:
-        stage = pd.read_csv(tmp_path / "WS2_haadf_0_stage.csv")
-        assert len(stage) == 2 and {"stage_y_nm", "stage_x_nm", "true_y_nm", "true_x_nm"} <= set(stage)
+def test_clarity_is_the_contrast_over_the_noise_of_a_cell() -> None:
+    noise = {}
+    for clarity in (10.0, 40.0):
+        image = simulate(replace(CLEAN, pores=(), clarity=clarity)).micrograph.image
+        noise[clarity] = 1 / np.sqrt(image.mean())
+    assert noise[10.0] / noise[40.0] == pytest.approx(4, rel=0.05)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--tiles", "many"], "rows x columns"),
-        (["--tiles", "2x2", "--frames", 3], "do not go together"),
-        (["--wild", "--material", "gold"], "material must be one of"),
-    ],
-)
-def test_wrong_use_of_simulate(tmp_path: Path, options: list[object], message: str) -> None:
-    result = run("simulate", "-o", tmp_path, *options)
-    assert result.exit_code == 2 and message in result.output
+def test_a_rim_is_bright_around_a_pore() -> None:
+    plain, rimmed = (simulate(replace(CLEAN, dose=1e7, rim=rim)) for rim in (0.0, 10.0))
+    pore = (rimmed.labels > 0).astype(np.uint8)
+    near = cv2.dilate(pore, np.ones((9, 9), np.uint8)) > pore
+    far = cv2.dilate(pore, np.ones((61, 61), np.uint8)) == 0
+    more = rimmed.micrograph.image - plain.micrograph.image
+    level = plain.micrograph.image[far].mean()
+    assert more[near].mean() > 0.2 * level and abs(more[far].mean()) < 0.02 * level
+
+
+def test_a_background_is_counted_everywhere() -> None:
+    hole = {}
+    for background in (0.0, 1.0):
+        drawn = simulate(replace(CLEAN, dose=1e7, recording=Recording(background=background)))
+        image = drawn.micrograph.image
+        hole[background] = image[70:80, 75:85].mean() / image.mean()
+    assert hole[0.0] < 0.25 and hole[1.0] > 0.5

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import run
+
+from porescope import read, read_standard
+from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
+
+
+@pytest.mark.parametrize("modality", ["haadf", "bf", "hrtem"])
+def test_simulate_on_the_command_line(tmp_path: Path, modality: str) -> None:
+    options = [
+        "--modality",
+        modality,
+        "--rows",
+        150,
+        "--columns",
+        200,
+        "--seed",
+        3,
+        "--pores",
+        2,
+        "--dose",
+        1e6,
+    ]
+    result = run("simulate", "-o", tmp_path, *options)
+    assert result.exit_code == 0, result.output
+    stem = f"WS2_{modality}_3"
+    assert {p.name for p in tmp_path.iterdir()} == {
+        f"{stem}{ending}" for ending in (".tif", "_standard.tif", "_truth.csv", "_atoms.csv")
+    }
+    drawn = simulate(Scene("WS2", shape=(150, 200), pores=2, dose=1e6, modality=modality), seed=3)
+    image = read(tmp_path / f"{stem}.tif")
+    assert image.pixel_size == pytest.approx((0.04, 0.04)) and np.array_equal(
+        image.image, drawn.micrograph.image
+    )
+    assert np.array_equal(read_standard(tmp_path / f"{stem}_standard.tif"), drawn.labels)
+    truth = pd.read_csv(tmp_path / f"{stem}_truth.csv")
+    assert truth.missing_atoms.tolist() == drawn.missing_atoms.tolist()
+    atoms = pd.read_csv(tmp_path / f"{stem}_atoms.csv")
+    assert len(atoms) == len(drawn.atoms.positions) and set(atoms.element) == {"W", "S"}
+    assert run("simulate", "-o", tmp_path, *options).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "options", [["--material", "Au"], ["--modality", "sem"], ["--dose", "-1"], ["--pixel-size", "0"]]
+)
+def test_impossible_simulations_are_refused(tmp_path: Path, options: list[str]) -> None:
+    result = run("simulate", "-o", tmp_path / "sim", *options)
+    assert result.exit_code == 2 and "must be" in result.output and not (tmp_path / "sim").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "images"), [(["--frames", 2], 2), (["--tiles", "1x2"], 2), (["--wild"], 1)]
+)
+def test_movies_tiles_and_wild_scenes_are_written(tmp_path: Path, option: list[object], images: int) -> None:
+    result = run("simulate", "-o", tmp_path, "--rows", 100, "--columns", 110, *option)
+    assert result.exit_code == 0, result.output
+    assert len(list(tmp_path.glob("*_standard.tif"))) == images
+    assert read(min(p for p in tmp_path.glob("*.tif") if "standard" not in p.name)).image.shape == (100, 110)
+    if "--tiles" in option:
+        stage = pd.read_csv(tmp_path / "WS2_haadf_0_stage.csv")
+        assert len(stage) == 2 and {"stage_y_nm", "stage_x_nm", "true_y_nm", "true_x_nm"} <= set(stage)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tiles", "many"], "rows x columns"),
+        (["--tiles", "2x2", "--frames", 3], "do not go together"),
+        (["--wild", "--material", "gold"], "material must be one of"),
+    ],
+)
+def test_wrong_use_of_simulate(tmp_path: Path, options: list[object], message: str) -> None:
+    result = run("simulate", "-o", tmp_path, *options)
+    assert result.exit_code == 2 and message in result.output
+
+
+@pytest.mark.parametrize(
+    ("pores", "least", "most"), [((), 1, 99), (("--pores", 0), 0, 0), (("--pores", 3), 2, 3)]
+)
+def test_wild_scenes_have_the_number_of_pores_asked_for(
+    tmp_path: Path, pores: tuple[object, ...], least: int, most: int
+) -> None:
+    size = ["--rows", 150, "--columns", 160]
+    result = run("simulate", "-o", tmp_path, "--wild", "--seed", 3, *size, *pores)
+    assert result.exit_code == 0, result.output
+    truth = pd.read_csv(tmp_path / "WS2_haadf_3_truth.csv")
+    assert least <= len(truth) <= most
