@@ -1,41 +1,62 @@
-"""What the commands share: words to the user, endings, common options."""
+"""What the commands share: options, messages to the user, endings."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
+from click import Choice
+
+from porescope.modalities import MODALITIES
 
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, folders or globs.")]
 
+Modality = Annotated[
+    str,
+    typer.Option(
+        "--modality",
+        click_type=Choice(["auto", *MODALITIES]),
+        help="How the images were taken; auto asks the metadata, and takes HAADF if it does not say.",
+    ),
+]
 
-class Modality(enum.StrEnum):
-    """How the image was taken."""
-
-    auto = "auto"
-    haadf = "haadf"
-    bf = "bf"
-    abf = "abf"
-    hrtem = "hrtem"
+PixelSize = Annotated[
+    float | None,
+    typer.Option("--pixel-size", metavar="NM", help="Pixel size [nm]; default: as the files say."),
+]
 
 
 def say(text: str) -> None:
-    """Tell the user something beside the results."""
+    """Print a message to stderr, apart from the results.
+
+    Parameters
+    ----------
+    text : str
+    """
     typer.echo(text, err=True)
 
 
 def stop(text: str) -> NoReturn:
-    """End because the command was used wrongly."""
+    """End the command with exit code 2, wrong use.
+
+    Parameters
+    ----------
+    text : str
+        What is wrong, in a sentence.
+
+    Raises
+    ------
+    typer.Exit
+    """
     say(f"porescope: {text}")
     raise typer.Exit(2)
 
 
 @contextmanager
 def spoken_warnings() -> Iterator[None]:
-    """Say warnings to the user as sentences."""
+    """Print the warnings of a block as sentences."""
     import warnings
 
     with warnings.catch_warnings(record=True) as caught:

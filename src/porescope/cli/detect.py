@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from porescope.cli.console import Inputs, Modality, say, stop
+from porescope.cli.console import Inputs, Modality, PixelSize, say, stop
 
 if TYPE_CHECKING:
     from porescope.detection import Detector
@@ -54,12 +54,8 @@ def detect(
         float | None,
         typer.Option(min=0, max=1, help="Drop pores whose confidence is below this (default 0.5)."),
     ] = None,
-    modality: Annotated[
-        Modality, typer.Option(help="How the images were taken; auto asks the metadata.")
-    ] = Modality.auto,
-    pixel_size: Annotated[
-        float | None, typer.Option(metavar="NM", help="Pixel size [nm]; default: as the files say.")
-    ] = None,
+    modality: Modality = "auto",
+    pixel_size: PixelSize = None,
     material: Annotated[
         str | None,
         typer.Option(metavar="WS2", help="The crystal; it checks the pixel size and counts missing atoms."),
@@ -110,7 +106,7 @@ def detect(
         job = Job(
             out=out,
             detector=detector,
-            modality=modality.value,
+            modality=modality,
             pixel_size=pixel_size,
             overlays=images,
             rois=rois,

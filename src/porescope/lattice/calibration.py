@@ -1,4 +1,4 @@
-"""The pixel size held against the lattice: what is wrong, the likely mistake, the correction."""
+"""Check the pixel size against the lattice: the error, the likely mistake, the correction."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from porescope.lattice.finding import Lattice
 from porescope.materials import MATERIALS, find_material
 from porescope.micrograph import ANISOTROPY_LIMIT, Micrograph
 
-#: Usual mistakes in a pixel size, by the factor that they leave it too large.
-MISTAKES = {
+#: Common mistakes in a pixel size: factor by which it comes out too large → sentence.
+_MISTAKES = {
     2 / np.sqrt(3): "d10 had been taken for a (2/√3)",
     np.sqrt(3) / 2: "a had been taken for d10 (√3/2)",
     np.sqrt(3): "the second-order spots had been taken for the first (√3)",
@@ -21,8 +21,8 @@ MISTAKES = {
     10.0: "Å had been taken for nm",
     0.1: "nm had been taken for Å",
 }
-#: Deviations beyond this are told; mistakes are recognised within it.
-TOLERANCE = 0.03
+#: Relative deviation from which a pixel size counts as wrong, and within which a mistake is recognised.
+_TOLERANCE = 0.03
 
 
 def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[float, str]:
@@ -37,9 +37,9 @@ def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[fl
     Returns
     -------
     factor : float
-        By which the pixel size is too large; NaN without a material.
+        Factor by which the pixel size is too large; NaN without a material.
     sentence : str
-        What to tell the user.
+        The result in words.
 
     Raises
     ------
@@ -51,27 +51,45 @@ def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[fl
         measured += f", {lattice.grains} orientations (grains or moiré)"
     if material is None:
         near = [
-            m for m, known in MATERIALS.items() if abs(lattice.constant_nm / known.constant - 1) < TOLERANCE
+            m for m, known in MATERIALS.items() if abs(lattice.constant_nm / known.constant - 1) < _TOLERANCE
         ]
         return np.nan, measured + (f" (fits {', '.join(near)})" if near else " (fits none of the materials)")
     constant = find_material(material).constant
     factor = lattice.constant_nm / constant
-    if abs(factor - 1) <= TOLERANCE:
+    if abs(factor - 1) <= _TOLERANCE:
         return factor, f"{measured}, {material} has {constant:.4f} nm: the pixel size is right"
     size = "large" if factor > 1 else "small"
     off = abs(factor - 1)
     sentence = f"{measured}, {material} has {constant:.4f} nm: pixel size {off:.1%} too {size}"
-    mistake = min(MISTAKES, key=lambda m: abs(np.log(factor / m)))
-    if abs(factor / mistake - 1) < TOLERANCE:
-        sentence += f"; looks as if {MISTAKES[mistake]}"
+    mistake = min(_MISTAKES, key=lambda m: abs(np.log(factor / m)))
+    if abs(factor / mistake - 1) < _TOLERANCE:
+        sentence += f"; looks as if {_MISTAKES[mistake]}"
     return factor, sentence
 
 
 def calibrate(micrograph: Micrograph, lattice: Lattice, material: str) -> Micrograph:
-    """The micrograph with the pixel size that its lattice gives.
+    """Correct the pixel size of a micrograph by its lattice.
 
-    Row and column are scaled apart where that makes the hexagon regular and stays within the
-    limit for square pixels. A recipe keeps the pixel size that it was tuned on.
+    Parameters
+    ----------
+    micrograph : Micrograph
+    lattice : Lattice
+    material : str
+        One of `materials.MATERIALS`.
+
+    Returns
+    -------
+    Micrograph
+
+    Raises
+    ------
+    ValueError
+        If the material is unknown.
+
+    Notes
+    -----
+    Rows and columns are scaled separately if that makes the hexagon regular, stays within the limit for
+    square pixels, and the image has one grain. A recipe keeps the pixel size that it was tuned on.
     """
     row, column = micrograph.pixel_size
     factor = check_calibration(lattice, material)[0]
@@ -92,7 +110,7 @@ def calibrate(micrograph: Micrograph, lattice: Lattice, material: str) -> Microg
 
 
 def _square_up(lattice: Lattice) -> tuple[float, float]:
-    """Factors of row and column, of product 1, that make the three cell edges most nearly equal."""
+    """Factors for row and column, of product 1, that make the three cell edges as equal as possible."""
     one, two = lattice.vectors
     edges = np.array([one, two, one + two])
     # |edge|² = s y² + x²/s is to be the same for all three: linear in (s, 1/s) for s near 1.

@@ -1,9 +1,8 @@
-"""Pictures: overlays, the lattice, the paths of a climb."""
+"""Overlays: a micrograph with the outlines of its pores and a scale bar."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,13 +11,11 @@ from numpy.typing import NDArray
 from porescope.labels import find_boxes
 from porescope.micrograph import Micrograph
 
-if TYPE_CHECKING:
-    pass
-
-#: Okabe and Ito's palette, which the colour-blind can tell apart, as RGB.
+#: Colours of Okabe and Ito's palette, which the colour-blind can tell apart (RGB).
 ORANGE = (230, 159, 0)
 BLUE = (86, 180, 233)
 
+#: Picture of shape (H, W, 3).
 RGB = NDArray[np.uint8]
 
 
@@ -29,7 +26,7 @@ def draw_image(micrograph: Micrograph, size: int = 768) -> tuple[RGB, float]:
     ----------
     micrograph : Micrograph
     size : int
-        The longer side is scaled to this [px].
+        Longer side of the picture [px].
 
     Returns
     -------
@@ -66,7 +63,7 @@ def draw_overlay(
     size : int
         The longer side of the picture [px].
     numbers : bool
-        Whether to write the labels, which are left out beyond 99 pores.
+        Whether to write the labels; they are left out from 100 pores on.
     standard : ndarray of int, shape (M, N), optional
         Outlined in blue.
 
@@ -94,8 +91,8 @@ def draw_overlay(
 def _draw_outlines(
     picture: RGB, labels: NDArray[np.integer], color: tuple[int, int, int]
 ) -> dict[int, tuple[int, int, int, int]]:
-    """Outline each region; give their boxes (top, left, bottom, right) in the picture."""
-    # Outlines come from the enlarged label image, so that they follow the pixels' edges.
+    """Outline each region; their boxes (top, left, bottom, right) in the picture."""
+    # The label image is enlarged first, so that outlines follow the edges of its pixels.
     large = cv2.resize(
         labels.astype(np.float32), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST
     ).astype(np.int32)
@@ -108,7 +105,17 @@ def _draw_outlines(
 
 
 def choose_bar(width_nm: float) -> float:
-    """Length of a scale bar for an image this wide: 1, 2 or 5 times a power of ten [nm].
+    """Choose the length of a scale bar: 1, 2 or 5 times a power of ten, at most a quarter of the width.
+
+    Parameters
+    ----------
+    width_nm : float
+        Width of the image [nm].
+
+    Returns
+    -------
+    float
+        [nm]
 
     Examples
     --------
@@ -136,7 +143,7 @@ def _draw_scale_bar(picture: RGB, pixel_nm: float) -> None:
 
 
 def _write(picture: RGB, text: str, at: tuple[int, int], scale: float, color: tuple[int, int, int]) -> None:
-    """Write text with a dark edge, so that it reads on any grey."""
+    """Write text with a dark edge, which makes it legible on any grey."""
     font = cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(picture, text, at, font, scale, (0, 0, 0), 3, cv2.LINE_AA)
     cv2.putText(picture, text, at, font, scale, color, 1, cv2.LINE_AA)

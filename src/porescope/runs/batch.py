@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from porescope import processes
-from porescope.files.names import ENDINGS, name_files, printable
+from porescope.files.names import DETECT_ENDINGS, ENDINGS, name_files, printable
 from porescope.files.writing import hash_file
 from porescope.measurement import PORE_COLUMNS
 from porescope.micrograph import read_all
@@ -70,7 +70,7 @@ def run_batch(
 
 def _protect_inputs(paths: Sequence[Path], names: Sequence[str], out: Path) -> None:
     """Refuse a run that would overwrite one of its inputs."""
-    endings = "|".join(map(re.escape, ENDINGS.values()))
+    endings = "|".join(map(re.escape, DETECT_ENDINGS))
     stems = set(names)
     for path in paths:
         match = re.fullmatch(rf"(.+?)(_\d{{4,}})?({endings})", path.name)

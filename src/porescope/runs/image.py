@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files import exports
+from porescope.files.names import ENDINGS
 from porescope.files.writing import write_whole
 from porescope.labels import Detection
 from porescope.lattice.calibration import calibrate, check_calibration
@@ -193,7 +194,7 @@ def _write_files(result: ImageResult, job: Job, picture: bool) -> tuple[list[str
 
 def _draw(result: ImageResult, picture: bool) -> tuple[dict[str, bytes], tuple[bytes, ...] | None]:
     """Pictures of one image: PNG files by their kind, and JPEG for the report if ``picture``."""
-    from porescope.pictures.lattice import draw_lattice
+    from porescope.pictures.lattice import PALETTE, draw_lattice
     from porescope.pictures.overlays import draw_image, draw_overlay
 
     micrograph, labels = result.micrograph, result.labels
@@ -203,10 +204,23 @@ def _draw(result: ImageResult, picture: bool) -> tuple[dict[str, bytes], tuple[b
         shown = [draw_image(micrograph, _REPORT_SIZE)[0], draw_overlay(micrograph, labels, _REPORT_SIZE)]
     if result.crystal:
         panels = draw_lattice(micrograph, result.crystal.lattice, result.crystal.sites)
-        files["lattice"] = _encode(".png", panels)
-        shown.append(panels)
+        files["lattice"] = _encode_indexed(panels, PALETTE)
+        shown.append(PALETTE[panels])
     return files, tuple(_encode(".jpg", panel) for panel in shown) if picture else None
 
 
 def _encode(ending: str, picture: NDArray[np.uint8]) -> bytes:
     return bytes(cv2.imencode(ending, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
+
+
+def _encode_indexed(picture: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
+    """PNG of a picture whose pixels are rows of a palette."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    file = BytesIO()
+    image = Image.fromarray(picture, "P")
+    image.putpalette(palette.tobytes())
+    image.save(file, "PNG", compress_level=3)
+    return file.getvalue()

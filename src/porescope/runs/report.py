@@ -1,4 +1,4 @@
-"""One HTML file that shows a run; it opens without a network."""
+"""The report of a run: one HTML file that opens without internet access."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from porescope.files.names import describe_counts
 from porescope.files.writing import write_whole
 from porescope.runs.job import Census
 
-#: Rows of the pore table in the report; all of them are in ``pores.csv``.
-MAX_ROWS = 2000
+#: Largest number of rows in the report's table of pores; ``pores.csv`` has them all.
+_MAX_ROWS = 2000
 
-#: Columns of the report's pore table: column of ``pores.csv``, head, digits.
-TABLE = (
+#: Columns of the report's table of pores: column of ``pores.csv``, heading, number of decimals.
+_TABLE = (
     ("image", "image", None), ("frame", "frame", 0), ("label", "label", 0),
     ("y_nm", "y [nm]", 2), ("x_nm", "x [nm]", 2), ("area_nm2", "area [nm²]", 3),
     ("equivalent_diameter_nm", "diameter [nm]", 3), ("equivalent_diameter_std_nm", "± [nm]", 3),
@@ -34,7 +34,7 @@ def write_report(census: Census, run: dict[str, Any], path: Path) -> None:
     ----------
     census : Census
     run : dict
-        As written to ``run.json``: version, command, method, recipe.
+        The content of ``run.json``.
     path : Path
         The HTML file.
     """
@@ -50,7 +50,7 @@ def write_report(census: Census, run: dict[str, Any], path: Path) -> None:
         float((done.density_per_um2 * done.height_px * done.width_px * done.pixel_size_nm**2).sum()) / 1e6
     )
     cards = [_card(row, census) for row in images.to_dict("records")[: max(len(census.pictures), 200)]]
-    columns = [(name, head, digits) for name, head, digits in TABLE]
+    columns = [(name, head, digits) for name, head, digits in _TABLE]
     html = environment.get_template("report.html.j2").render(
         run=run,
         headline=describe_counts(len(pores), len(done)),
@@ -67,9 +67,9 @@ def write_report(census: Census, run: dict[str, Any], path: Path) -> None:
         columns=columns,
         rows=[
             [_format(row[name], digits) for name, _, digits in columns]
-            for row in pores.head(MAX_ROWS).to_dict("records")
+            for row in pores.head(_MAX_ROWS).to_dict("records")
         ],
-        n_rows_left_out=max(0, len(pores) - MAX_ROWS),
+        n_rows_left_out=max(0, len(pores) - _MAX_ROWS),
     )
     with write_whole(path) as part:
         part.write_text(html, encoding="utf-8")
@@ -92,7 +92,17 @@ def _format(value: Any, digits: int | None) -> str:
 
 
 def draw_histogram(diameters: np.ndarray[Any, Any]) -> dict[str, Any] | None:
-    """Bars of a histogram of diameters [nm] for the template; None without pores.
+    """Lay out a histogram of diameters for the template.
+
+    Parameters
+    ----------
+    diameters : ndarray of float, shape (n,)
+        Equivalent diameters [nm].
+
+    Returns
+    -------
+    dict or None
+        Bars and ticks, in fractions of the plot's sides; None without pores.
 
     Examples
     --------
@@ -104,13 +114,13 @@ def draw_histogram(diameters: np.ndarray[Any, Any]) -> dict[str, Any] | None:
     if not len(diameters):
         return None
     low, high = float(diameters.min()), float(diameters.max())
-    # Freedman and Diaconis' width, but from 5 to 40 bars.
+    # Freedman and Diaconis' bin width, limited to between 5 and 40 bars.
     iqr = float(np.subtract(*np.percentile(diameters, (75, 25))))
     wanted = 2 * iqr / len(diameters) ** (1 / 3) or (high - low) / 10 or 0.1 * high
     step = _nice(min(max(wanted, (high - low) / 40), max((high - low) / 5, 1e-3 * high)))
     start = np.floor(low / step) * step
     edges = start + step * np.arange(int((high - start) / step + 1e-9) + 2)
-    # Rounding must leave no pore out.
+    # Rounding must not exclude a pore.
     edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
     counts, _ = np.histogram(diameters, edges)
     top = _nice(counts.max() / 4) if counts.max() > 4 else 1
@@ -129,6 +139,6 @@ def draw_histogram(diameters: np.ndarray[Any, Any]) -> dict[str, Any] | None:
 
 
 def _nice(value: float) -> float:
-    """The next of 1, 2, 5 times a power of ten above the value."""
+    """Smallest of 1, 2, 5 times a power of ten that is not below the value."""
     power = 10.0 ** np.floor(np.log10(value))
     return float(next(step * power for step in (1, 2, 5, 10) if step * power >= value * 0.999))
