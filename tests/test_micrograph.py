@@ -17,6 +17,7 @@ from porescope.files.headers import Header
 from porescope.lattice.calibration import calibrate
 from porescope.lattice.finding import find_lattice
 from porescope.micrograph import Acquisition, _dose_rate
+from porescope.recipes.detector import Threshold
 from porescope.runs.image import process_image
 from porescope.runs.job import Job
 from porescope.simulation.drawing import simulate
@@ -104,7 +105,7 @@ def test_pixel_size_and_modality_can_be_given(data: Path) -> None:
 def test_a_micrograph_made_in_python_can_be_processed(tmp_path: Path) -> None:
     micrograph = Micrograph(np.random.default_rng(0).normal(size=(40, 50)), 0.05)
     assert micrograph.acquisition == Acquisition()
-    row = process_image(micrograph, "", Job(tmp_path, Recipe(), lattice=False), picture=False).row
+    row = process_image(micrograph, "", Job(tmp_path, Threshold(Recipe()), lattice=False), picture=False).row
     assert row["file"] is None and np.isnan(row["pixel_size_header_nm"])
     assert row["pixel_size_source"] == "argument" and "taken as HAADF" not in row["message"]
 

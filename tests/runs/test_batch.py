@@ -18,6 +18,7 @@ from porescope.files.names import find_files, name_files
 from porescope.files.writing import write_whole
 from porescope.labels import outline_regions
 from porescope.measurement import PORE_COLUMNS
+from porescope.recipes.detector import Threshold
 from porescope.runs.batch import process_file, run_batch
 from porescope.runs.folder import write_tables
 from porescope.runs.job import IMAGE_COLUMNS, Job
@@ -78,8 +79,8 @@ def test_processes_give_what_the_plain_loop_gives(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     seen: list[Path] = []
-    one = run_batch(paths, Job(tmp_path / "one", RECIPE))
-    two = run_batch(paths, Job(tmp_path / "two", RECIPE), workers=2, on_file=seen.append)
+    one = run_batch(paths, Job(tmp_path / "one", Threshold(RECIPE)))
+    two = run_batch(paths, Job(tmp_path / "two", Threshold(RECIPE)), workers=2, on_file=seen.append)
     pd.testing.assert_frame_equal(one.images, two.images)
     pd.testing.assert_frame_equal(one.pores, two.pores)
     assert sorted(seen) == sorted(paths) and one.outputs == two.outputs
@@ -92,7 +93,7 @@ def test_the_tables_agree_with_the_python_interface(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "s.tif")
     micrograph = read(path)
     labels = detect(micrograph, RECIPE)
-    census = run_batch([path], Job(tmp_path, RECIPE, overlays=False))
+    census = run_batch([path], Job(tmp_path, Threshold(RECIPE), overlays=False))
     pd.testing.assert_frame_equal(census.pores, measure(micrograph, labels))
     assert np.array_equal(read_standard(tmp_path / "s_labels.tif"), labels)
     row = census.images.iloc[0]
@@ -102,7 +103,7 @@ def test_the_tables_agree_with_the_python_interface(tmp_path: Path) -> None:
 
 def test_tables_have_all_columns_even_when_all_fails(tmp_path: Path) -> None:
     (tmp_path / "bad.dm3").write_bytes(b"nothing")
-    census = run_batch([tmp_path / "bad.dm3"], Job(tmp_path, RECIPE))
+    census = run_batch([tmp_path / "bad.dm3"], Job(tmp_path, Threshold(RECIPE)))
     write_tables(census, tmp_path)
     for name, columns in {"pores": PORE_COLUMNS, "images": IMAGE_COLUMNS}.items():
         for table in (pd.read_csv(tmp_path / f"{name}.csv"), pd.read_parquet(tmp_path / f"{name}.parquet")):
@@ -114,7 +115,7 @@ def test_tables_have_all_columns_even_when_all_fails(tmp_path: Path) -> None:
 def test_a_file_that_kills_its_process_is_the_only_one_lost(tmp_path: Path, monkeypatch) -> None:
     paths = [save_simulated(tmp_path / "in", f"s{i}.tif") for i in range(3)]
     monkeypatch.setattr("porescope.runs.batch.process_file", _die_on_s1)
-    census = run_batch(paths, Job(tmp_path, RECIPE, overlays=False), workers=2)
+    census = run_batch(paths, Job(tmp_path, Threshold(RECIPE), overlays=False), workers=2)
     assert census.images.status.tolist() == ["ok", "failed", "ok"]
     assert "died" in census.images.message[1]
 
@@ -147,7 +148,7 @@ def test_labels_open_with_their_scale(tmp_path: Path) -> None:
 
 def test_outlines_filled_again_are_the_labels(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "s.tif")
-    run_batch([path], Job(tmp_path, RECIPE, overlays=False, rois=True, geojson=True))
+    run_batch([path], Job(tmp_path, Threshold(RECIPE), overlays=False, rois=True, geojson=True))
     labels = read_standard(tmp_path / "s_labels.tif")
     assert np.array_equal(read_standard(tmp_path / "s_rois.zip", labels.shape), labels)
     assert np.array_equal(read_standard(tmp_path / "s.geojson", labels.shape), labels)
@@ -161,7 +162,7 @@ def test_outlines_filled_again_are_the_labels(tmp_path: Path) -> None:
 
 def test_an_image_without_pores_still_gets_its_files(tmp_path: Path) -> None:
     np.save(tmp_path / "black.npy", np.zeros((50, 60), np.uint8))
-    job = Job(tmp_path, RECIPE, pixel_size=0.05, rois=True, geojson=True)
+    job = Job(tmp_path, Threshold(RECIPE), pixel_size=0.05, rois=True, geojson=True)
     census = run_batch([tmp_path / "black.npy"], job)
     row = census.images.iloc[0]
     assert row.status == "ok" and row.n_pores == 0 and "same value" in row.message
@@ -171,7 +172,7 @@ def test_an_image_without_pores_still_gets_its_files(tmp_path: Path) -> None:
 
 def test_every_picture_of_ours_is_passed_over_in_folders(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "one.tif")
-    first = run_batch([path], Job(tmp_path, RECIPE, lattice=True))
+    first = run_batch([path], Job(tmp_path, Threshold(RECIPE), lattice=True))
     (tmp_path / "cvvp.png").touch()
     assert len(first.outputs) == 3 and find_files([tmp_path]) == [path]
 
@@ -180,7 +181,9 @@ def test_a_bad_frame_keeps_the_good_ones_before_it(tmp_path: Path) -> None:
     stack = np.random.default_rng(0).normal(size=(3, 40, 50))
     stack[1, 0, 0] = np.nan
     np.save(tmp_path / "s.npy", stack)
-    census = run_batch([tmp_path / "s.npy"], Job(tmp_path, RECIPE, pixel_size=0.04, overlays=False))
+    census = run_batch(
+        [tmp_path / "s.npy"], Job(tmp_path, Threshold(RECIPE), pixel_size=0.04, overlays=False)
+    )
     assert census.images.status.tolist() == ["ok", "failed"] and census.images.frame.tolist() == [0, 1]
     assert census.outputs == ["s_0000_labels.tif"]
 
@@ -189,7 +192,7 @@ def test_an_input_is_never_written_over(tmp_path: Path) -> None:
     one = save_simulated(tmp_path, "one.tif")
     picture = save_simulated(tmp_path, "one_labels.tif")
     with pytest.raises(ValueError, match="would be overwritten by this run's own results"):
-        run_batch([one, picture], Job(tmp_path, RECIPE))
+        run_batch([one, picture], Job(tmp_path, Threshold(RECIPE)))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are Unicode there")
@@ -197,7 +200,7 @@ def test_a_name_that_is_not_unicode_spoils_nothing(tmp_path: Path) -> None:
     good = save_simulated(tmp_path, "good.tif")
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.tif"))
     odd.write_bytes(good.read_bytes())
-    census = run_batch([odd, good], Job(tmp_path, RECIPE))
+    census = run_batch([odd, good], Job(tmp_path, Threshold(RECIPE)))
     write_tables(census, tmp_path)
     table = pd.read_csv(tmp_path / "images.csv")
     assert table.status.tolist() == ["ok", "ok"] and "\\xff" in table.file[0]

@@ -7,17 +7,26 @@ from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
-from click import Choice
 
 from porescope.modalities import MODALITIES
 
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, folders or globs.")]
 
+_MODALITIES = ("auto", *MODALITIES)
+
+
+def _read_modality(text: str) -> str:
+    if text not in _MODALITIES:
+        raise typer.BadParameter(f"must be one of {', '.join(_MODALITIES)}, not {text!r}")
+    return text
+
+
 Modality = Annotated[
     str,
     typer.Option(
         "--modality",
-        click_type=Choice(["auto", *MODALITIES]),
+        metavar="|".join(_MODALITIES),
+        parser=_read_modality,
         help="How the images were taken; auto asks the metadata, and takes HAADF if it does not say.",
     ),
 ]

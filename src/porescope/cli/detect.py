@@ -98,7 +98,7 @@ def detect(
         prepare_workers(*heavy)
     from porescope.runs.job import Job
 
-    options = {
+    options: dict[str, Any] = {
         "recipe": recipe, "model": model, "turned": turned or None, "least_confidence": least_confidence,
     }  # fmt: skip
     try:
@@ -130,6 +130,7 @@ def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector
     """Choose the detector, and make sure that it can be used; a .pt file is a Mask R-CNN."""
     from porescope.detection import choose_detector
     from porescope.network.detector import Network
+    from porescope.recipes.recipe import load_recipe
 
     model = options["model"]
     if method in (None, Network.method) and model is not None and model.suffix == ".pt":
@@ -137,7 +138,9 @@ def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector
             raise ValueError("--recipe, --turned and --least-confidence do not go with a Mask R-CNN")
         detector = _load_maskrcnn(model)
     else:
-        detector = choose_detector(method, options)
+        recipe = options["recipe"]
+        loaded = {**options, "recipe": None if recipe is None else load_recipe(recipe)}
+        detector = choose_detector(method, loaded)
     detector.describe()
     return detector
 

@@ -201,9 +201,7 @@ def train(
         Architecture,
         typer.Option(help="Network to train: unet, or maskrcnn, the kind that the paper compared with."),
     ] = Architecture.unet,
-    modality: Annotated[
-        Modality, typer.Option(help="Modality of the labelled images; auto takes it from the files.")
-    ] = Modality.auto,
+    modality: Modality = "auto",
     seed: Annotated[
         int, typer.Option(min=0, help="Random seed of initial weights, simulated images and batches.")
     ] = 0,
@@ -240,7 +238,7 @@ def _train_unet(
     steps: int | None,
     standards: Path | None,
     start: str | None,
-    modality: Modality,
+    modality: str,
     seed: int,
     threads: int,
 ) -> None:
@@ -254,7 +252,7 @@ def _train_unet(
     from porescope.training.trainer import train as learn
 
     torch.set_num_threads(threads)
-    labelled = read_samples(standards, modality=modality.value) if standards else []
+    labelled = read_samples(standards, modality=modality) if standards else []
     plan = Plan(minutes=minutes, steps=steps, seed=seed, rate=3e-4 if start else Plan.rate)
     weights = None
     if start is not None:
@@ -279,13 +277,13 @@ def _train_unet(
 
 
 def _train_maskrcnn(
-    out: Path, minutes: float | None, standards: Path | None, modality: Modality, seed: int
+    out: Path, minutes: float | None, standards: Path | None, modality: str, seed: int
 ) -> None:
     from porescope.training.maskrcnn import train_maskrcnn
     from porescope.training.samples import read_samples
 
     if minutes is None:
         raise ValueError("the Mask R-CNN is trained for a time: --minutes 60")
-    labelled = read_samples(standards, modality=modality.value) if standards else []
+    labelled = read_samples(standards, modality=modality) if standards else []
     path = train_maskrcnn(out, minutes=minutes, seed=seed, standards=labelled)
     typer.echo(f"{path}\nuse it: porescope detect images/ --model {path} -o out")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from porescope.cli.console import Inputs, Modality, say, spoken_warnings, stop
+from porescope.cli.console import Inputs, Modality, PixelSize, say, spoken_warnings, stop
 
 if TYPE_CHECKING:
     from porescope.scoring import Score
@@ -72,10 +72,8 @@ def tune(
             "--cross-validate/--no-cross-validate", help="Leave each image out; default from 3 images on."
         ),
     ] = None,
-    pixel_size: Annotated[
-        float | None, typer.Option(metavar="NM", help="In place of the files' own.")
-    ] = None,
-    modality: Annotated[Modality, typer.Option(help="How the images were taken.")] = Modality.auto,
+    pixel_size: PixelSize = None,
+    modality: Modality = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another tuning.")] = False,
 ) -> None:
@@ -102,9 +100,7 @@ def tune(
         if len(read_axes) > len(axes):
             raise ValueError("an --axis is given twice; give each parameter once")
         with spoken_warnings():
-            data = read_all_standards(
-                find_files(inputs), standards, pixel_size=pixel_size, modality=modality.value
-            )
+            data = read_all_standards(find_files(inputs), standards, pixel_size=pixel_size, modality=modality)
         check = len(data.paths) >= 3 if cross_validate is None else cross_validate
         recipe, lines = tune_recipe(
             data, axes, Recipe(scaling=scaling.value), goal, out,
@@ -176,10 +172,8 @@ def explain(
         typer.Option(metavar="NAME|FILE", help="Draw the stages of the threshold method with it."),
     ] = None,
     model: Annotated[Path | None, typer.Option(metavar="FILE", help="Another network.")] = None,
-    pixel_size: Annotated[
-        float | None, typer.Option(metavar="NM", help="In place of the files' own.")
-    ] = None,
-    modality: Annotated[Modality, typer.Option(help="How the images were taken.")] = Modality.auto,
+    pixel_size: PixelSize = None,
+    modality: Modality = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace earlier pictures.")] = False,
 ) -> None:
     """Draw what the network sees and makes of it; with a recipe the stages of the threshold method."""
@@ -210,7 +204,7 @@ def explain(
     failed = False
     for path, name in zip(paths, name_files(paths), strict=True):
         try:
-            for micrograph in read_all(path, pixel_size=pixel_size, modality=modality.value):
+            for micrograph in read_all(path, pixel_size=pixel_size, modality=modality):
                 picture = out / f"{replace(micrograph, name=name).stem}_{kind}.png"
                 if picture.exists() and not overwrite:
                     stop(f"{picture} exists; give another -o or say --overwrite")

@@ -144,7 +144,7 @@ def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
     return {
         "image": micrograph.name,
         "frame": micrograph.frame or 0,
-        "file": acquisition.file or "",
+        "file": acquisition.file,
         "sha256": sha256,
         "height_px": labels.shape[0],
         "width_px": labels.shape[1],
