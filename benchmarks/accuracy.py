@@ -1,7 +1,8 @@
-"""Accuracy of every method on simulated images made by seed, and on the published ones.
+"""Accuracy of every method on simulated images and on the published ones: the tables of docs/accuracy.md.
 
-make bench-accuracy      (writes the tables of docs/accuracy.md)
-python benchmarks/accuracy.py --purpose validation     (to choose by; the benchmark is for reporting)
+make bench-accuracy                                    (prints the tables)
+python benchmarks/accuracy.py --purpose validation     (for choices; the benchmark is only for reporting)
+python benchmarks/accuracy.py --methods maskrcnn --model mrcnn/maskrcnn.pt --quick 4
 """
 
 from __future__ import annotations
@@ -37,20 +38,20 @@ from porescope.simulation.sheets import Pore
 
 MODALITIES = ("haadf", "bf", "hrtem")
 SIZES = {"1–4 atoms": (10, 1, 4), "5–40 atoms": (8, 5, 40), "1–5 nm radius": (2, 1.0, 5.0)}
-#: Contrast of the lattice over the noise of a cell: at the usual dose, at a low one, and at the usual
-#: one with all that training has too: patches, disorder, dopants, a second grain or layer.
+#: Contrast of the lattice / noise of a unit cell in each condition. Only "dirty" images have the patches,
+#: disorder, dopants and second grains or layers of the training images.
 CONDITIONS = {"usual": 20.0, "low dose": 8.0, "dirty": 20.0}
 GRID = list(itertools.product(MATERIALS, MODALITIES, SIZES, CONDITIONS))
 EMPTY_KINDS = ("clean", "contaminated", "amorphous", "clipped", "8 bit", "very noisy")
 N_EMPTY = 300
-#: What users may ask for with --least-confidence.
+#: Values of --least-confidence in the tables.
 CUTS = (0.3, 0.5, 0.7, 0.9)
-#: Truth this small was cut by the frame [nm²]: neither missed nor found.
+#: Area below which a true pore counts as neither missed nor found, because the frame cut it [nm²].
 SMALLEST = 0.03
 
 
 def draw_image(index: int, purpose: str) -> Simulation:
-    """Image of the benchmark with pores: one of every material, modality, size class and condition."""
+    """Draw the benchmark's image of one combination of material, modality, size class and condition."""
     material, modality, size, condition = GRID[index]
     rng = make_generator(purpose, index)
     scene = draw_scene(rng, (512, 512), rng.uniform(6, 12), material=material, modality=modality)
@@ -77,6 +78,7 @@ def draw_image(index: int, purpose: str) -> Simulation:
 
 
 def draw_class(rng: np.random.Generator, scene: Scene, size: str) -> tuple[Pore, ...]:
+    """Draw pores of one size class that do not overlap."""
     n, low, high = SIZES[size]
     extent = np.array(scene.shape) * scene.pixel_size
     pores: list[Pore] = []
@@ -95,7 +97,7 @@ def draw_class(rng: np.random.Generator, scene: Scene, size: str) -> tuple[Pore,
 
 
 def draw_empty(index: int, purpose: str) -> Simulation:
-    """Image without a pore: clean, contaminated, amorphous, clipped, 8 bit or very noisy."""
+    """Draw an image without a pore: clean, contaminated, amorphous, clipped, 8 bit or very noisy."""
     rng = make_generator(purpose, 10_000 + index)
     kind = EMPTY_KINDS[index % len(EMPTY_KINDS)]
     modality = MODALITIES[index // len(EMPTY_KINDS) % 3]
@@ -128,7 +130,7 @@ def detect(
 
 @dataclass
 class Tally:
-    """What one method found in some images."""
+    """Counts of one method, pooled over images."""
 
     found: int = 0
     missed: int = 0
@@ -139,7 +141,7 @@ class Tally:
     pixel_f1: list[float] = field(default_factory=list)
 
     def add(self, drawn: Simulation, labels: NDArray[np.int32]) -> list[bool]:
-        """Count an image's pores; tell which regions are real."""
+        """Add the counts of an image; return for each region whether it is a real pore."""
         small = drawn.area_nm2 < SMALLEST
         counted = np.r_[False, (drawn.missing_atoms >= 2) & ~small]
         alone = np.flatnonzero((drawn.missing_atoms == 1) & ~small) + 1
@@ -178,7 +180,7 @@ class Tally:
 
 
 def run_image(task: tuple[str, int, str, tuple[str, ...], Path | None]) -> dict[str, object]:
-    """Draw one image and run the methods over it."""
+    """Draw one image and run the methods on it."""
     cv2.setNumThreads(1)
     kind, index, purpose, methods, path = task
     drawn = draw_image(index, purpose) if kind == "pores" else draw_empty(index, purpose)
@@ -249,7 +251,7 @@ def print_tables(results: list[dict[str, object]], methods: tuple[str, ...]) -> 
 
 
 def print_cuts(results: list[dict[str, object]]) -> None:
-    """What becomes of the network's pores with --least-confidence."""
+    """Print the effect of --least-confidence on the network's pores."""
     heads = " | ".join(f"F1, {modality}" for modality in MODALITIES)
     print(f"\n| `--least-confidence` | {heads} | false pores in 1000 pore-free images | images with any |")
     print("|---" * 6 + "|")
@@ -267,7 +269,7 @@ def print_cuts(results: list[dict[str, object]]) -> None:
 
 
 def print_confidence(results: list[dict[str, object]]) -> None:
-    """Of pores of a confidence, how many are real."""
+    """Print the share of real pores for each range of confidence."""
     pairs = defaultdict(list)
     for r in results:
         real = Tally().add(r["drawn"], r["network"])
@@ -280,7 +282,7 @@ def print_confidence(results: list[dict[str, object]]) -> None:
 
 
 def print_published(methods: tuple[str, ...], path: Path | None) -> None:
-    """The published WS2 images against their hand-drawn edges; no label of theirs was used."""
+    """Print the scores on the published WS2 images; their labels were not used for training."""
     from porescope.cli.demo import find_data
 
     folder = find_data()
@@ -311,8 +313,7 @@ if __name__ == "__main__":
     parser.add_argument("--purpose", default="benchmark", choices=("benchmark", "validation"))
     parser.add_argument("--model", type=Path)
     parser.add_argument("--methods", default="network,lattice,threshold")
-    parser.add_argument("--quick", type=int, default=1, help="every n-th image only")
-    # python benchmarks/accuracy.py --methods maskrcnn --model mrcnn/maskrcnn.pt --quick 4
+    parser.add_argument("--quick", type=int, default=1, help="use every n-th image only; default 1")
     given = parser.parse_args()
     chosen = tuple(given.methods.split(","))
     done = run(given.purpose, chosen, given.model, given.quick)

@@ -1,7 +1,7 @@
-"""Networks fine-tuned on four of the published images, judged on the fifth.
+"""Fine-tune a network on four of the published images and score it on the fifth (leave-one-out).
 
-python benchmarks/fine_tune.py                                        (extra train: the shipped network)
-python benchmarks/fine_tune.py --model mrcnn-model/maskrcnn.pt        (extra maskrcnn: its heads)
+python benchmarks/fine_tune.py                                        (the shipped network; extra train)
+python benchmarks/fine_tune.py --model mrcnn-model/maskrcnn.pt        (heads of a Mask R-CNN; extra maskrcnn)
 """
 
 from __future__ import annotations
@@ -26,18 +26,20 @@ NAMES = "ABCDE"
 
 
 def tune_network(folder: Path, steps: int, micrograph: Micrograph) -> NDArray[np.int32]:
+    """Fine-tune the shipped network on the folder's images and run it on a micrograph."""
     from porescope.training.onnx_file import export_model, read_weights
     from porescope.training.trainer import Plan, train
 
     plan = Plan(steps=steps, seed=1, rate=3e-4)
     trainer = train(plan, folder, labelled=read_samples(folder), start=read_weights(SHIPPED))
     path = folder / "model.onnx"
-    # What the evidence weighs stays as it is: rating anew takes minutes.
+    # Keep the shipped weights of the evidence: to fit them anew takes minutes.
     export_model(trainer, path, {"evidence": load_model().card["evidence"]})
     return Network(path).find(micrograph, find_lattice(micrograph)).labels
 
 
 def tune_heads(folder: Path, steps: int, start: Path, micrograph: Micrograph) -> NDArray[np.int32]:
+    """Fine-tune the heads of a Mask R-CNN on the folder's images and run it on a micrograph."""
     from porescope.training import maskrcnn
 
     own = read_samples(folder)

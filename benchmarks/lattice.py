@@ -1,4 +1,4 @@
-"""Figures of the lattice on simulated images; prints the tables of docs/lattice.md.
+"""Accuracy of the lattice's methods on simulated images: prints the tables of docs/lattice.md.
 
 python benchmarks/lattice.py
 """
@@ -27,12 +27,12 @@ FIRST_SEED = 900_000  # tests use small seeds
 
 
 def more(material: str) -> float:
-    """Light atoms scatter little onto a HAADF detector: their images need 30 times the dose."""
+    """Factor of the dose in HAADF: 30 for graphene and hBN, whose light atoms scatter little."""
     return 30.0 if MATERIALS[material].both_count else 1.0
 
 
 def draw_nothing(i: int) -> np.ndarray:
-    """An image without a lattice: noise, smooth background, amorphous film, with steps and streaks."""
+    """Draw an image without a lattice: noise, smooth background, amorphous film or scan lines."""
     rng = np.random.default_rng(FIRST_SEED + i)
     image = rng.normal(size=(384, 512))
     kind = i % 5
@@ -51,6 +51,7 @@ def draw_nothing(i: int) -> np.ndarray:
 
 
 def find_constants() -> None:
+    """Print the rate of false lattices and the accuracy of lattice constants."""
     print("\nfalse lattices in 200 images without one:", end=" ")
     print(sum(find_lattice(Micrograph(draw_nothing(i), 0.04)) is not None for i in range(200)))
     print("\n| px per constant | dose [e/nm²] | found | within 0.5 % | median error | worst |")
@@ -79,6 +80,7 @@ SIZES = (("1 atom", 1, 1), ("2–4 atoms", 2, 4), ("5–20 atoms", 5, 20), ("21 
 
 
 def detect_pores(modality: str, dose: float) -> None:
+    """Print a table row for each detector, and keep the row on missing atoms in `MISSING`."""
     rows = {method: defaultdict(lambda: [0, 0]) for method in ("lattice", "threshold")}
     false = dict.fromkeys(rows, 0)
     counts = []
@@ -123,11 +125,12 @@ def detect_pores(modality: str, dose: float) -> None:
     )
 
 
+#: Table rows on missing atoms, printed at the end.
 MISSING: list[str] = []
 
 
 def count_by_own_outlines() -> None:
-    """Missing atoms in the outlines that the network draws."""
+    """Print the accuracy of missing atoms counted in the network's own outlines."""
     single, large = [], []
     for i in range(36):
         name = list(MATERIALS)[i % 6]

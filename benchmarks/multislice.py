@@ -1,7 +1,7 @@
-"""The simulator beside abTEM's multislice of the same atoms: the correlations in docs/network.md.
+"""Compare the simulator with abTEM's multislice of the same atoms: the correlations in docs/network.md.
 
 pip install 'porescope[multislice]' && python benchmarks/multislice.py [FOLDER for pictures]
-python benchmarks/multislice.py --detect [FOLDER]     (the network on multislice HRTEM images with pores)
+python benchmarks/multislice.py --detect [FOLDER]     (run the network on multislice HRTEM images)
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from porescope.simulation.optics import WAVELENGTH, Optics, image_atoms
 from porescope.simulation.sheets import Atoms, Pore, cut_pores, make_sheet
 from porescope.simulation.truth import find_truth
 
-SIDE, PIXEL = 3.2, 0.04  # nm
-SEMIANGLE = 30.0  # mrad
-SOURCE = 0.035  # nm
+SIDE, PIXEL = 3.2, 0.04  # side of the sheet and pixel size [nm]
+SEMIANGLE = 30.0  # convergence semi-angle of the probe [mrad]
+SOURCE = 0.035  # standard deviation of the source [nm]
 LIMIT = 0.040  # information limit of HRTEM [rad]
 
 
 def build(
     material: Material, pores: Sequence[Pore], side: float, rng: np.random.Generator
 ) -> tuple[Atoms, ase.Atoms]:
-    """Lay a square sheet with pores: porescope's atoms and ASE's."""
+    """Build a square sheet with pores: porescope's atoms, and the same as ASE atoms."""
     atoms = make_sheet(material, np.array([side, side]), rng)
     atoms = cut_pores(material, atoms, pores, rng)
     inside = ((atoms.positions >= 0) & (atoms.positions < side)).all(axis=1)
@@ -49,7 +49,7 @@ def build(
 
 
 def scan(model: ase.Atoms, defocus: dict[str, float]) -> dict[str, np.ndarray]:
-    """Multislice STEM and HRTEM images at 80 kV."""
+    """Simulate multislice STEM and HRTEM images at 80 kV."""
     potential = abtem.Potential(model, sampling=0.1, slice_thickness=1.0, projection="infinite")
     grid = abtem.GridScan((0, 0), (10 * SIDE, 10 * SIDE), sampling=10 * PIXEL, endpoint=False)
     images = {}
@@ -66,9 +66,9 @@ def scan(model: ase.Atoms, defocus: dict[str, float]) -> dict[str, np.ndarray]:
 
 
 def expose_hrtem(potential: abtem.Potential, side: float, defocus: float) -> np.ndarray:
-    """Multislice HRTEM image at 80 kV, of pixels 0.04 nm wide."""
+    """Simulate a multislice HRTEM image at 80 kV with pixels of 0.04 nm."""
     wave = abtem.PlaneWave(energy=80e3).multislice(potential)
-    # The wave is damped by exp(-(π spread angle² / 2 λ)²) there, by exp(-2 (angle / limit)⁴) here.
+    # Envelope: abTEM has exp(-(π spread angle² / 2 λ)²), porescope exp(-2 (angle / limit)⁴).
     spread = np.sqrt(8) * WAVELENGTH / (np.pi * LIMIT**2)
     lens = abtem.CTF(
         energy=80e3,
@@ -83,7 +83,7 @@ def expose_hrtem(potential: abtem.Potential, side: float, defocus: float) -> np.
 
 
 def detect(folder: Path | None) -> None:
-    """Run the network over multislice HRTEM images, a counted dose on them, and score it."""
+    """Score the network on multislice HRTEM images with Poisson noise."""
     side, margin, dose = 10.4, 10, 1e6  # nm, px, electrons per nm²
     at = itertools.product((2.2, 5.2, 8.2), (2.2, 5.2, 8.2))
     missing = (2, 4, 15, 3, 6, 40, 2, 9, 25)
@@ -96,7 +96,7 @@ def detect(folder: Path | None) -> None:
             potential = abtem.Potential(model, sampling=0.1, slice_thickness=1.0, projection="infinite")
             expected = expose_hrtem(potential, side, defocus)
             truth = find_truth(material, [atoms], expected.shape, PIXEL).labels
-            inner = (slice(margin, -margin),) * 2  # the sheet's sides do not fit together
+            inner = (slice(margin, -margin),) * 2  # the sheet is not periodic: leave out its edges
             image = rng.poisson(dose * PIXEL**2 * expected).astype(np.float32)[inner]
             micrograph = Micrograph(image, PIXEL, modality="hrtem")
             labels = Network().find(micrograph, find_lattice(micrograph)).labels
@@ -116,8 +116,8 @@ def detect(folder: Path | None) -> None:
 
 
 def compare(folder: Path | None) -> None:
-    """Correlate our images with multislice ones."""
-    # abTEM's defocus is positive for underfocus, as the wave's phase has it; ours has the other sign.
+    """Print the correlation of the simulator's images with multislice ones."""
+    # abTEM's defocus is positive for underfocus, porescope's has the other sign.
     defocus = {"haadf": 0.0, "bf": 4.0, "abf": 0.0, "hrtem": -6.0}
     print("| material | " + " | ".join(defocus) + " |\n|---|---|---|---|---|")
     rng = np.random.default_rng(7)

@@ -26,6 +26,14 @@ def replace(drawn: Simulation, name: str) -> Simulation:
     return drawn._replace(micrograph=dataclasses.replace(drawn.micrograph, name=name))
 
 
+def test_unreadable_images_are_left_out(tmp_path: Path) -> None:
+    save_simulation(tmp_path, replace(simulate(shape=(128, 160), pores=2, seed=1), "one"), "test")
+    (tmp_path / "bad.tif").write_bytes(b"no image")
+    (tmp_path / "bad_standard.tif").write_bytes((tmp_path / "one_standard.tif").read_bytes())
+    run("detect", tmp_path / "one.tif", tmp_path / "bad.tif", "-o", tmp_path / "out", "--no-images")
+    assert set(score_results(tmp_path / "out", tmp_path)) == {"one"}
+
+
 def test_stacks_are_left_out_with_a_warning(tmp_path: Path) -> None:
     save_simulation(tmp_path, replace(simulate(Scene(shape=(128, 160), pores=2), seed=1), "one"), "test")
     stack = save_simulated(tmp_path, "movie.tif", frames=2)
