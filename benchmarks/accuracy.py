@@ -120,9 +120,9 @@ def detect(
     if method == "network":
         return Network(path).find(micrograph, lattice).labels
     if method == "maskrcnn":
-        from porescope.training import maskrcnn
+        from porescope.training.maskrcnn import MaskRCNN
 
-        return maskrcnn.find_pores(micrograph, path, lattice=lattice)[0]
+        return MaskRCNN(path).find(micrograph, lattice).labels
     if method == "lattice":
         return LatticeGaps().find(micrograph, lattice).labels
     return segment(micrograph, load_recipe("ws2"))

@@ -44,7 +44,7 @@ def tune_heads(folder: Path, steps: int, start: Path, micrograph: Micrograph) ->
 
     own = read_samples(folder)
     path = maskrcnn.train_maskrcnn(folder, minutes=60, steps=steps, seed=1, standards=own, start=start)
-    return maskrcnn.find_pores(micrograph, path, lattice=find_lattice(micrograph))[0]
+    return maskrcnn.MaskRCNN(path).find(micrograph, find_lattice(micrograph)).labels
 
 
 if __name__ == "__main__":

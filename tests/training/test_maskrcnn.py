@@ -13,8 +13,8 @@ from porescope.training.samples import make_samples
 
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
 from porescope.training.maskrcnn import (  # noqa: E402
+    MaskRCNN,
     describe_pores,
-    find_pores,
     load_maskrcnn,
     train_maskrcnn,
 )
@@ -28,13 +28,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_detector_is_trained_saved_and_finds_what_it_may(trained: Path) -> None:
     drawn = simulate(Scene(shape=(150, 170), pores=1, max_missing=9), seed=4)
-    labels, probability = find_pores(drawn.micrograph, trained)
+    detector = MaskRCNN(trained)
+    assert detector.describe()["model"]["kind"] == "Mask R-CNN"
+    found = detector.find(drawn.micrograph)
+    labels, probability = found.labels, found.probability
     assert labels.shape == probability.shape == (150, 170)
     assert labels.dtype == np.int32 and probability.dtype == np.float32
     assert set(np.unique(labels)) == set(range(labels.max() + 1))
     assert probability.min() >= 0 and probability.max() <= 1 and (probability[labels > 0] > 0.25).all()
-    again = find_pores(drawn.micrograph, trained)
-    assert (again[0] == labels).all() and (again[1] == probability).all()
+    again = detector.find(drawn.micrograph)
+    assert (again.labels == labels).all() and (again.probability == probability).all()
 
 
 def test_heads_learn_from_labelled_images_alone(trained: Path, tmp_path: Path) -> None:
@@ -62,8 +65,8 @@ def test_what_is_no_detector_is_refused(trained: Path, tmp_path: Path) -> None:
     drawn = simulate(Scene(shape=(150, 170), pores=1), seed=4)
     (tmp_path / "x.pt").write_bytes(b"no weights")
     with pytest.raises(ValueError, match=r"x\.pt is no Mask R-CNN of porescope's"):
-        find_pores(drawn.micrograph, tmp_path / "x.pt")
+        MaskRCNN(tmp_path / "x.pt").find(drawn.micrograph)
     with pytest.raises(ValueError, match=r"y\.pt cannot be read"):
-        find_pores(drawn.micrograph, tmp_path / "y.pt")
+        MaskRCNN(tmp_path / "y.pt").describe()
     with pytest.raises(ValueError, match="learn from labelled images"):
         train_maskrcnn(tmp_path, minutes=1, start=trained)

@@ -95,7 +95,7 @@ def _draw_amplitude(lattice: Lattice, size: int) -> Indexed:
     amplitude /= max(float(np.percentile(amplitude, 75)), 1e-30)
     zoom = size / max(small)
     large = cv2.resize(amplitude, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR)
-    return (_GREYS + np.clip(large / 1.3, 0, 1) * (_COLOURS - 1)).astype(np.uint8)
+    return np.asarray(_GREYS + np.clip(large / 1.3, 0, 1) * (_COLOURS - 1), np.uint8)
 
 
 def _draw_sites(micrograph: Micrograph, sites: Sites, size: int) -> Indexed:

@@ -10,11 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cv2
 import numpy as np
@@ -23,8 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from porescope import processes
-from porescope.files.writing import write_whole
-from porescope.labels import label_regions
+from porescope.files.writing import hash_file, write_whole
+from porescope.labels import Detection, clear_outside, label_regions
 from porescope.lattice.finding import Lattice
 from porescope.micrograph import Micrograph
 from porescope.network.scale import CELL_PX, choose_scale
@@ -32,7 +33,7 @@ from porescope.network.views import rescale, standardize
 from porescope.training.samples import SIDE, Sample, make_samples
 
 if TYPE_CHECKING:
-    from torchvision.models.detection import MaskRCNN
+    from torchvision.models.detection import MaskRCNN as _Module
 
 #: Sides of the anchors at each level of the feature pyramid, at the network's scale [px].
 _ANCHORS = ((6, 11), (18, 28), (40, 60), (90, 130), (190, 280))
@@ -52,15 +53,15 @@ _MIN_SCORE = 0.5
 _EDGE = 0.5
 
 
-def _build_maskrcnn() -> MaskRCNN:
+def _build_maskrcnn() -> _Module:
     """Build the network, ResNet-18 with a feature pyramid, with random weights."""
     from torchvision.models import resnet18
-    from torchvision.models.detection import MaskRCNN
+    from torchvision.models.detection import MaskRCNN as Module
     from torchvision.models.detection.anchor_utils import AnchorGenerator
     from torchvision.models.detection.backbone_utils import BackboneWithFPN
 
     levels = {f"layer{i}": str(i - 1) for i in range(1, 5)}
-    return MaskRCNN(
+    return Module(
         BackboneWithFPN(resnet18(weights=None), levels, [64, 128, 256, 512], _CHANNELS),
         num_classes=2,
         rpn_anchor_generator=AnchorGenerator(_ANCHORS, ((0.5, 1.0, 2.0),) * len(_ANCHORS)),
@@ -156,7 +157,7 @@ def _draw_simulated(seed: int, rng: np.random.Generator) -> Iterator[Sample]:
 
 
 def _learn(
-    model: MaskRCNN,
+    model: _Module,
     samples: Iterator[Sample],
     rng: np.random.Generator,
     seconds: float,
@@ -226,7 +227,7 @@ def describe_pores(labels: NDArray[np.int32]) -> dict[str, Tensor]:
     }
 
 
-def load_maskrcnn(path: Path) -> MaskRCNN:
+def load_maskrcnn(path: Path) -> _Module:
     """Load a network that `train_maskrcnn` saved.
 
     Parameters
@@ -235,7 +236,7 @@ def load_maskrcnn(path: Path) -> MaskRCNN:
 
     Returns
     -------
-    MaskRCNN
+    torchvision.models.detection.MaskRCNN
         In evaluation mode.
 
     Raises
@@ -260,47 +261,77 @@ def load_maskrcnn(path: Path) -> MaskRCNN:
 _load_cached = lru_cache(maxsize=1)(load_maskrcnn)
 
 
-def find_pores(
-    micrograph: Micrograph, path: Path, *, lattice: Lattice | None = None, material: str | None = None
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Find pores with a trained Mask R-CNN.
+@dataclass(frozen=True)
+class MaskRCNN:
+    """Detector: a trained Mask R-CNN.
 
     Parameters
     ----------
-    micrograph : Micrograph
     path : Path
         The file that `train_maskrcnn` saved.
-    lattice : Lattice, optional
-        As `find_lattice` finds it; its constant gives the scale of the image.
-    material : str, optional
-        Its lattice constant gives the scale if no lattice was found.
-
-    Returns
-    -------
-    labels : ndarray of int32, shape (M, N)
-        Where instances overlap, a pixel belongs to that of the highest score. An instance is left out if
-        at least half of it belongs to others.
-    probability : ndarray of float32, shape (M, N)
-        Of a pore: the highest product of an instance's score and its mask probability.
-
-    Raises
-    ------
-    ValueError
-        If the file is none that `train_maskrcnn` saved.
     """
-    model = _load_cached(path)
-    factor = choose_scale(micrograph, lattice, material).factor
-    shape = micrograph.image.shape
-    scaled = (max(round(shape[0] * factor), 1), max(round(shape[1] * factor), 1))
-    image = standardize(rescale(micrograph.image, scaled), micrograph.modality)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        found = model([_as_input(image)])[0]
-    labels, probability = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    for score, mask in zip(found["scores"].tolist(), found["masks"], strict=True):  # highest score first
-        likely = rescale(mask[0].float().numpy(), shape).clip(0, 1)
-        np.maximum(probability, np.float32(score) * likely, out=probability)
-        inside = likely > _EDGE
-        free = inside & (labels == 0)
-        if score >= _MIN_SCORE and 2 * free.sum() > inside.sum():
-            labels[free] = labels.max() + 1
-    return labels, probability
+
+    path: Path
+
+    method: ClassVar[str] = "network"
+    needs_lattice: ClassVar[bool] = True
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the detector for ``run.json``: the file and its hash.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        ValueError
+            If the file is none that `train_maskrcnn` saved.
+        """
+        _load_cached(self.path)
+        return {
+            "method": self.method,
+            "model": {"file": self.path.name, "sha256": hash_file(self.path), "kind": "Mask R-CNN"},
+        }
+
+    def find(
+        self, micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None
+    ) -> Detection:
+        """Find pores.
+
+        Parameters
+        ----------
+        micrograph : Micrograph
+        lattice : Lattice, optional
+            As `find_lattice` returns it; it gives the scale.
+        material : str, optional
+            Its lattice constant gives the scale where no lattice was found.
+
+        Returns
+        -------
+        Detection
+            Where instances overlap, a pixel belongs to that of the highest score. An instance is left out
+            if at least half of it belongs to others. ``probability`` is the highest product of an
+            instance's score and its mask probability.
+
+        Raises
+        ------
+        ValueError
+            If the file is none that `train_maskrcnn` saved.
+        """
+        model = _load_cached(self.path)
+        factor = choose_scale(micrograph, lattice, material).factor
+        shape = micrograph.image.shape
+        scaled = (max(round(shape[0] * factor), 1), max(round(shape[1] * factor), 1))
+        image = standardize(rescale(micrograph.filled, scaled), micrograph.modality)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            found = model([_as_input(image)])[0]
+        labels, probability = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+        for score, mask in zip(found["scores"].tolist(), found["masks"], strict=True):  # highest first
+            likely = rescale(mask[0].float().numpy(), shape).clip(0, 1)
+            np.maximum(probability, np.float32(score) * likely, out=probability)
+            inside = likely > _EDGE
+            free = inside & (labels == 0)
+            if score >= _MIN_SCORE and 2 * free.sum() > inside.sum():
+                labels[free] = labels.max() + 1
+        return Detection(clear_outside(labels, micrograph.field), probability)
