@@ -126,7 +126,7 @@ def _scatter_adatoms(
     if scene.rim_atoms > 0:
         left = count_neighbours(atoms.positions, atoms.occupancy, material.constant)
         edge = (left < 3) & (atoms.occupancy > 0) & (rng.random(len(left)) < scene.rim_atoms)
-        beside = atoms.positions[edge] + rng.normal(0, 0.06, (int(edge.sum()), 2))
-        points = np.concatenate([points, beside])
-        number = np.concatenate([number, np.full(len(beside), ATOMIC_NUMBER[material.first])])
+        rims = atoms.positions[edge] + rng.normal(0, 0.06, (int(edge.sum()), 2))
+        points = np.concatenate([points, rims])
+        number = np.concatenate([number, np.full(len(rims), ATOMIC_NUMBER[material.first])])
     return points, number
