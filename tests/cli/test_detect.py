@@ -104,6 +104,24 @@ def test_what_is_less_sure_than_asked_is_left_out(tmp_path: Path) -> None:
     assert counts[0] >= counts[1] > counts[2] == 0
 
 
+def test_a_detector_of_ones_own(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    mine = tmp_path / "mine.py"
+    mine.write_text("def find_dark(m):\n    return m.image < 0.35 * m.image.mean()\n")
+    result = run("detect", path, "-o", tmp_path / "out", "--method", f"{mine}:find_dark", "--workers", 2)
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["method"] == "mine.py:find_dark" and record["function"]["file"] == str(mine)
+    assert len(pd.read_csv(tmp_path / "out" / "pores.csv")) > 0
+    mine.write_text("def find_dark(m):\n    raise KeyError('no')\n")
+    failed = run("detect", path, "-o", tmp_path / "bad", "--method", f"{mine}:find_dark")
+    (message,) = pd.read_csv(tmp_path / "bad" / "images.csv").message
+    assert failed.exit_code == 1 and message.endswith("mine.py:find_dark fails on one (KeyError: 'no')")
+    mine.write_text("import nowhere_to_be_found\n")
+    broken = run("detect", path, "-o", tmp_path / "worse", "--method", f"{mine}:find_dark")
+    assert broken.exit_code == 2 and "mine.py cannot be run" in broken.output
+
+
 def test_no_images_leaves_out_pictures(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "one.tif")
     assert run("detect", path, "-o", tmp_path / "out", "--no-images").exit_code == 0
@@ -148,7 +166,11 @@ def test_a_forged_run_file_cannot_delete_elsewhere(tmp_path: Path) -> None:
         (["missing.tif"], "missing.tif names no file"),
         (["one.tif", "--recipe", "nope"], "'nope' is none of"),
         (["one.tif", "--pixel-size", "-1"], "--pixel-size must be above 0 nm"),
-        (["one.tif", "--method", "magic"], "magic"),
+        (["one.tif", "--method", "magic"], "--method must be network, threshold, lattice or FILE.py:NAME"),
+        (["one.tif", "--method", "none.py:find"], "none.py cannot be opened"),
+        (["one.tif", "--method", "lattice", "--no-lattice"], "--method lattice needs the lattice"),
+        (["one.tif", "--modality", "sem"], "must be one of auto, haadf, bf, abf, hrtem"),
+        (["one.tif", "--model", "m.pt"], "a Mask R-CNN needs torchvision"),
         (["one.tif", "--method", "network", "--recipe", "ws2"], "takes no --recipe"),
         (["one.tif", "--method", "lattice", "--turned"], "takes no --turned; it belongs to --method network"),
         (["one.tif", "--recipe", "ws2", "--least-confidence", 0.9], "takes no --least-confidence"),

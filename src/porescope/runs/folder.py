@@ -132,11 +132,12 @@ def write_run(
 
 
 def _list_versions() -> dict[str, str]:
-    """Versions of all libraries that porescope requires, and of its extras' that are loaded."""
+    """Versions of all libraries that porescope requires, and of those of its extras that are loaded."""
     versions = {}
     for requirement in requires("porescope") or []:
         name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
-        if "extra ==" in requirement and name not in sys.modules:
+        extra = "extra ==" in requirement
+        if extra and (name not in sys.modules or requirement.endswith("'dev'")):
             continue
         try:
             versions[name] = version(name)

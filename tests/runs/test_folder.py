@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from helpers import save_simulated
+
+from porescope.detection import Own
+from porescope.network.detector import Network
+from porescope.recipes.detector import Threshold
+from porescope.runs.batch import run_batch
+from porescope.runs.folder import write_run
+from porescope.runs.job import Job
+
+
+@pytest.mark.parametrize(
+    "detector", [Network(), Threshold(), Own(f"{__file__}:nothing")], ids=lambda d: d.method
+)
+def test_the_record_says_all_that_is_needed_to_repeat_a_run(tmp_path: Path, detector) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    job = Job(tmp_path, detector, overlays=False)
+    census = run_batch([path], job)
+    write_run(census, job, census.outputs, ["porescope", "detect", "one.tif"], datetime.now(UTC))
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["method"] == detector.method and record["folder"] == os.getcwd()
+    touched = {"numpy", "pandas", "pyarrow", "tifffile", "rosettasciio", "pillow", "onnxruntime", "h5py"}
+    assert touched <= set(record["libraries"]) and "pytest" not in record["libraries"]
+    assert (record["seed"] is not None) == (detector.method == "network")
+    assert len(record["inputs"][0]["sha256"]) == 64
+    if detector.method == "test_folder.py:nothing":
+        assert record["function"]["name"] == "nothing" and len(record["function"]["sha256"]) == 64
+
+
+def nothing(micrograph):
+    """A detector of one's own that finds nothing."""
+    return micrograph.image < -1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"material": "Au"}, "material must be one of WS2, MoS2"),
+        ({"pixel_size": 0.0}, "--pixel-size must be above 0 nm, not 0"),
+        ({"calibrate": True}, "--calibrate lattice needs the crystal"),
+        ({"structure": True}, "--structure needs the crystal"),
+        ({"structure": True, "material": "WS2", "lattice": False}, "--no-lattice leaves nothing"),
+    ],
+)
+def test_a_job_that_contradicts_itself_is_refused(tmp_path: Path, options: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Job(tmp_path, **options)

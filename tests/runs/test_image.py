@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from porescope import Micrograph
+from porescope.labels import Detection
+from porescope.runs.image import find_and_measure, process_image
+from porescope.runs.job import IMAGE_COLUMNS, Job
+from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
+from porescope.simulation.sheets import Pore
+
+
+class _Fixed:
+    """A detector that finds the same whatever it is shown."""
+
+    method, needs_lattice = "fixed", False
+
+    def __init__(self, detection: Detection) -> None:
+        self.detection = detection
+
+    def describe(self) -> dict[str, str]:
+        return {"method": self.method}
+
+    def find(self, *_: object) -> Detection:
+        return self.detection
+
+
+@pytest.fixture
+def detection() -> Detection:
+    labels = np.zeros((10, 20), np.int32)
+    labels[2:4, 2:5], labels[9, 15] = 1, 2
+    unusable = np.zeros(labels.shape, np.float32)
+    unusable[:, :5] = 0.9
+    return Detection(labels, confidence=np.array([0.7, 0.9]), unusable=unusable, message="mind the gap")
+
+
+def test_the_row_of_an_image_by_hand(tmp_path: Path, detection: Detection) -> None:
+    micrograph = Micrograph(np.arange(200.0).reshape(10, 20), 0.5, name="A", frame=3)
+    job = Job(tmp_path, _Fixed(detection), lattice=False, overlays=False)
+    record = process_image(micrograph, "abc", job, picture=False)
+    row = record.row
+    assert set(row) == set(IMAGE_COLUMNS) and record.outputs == ["A_0003_labels.tif"]
+    assert (row["n_pores"], row["n_border"], row["frame"], row["sha256"]) == (2, 1, 3, "abc")
+    assert row["clean_fraction"] == pytest.approx(15 / 20)
+    assert row["porosity"] == pytest.approx(7 / 200)
+    assert row["density_per_um2"] == pytest.approx(
+        1 / (200 * 0.25) * 1e6
+    )  # the one at the bottom is not counted
+    assert row["message"] == "mind the gap" and row["method"] == "fixed"
+    assert record.pores["confidence"].tolist() == [0.7, 0.9]
+
+
+def test_densities_count_what_is_inside_the_field(tmp_path: Path, detection: Detection) -> None:
+    field = np.ones((10, 20), bool)
+    field[:, 10:] = False
+    labels = np.where(field, detection.labels, 0)
+    micrograph = Micrograph(np.arange(200.0).reshape(10, 20), 0.5, field=field)
+    inside = replace(detection, labels=labels, confidence=np.array([0.7]))
+    job = Job(tmp_path, _Fixed(inside), lattice=False, overlays=False)
+    row = process_image(micrograph, "", job, picture=False).row
+    assert row["porosity"] == pytest.approx(6 / 100) and row["clean_fraction"] == pytest.approx(5 / 10)
+    assert row["density_per_um2"] == pytest.approx(1 / (100 * 0.25) * 1e6)
+
+
+def test_the_lattice_is_looked_for_when_anything_needs_it(tmp_path: Path, detection: Detection) -> None:
+    fixed = _Fixed(detection)
+    assert not Job(tmp_path, fixed, overlays=False).wants_lattice
+    for options in ({"overlays": True}, {"overlays": False, "material": "WS2"}):
+        assert Job(tmp_path, fixed, **options).wants_lattice
+    assert Job(tmp_path, overlays=False).wants_lattice  # the network scales by it
+    assert not Job(tmp_path, lattice=False).wants_lattice
+
+
+def test_the_crystal_of_an_image_is_kept(tmp_path: Path) -> None:
+    drawn = simulate(Scene("WS2", shape=(200, 260), pores=(Pore((4.0, 5.0), missing=12),)), seed=1)
+    result = find_and_measure(drawn.micrograph, Job(tmp_path, material="WS2"))
+    assert result.crystal is not None and result.crystal.sites is not None
+    assert result.crystal.lattice.flat.shape == result.labels.shape
+    assert result.pores["missing_atoms"].tolist() == drawn.missing_atoms.tolist()
+    assert any("WS2 has 0.3153 nm" in message for message in result.messages)
+
+
+@pytest.mark.parametrize(("shape", "side"), [((100, 120), 240), ((512, 512), 420)])
+def test_the_lattices_picture_is_as_large_as_the_image_deserves(
+    tmp_path: Path, shape: tuple[int, int], side: int
+) -> None:
+    drawn = simulate(Scene("WS2", shape=shape, pores=1, max_missing=6, dose=2e6), seed=1)
+    process_image(drawn.micrograph, "", Job(tmp_path), picture=False)
+    path = tmp_path / "simulated_lattice.png"
+    rows, columns, colours = cv2.imread(str(path)).shape
+    assert (rows, columns, colours) == (side + 26, 2 * (side + 8), 3)
+    assert path.stat().st_size < 1.2 * side**2  # a byte a pixel for the noisy panel, less for the other
