@@ -1,9 +1,9 @@
-"""What each stage of a method makes of a micrograph, drawn side by side."""
+"""Pictures of what a detector computes: the pipeline's stages; the network's input and output."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,48 +12,65 @@ from porescope.files.writing import write_whole
 from porescope.labels import find_boxes
 from porescope.lattice.finding import find_lattice
 from porescope.micrograph import Micrograph
-from porescope.modalities import BRIGHT_HOLES
 from porescope.network.detector import find_pores, look_at
 from porescope.network.model import Model
 from porescope.pictures.overlays import draw_overlay
 from porescope.recipes.recipe import Recipe
 from porescope.recipes.segmentation import (
     average,
+    convert_to_gray,
     equalize,
     median_gray,
-    normalize,
     recipe_pixel_size,
     scale_recipe,
     segment,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def draw_stages(micrograph: Micrograph, recipe: Recipe, path: Path) -> None:
-    """Draw the stages of the pipeline side by side, each with a line scan through a pore.
+    """Draw the stages of the pipeline side by side, and write the picture.
 
     Parameters
     ----------
     micrograph : Micrograph
     recipe : Recipe
     path : Path
-        A PNG file.
+        The PNG file to write.
+    """
+    figure = plot_stages(micrograph, recipe)
+    with write_whole(path) as part:
+        figure.savefig(part, dpi=100, format="png")
+
+
+def plot_stages(micrograph: Micrograph, recipe: Recipe) -> Figure:
+    """Plot the stages of the pipeline side by side, each with a line scan through a pore.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    recipe : Recipe
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Notes
     -----
-    The scan goes through the largest pore, or the darkest point of the average where none is found.
+    The scan goes through the largest pore; without pores, through the darkest point of the averaged image.
+    The threshold is drawn as it applies to this image, scaled by the image's median.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    gray = convert_to_gray(micrograph)
     scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray))
     equal = equalize(gray, scaled.tiles, recipe.clip_limit)
     mean = average(equal, scaled.width)
     labels = segment(micrograph, recipe)
-    if labels.any():
-        row = round(np.argwhere(labels == np.bincount(labels.ravel())[1:].argmax() + 1)[:, 0].mean())
-    else:
-        row = int(np.unravel_index(mean.argmin(), mean.shape)[0])
+    row = _choose_row(labels, mean)
     heads = (
         "original",
         f"equalised, {scaled.tiles[0]} × {scaled.tiles[1]} tiles",
@@ -95,24 +112,32 @@ def draw_stages(micrograph: Micrograph, recipe: Recipe, path: Path) -> None:
         "dashed: the scan; orange: pores",
         fontsize=11,
     )
-    with write_whole(path) as part:
-        figure.savefig(part, dpi=100, format="png")
+    return figure
+
+
+def _choose_row(labels: NDArray[np.int32], mean: NDArray[np.uint8]) -> int:
+    """Choose the row of the scan: through the largest pore, else through the darkest point."""
+    if labels.any():
+        largest = np.bincount(labels.ravel())[1:].argmax() + 1
+        return round(float(np.argwhere(labels == largest)[:, 0].mean()))
+    return int(np.unravel_index(mean.argmin(), mean.shape)[0])
 
 
 def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
-    """Draw what the network sees, and what it makes of it, side by side.
+    """Draw the network's input and output side by side, and write the picture.
 
     Parameters
     ----------
     micrograph : Micrograph
     model : Model
     path : Path
-        A PNG file.
+        The PNG file to write.
 
     Notes
     -----
-    The image, the same without its lattice, the pores with their confidence; the probabilities of a
-    pore and of a hidden sheet at each pixel, and the largest pore from near.
+    First row: the two channels of the input (the image, and the image with its lattice removed), and the
+    pores with their confidence. Second row: the probability of a pore and of a hidden sheet at each pixel,
+    and the largest pore enlarged.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -121,7 +146,7 @@ def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
     lattice = find_lattice(micrograph)
     finding = find_pores(micrograph, lattice=lattice, model=model)
     seen, (rows, columns), _ = look_at(micrograph, lattice, None)
-    pores, near = (draw_overlay(micrograph, finding.labels, size, numbers=False) for size in (500, 1500))
+    pores, enlarged = (draw_overlay(micrograph, finding.labels, size, numbers=False) for size in (500, 1500))
     edge = [withStroke(linewidth=2, foreground="black")]
     size = np.array(micrograph.image.shape) * micrograph.pixel_size
     whole = (0, size[1], size[0], 0)
@@ -133,12 +158,12 @@ def draw_findings(micrograph: Micrograph, model: Model, path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 3)
     panels: list[tuple[NDArray[Any], str, dict[str, Any]]] = [
-        (seen[0], f"seen, at {shape} px, holes dark", {**field, "vmin": -4, "vmax": 4}),
-        (seen[1], "seen: without what repeats", {**field, "vmin": -3, "vmax": 3}),
-        (pores, f"{len(finding.confidence)} pores, with their confidence", {}),
+        (seen[0], f"network input at {shape} px, pores dark", {**field, "vmin": -4, "vmax": 4}),
+        (seen[1], "network input, lattice removed", {**field, "vmin": -3, "vmax": 3}),
+        (pores, f"{len(finding.confidence)} pores with their confidence", {}),
         (finding.probability, "probability of a pore", {"vmin": 0, "vmax": 1}),
         (finding.unusable, "probability that the sheet is hidden", {"vmin": 0, "vmax": 1}),
-        (near, "the largest pore", {}),
+        (enlarged, "the largest pore", {}),
     ]
     for ax, (panel, head, options) in zip(axes.flat, panels, strict=True):
         ax.imshow(panel, **{"extent": whole, **options})
