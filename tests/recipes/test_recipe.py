@@ -7,7 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from porescope import Recipe
-from porescope.recipes.recipe import list_recipes, load_recipe, parameters, save_recipe, user_folder
+from porescope.recipes.recipe import (
+    STAGES,
+    list_recipes,
+    load_recipe,
+    parameters,
+    save_recipe,
+    stage_order,
+    user_folder,
+)
+
+
+def test_every_parameter_has_a_stage_and_its_place_in_their_order() -> None:
+    stages = {p.name: STAGES.index(p.metadata["stage"]) for p in parameters()}
+    order = stage_order()
+    assert sorted(order) == sorted(stages)
+    assert [stages[name] for name in order] == sorted(stages.values())
+    # The evaluation counts all areas of a list of regions together.
+    assert order[-1] == "area"
 
 
 def test_the_shipped_recipes() -> None:

@@ -27,7 +27,7 @@ def replace(drawn: Simulation, name: str) -> Simulation:
 
 
 def test_unreadable_images_are_left_out(tmp_path: Path) -> None:
-    save_simulation(tmp_path, replace(simulate(shape=(128, 160), pores=2, seed=1), "one"), "test")
+    save_simulation(tmp_path, replace(simulate(Scene(shape=(128, 160), pores=2), seed=1), "one"), "test")
     (tmp_path / "bad.tif").write_bytes(b"no image")
     (tmp_path / "bad_standard.tif").write_bytes((tmp_path / "one_standard.tif").read_bytes())
     run("detect", tmp_path / "one.tif", tmp_path / "bad.tif", "-o", tmp_path / "out", "--no-images")

@@ -12,7 +12,6 @@ from porescope.materials import MATERIALS
 from porescope.network.model import MODES
 from porescope.network.scale import CELL_PX
 from porescope.simulation.drawing import simulate
-from porescope.simulation.recording import Recording
 from porescope.simulation.scene import Scene
 from porescope.simulation.sheets import Pore
 from porescope.training.samples import CROP, SIDE, UNKNOWN, make_samples, read_samples, render_sample, weigh
@@ -33,7 +32,7 @@ def test_truth_lies_where_the_image_shows_the_pore(recorded: float) -> None:
     extent = side * pixel_size
     centres = [(y * extent, x * extent) for y in (0.25, 0.5, 0.75) for x in (0.25, 0.5, 0.75)]
     pores = tuple(Pore(centre, radius=0.8) for centre in centres)
-    scene = Scene(shape=(side, side), pixel_size=pixel_size, pores=pores, recording=Recording(dose=1e7))
+    scene = Scene(shape=(side, side), pixel_size=pixel_size, pores=pores, dose=1e7, contamination=0.0)
     sample = render_sample(scene, np.random.default_rng(5))
     holes, n = ndimage.label(sample.cover > 127)
     assert n == len(pores)

@@ -19,7 +19,7 @@ app = typer.Typer()
 
 
 class TuneMethod(enum.StrEnum):
-    """How a recipe is tuned."""
+    """How a search for the best recipe goes."""
 
     grid = "grid"
     ascend = "ascend"
@@ -27,7 +27,7 @@ class TuneMethod(enum.StrEnum):
 
 
 class Objective(enum.StrEnum):
-    """What of several images' scores counts."""
+    """How the scores of several images are combined."""
 
     mean = "mean"
     worst = "worst"
@@ -42,7 +42,10 @@ class Scaling(enum.StrEnum):
 
 
 StandardsFolder = Annotated[
-    Path, typer.Option(metavar="DIR", help="Folder of the standards: A_standard.png for A.dm3.")
+    Path,
+    typer.Option(
+        metavar="DIR", help="Folder of the hand-labelled standards, such as A_standard.png for A.dm3."
+    ),
 ]
 
 
@@ -50,32 +53,64 @@ StandardsFolder = Annotated[
 def tune(
     inputs: Inputs,
     standards: StandardsFolder,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the results.")],
-    method: Annotated[TuneMethod, typer.Option(help="How to search.")] = TuneMethod.grid,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="OUT", help="Folder to which the results are written.")
+    ],
+    method: Annotated[
+        TuneMethod,
+        typer.Option(
+            help="How to search: every combination (grid), by gradient ascent or by differential evolution."
+        ),
+    ] = TuneMethod.grid,
     metric: Annotated[
-        str, typer.Option(help="precision, recall, f1, iou, hamming, pore_f1, or your module:function.")
+        str,
+        typer.Option(
+            help="Metric to maximise: precision, recall, f1, iou, hamming (negative distance), pore_f1, "
+            "or your own as module:function."
+        ),
     ] = "f1",
-    objective: Annotated[Objective, typer.Option(help="Over the images.")] = Objective.mean,
+    objective: Annotated[
+        Objective, typer.Option(help="How the scores of several images are combined.")
+    ] = Objective.mean,
     success: Annotated[
-        float | None, typer.Option(help="Rank first by images above this; 0.9 for precision.")
+        float | None,
+        typer.Option(
+            help="Success mark: recipes are ranked first by the number of images whose metric is larger. "
+            "Default: 0.9 for precision, else none."
+        ),
     ] = None,
     axis: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=START:STOP:STEP", help="Range of a parameter; default: the paper's four."),
+        typer.Option(
+            metavar="NAME=START:STOP:STEP",
+            help="Values of one parameter, repeatable. "
+            "Default: grid=5:30:5, radius=0:4:1, threshold=40:120:10, area=0:90:10.",
+        ),
     ] = None,
-    scaling: Annotated[Scaling, typer.Option(help="Of the recipe.")] = Scaling.physical,
-    restarts: Annotated[int, typer.Option(min=1, help="Random starts of a climb.")] = 5,
-    seed: Annotated[int, typer.Option(help="Of the random starts.")] = 0,
+    scaling: Annotated[
+        Scaling,
+        typer.Option(
+            help="How the recipe follows the magnification: constant in nm (physical), or as published."
+        ),
+    ] = Scaling.physical,
+    restarts: Annotated[
+        int, typer.Option(min=1, help="Number of random starts of ascend; effort of evolve.")
+    ] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the random starts.")] = 0,
     cross_validate: Annotated[
         bool | None,
         typer.Option(
-            "--cross-validate/--no-cross-validate", help="Leave each image out; default from 3 images on."
+            "--cross-validate/--no-cross-validate",
+            help="Whether each image is left out in turn to estimate the score on new images. "
+            "Default: with three or more images.",
         ),
     ] = None,
     pixel_size: PixelSize = None,
     modality: Modality = "auto",
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace the results of another tuning.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes. Default: one per core.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the results of an earlier tuning.")] = False,
 ) -> None:
     """Find the recipe that suits hand-labelled images best."""
     from porescope.processes import count_cores, prepare_workers
@@ -86,10 +121,9 @@ def tune(
     from porescope.files.names import find_files
     from porescope.recipes.recipe import Recipe
     from porescope.recipes.search import PAPER_AXES, read_axis
-    from porescope.runs.tuning import Goal, read_all_standards
+    from porescope.runs.tuning import Goal, read_labelled_images
     from porescope.runs.tuning import tune as tune_recipe
 
-    goal = Goal(metric, objective.value, success, method.value, restarts, seed)
     try:
         if (out / "recipe.toml").exists() and not overwrite:
             raise ValueError(f"{out} holds a tuned recipe; give another -o or say --overwrite")
@@ -100,11 +134,14 @@ def tune(
         if len(read_axes) > len(axes):
             raise ValueError("an --axis is given twice; give each parameter once")
         with spoken_warnings():
-            data = read_all_standards(find_files(inputs), standards, pixel_size=pixel_size, modality=modality)
+            data = read_labelled_images(
+                find_files(inputs), standards, pixel_size=pixel_size, modality=modality
+            )
         check = len(data.paths) >= 3 if cross_validate is None else cross_validate
+        goal = Goal(metric, objective.value, success, method.value, restarts, seed, check)
         recipe, lines = tune_recipe(
             data, axes, Recipe(scaling=scaling.value), goal, out,
-            cross_validate=check, workers=workers, command=["porescope", *sys.argv[1:]],
+            workers=workers, command=["porescope", *sys.argv[1:]],
         )  # fmt: skip
     except (ValueError, OSError) as error:
         stop(str(error))
@@ -119,10 +156,10 @@ def tune(
 
 @app.command()
 def score(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Results of porescope detect.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results of porescope detect.")],
     standards: StandardsFolder,
 ) -> None:
-    """Compare results with hand-labelled standards."""
+    """Compare the results of a detection with hand-labelled standards."""
     from porescope.runs.scores import score_results
 
     try:
@@ -166,17 +203,24 @@ def _print_score_table(scores: Mapping[str, Score]) -> None:
 @app.command()
 def explain(
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the pictures.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="OUT", help="Folder to which the pictures are written.")
+    ],
     recipe: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="Draw the stages of the threshold method with it."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Recipe of the threshold method, whose stages are drawn. Default: the network is drawn.",
+        ),
     ] = None,
-    model: Annotated[Path | None, typer.Option(metavar="FILE", help="Another network.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Network to draw. Default: the shipped one.")
+    ] = None,
     pixel_size: PixelSize = None,
     modality: Modality = "auto",
-    overwrite: Annotated[bool, typer.Option(help="Replace earlier pictures.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace existing pictures.")] = False,
 ) -> None:
-    """Draw what the network sees and makes of it; with a recipe the stages of the threshold method."""
+    """Draw the input and output of the network, or the stages of the threshold method."""
     from dataclasses import replace
     from functools import partial
 
@@ -217,13 +261,13 @@ def explain(
         raise typer.Exit(1)
 
 
-recipes = typer.Typer(help="The library of recipes.", no_args_is_help=True)
+recipes = typer.Typer(help="Show, add and export recipes of the threshold method.", no_args_is_help=True)
 app.add_typer(recipes, name="recipes")
 
 
 @recipes.command("list")
 def list_all() -> None:
-    """List all recipes with their scores."""
+    """List all recipes with their parameters and scores."""
     from rich.console import Console
     from rich.table import Table
 
@@ -244,8 +288,10 @@ def list_all() -> None:
 
 
 @recipes.command()
-def show(name: Annotated[str, typer.Argument(metavar="NAME|FILE")]) -> None:
-    """Show a recipe: every parameter with its unit and meaning, and where it comes from."""
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Name of a recipe, or its .toml file.")],
+) -> None:
+    """Show a recipe: each parameter with unit and meaning, and its provenance."""
     from porescope.recipes.recipe import load_recipe, parameters
 
     try:
@@ -262,9 +308,9 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME|FILE")]) -> None:
 
 @recipes.command()
 def add(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-    name: Annotated[str, typer.Option(help="What to call it.")],
-    overwrite: Annotated[bool, typer.Option(help="Replace your recipe of that name.")] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recipe's .toml file.")],
+    name: Annotated[str, typer.Option(help="Name of the recipe in your library: letters, digits, - and _.")],
+    overwrite: Annotated[bool, typer.Option(help="Replace a recipe of that name.")] = False,
 ) -> None:
     """Add a recipe to your own library."""
     from porescope.recipes.recipe import add_recipe, load_recipe
@@ -277,11 +323,11 @@ def add(
 
 @recipes.command()
 def export(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-    overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a recipe.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .toml file to write.")],
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a recipe of the library to a file, for others."""
+    """Write a recipe of the library to a file."""
     from porescope.recipes.recipe import load_recipe, save_recipe
 
     try:

@@ -1,4 +1,4 @@
-"""The paths of a climb over the objective."""
+"""Plots of climbs: their paths over the objective."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ def draw_ascent(
     title: str,
     file: Path,
 ) -> None:
-    """Draw the paths of a climb over the objective of the exhaustive search, two fields a panel.
+    """Draw the paths of a climb over the objective on a grid, two fields per panel.
 
     Parameters
     ----------
-    surface : ndarray, shape (*axes,)
-        The objective; each panel shows its best over the fields it does not show.
+    surface : ndarray of float64, shape (*axes,)
+        The objective on the grid. A panel shows its maximum over the fields that are not the panel's.
     axes : dict
+        Field → values of the grid.
     path : pandas.DataFrame
         As `Climb.path`.
     title : str
     file : Path
-        A PNG file.
+        The PNG file to write.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     names = list(axes)
     n = len(names)
-    # Every field is in a panel; of an odd number the last but one is in two.
+    # Every field has a panel; of an odd number of fields the last but one has two.
     pairs = [(i, i + 1) for i in range(0, n - 1, 2)] + ([(n - 2, n - 1)] if n % 2 and n > 1 else [])
     figure = Figure(figsize=(6.4 * max(len(pairs), 1), 5.4), layout="constrained")
     FigureCanvasAgg(figure)

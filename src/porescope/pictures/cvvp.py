@@ -1,7 +1,8 @@
-"""The plot of an exhaustive search (the paper's CVVP): panels of panels, and what they say.
+"""The plot of an exhaustive search (the paper's CVVP), as a picture and as a page.
 
-Two parameters span the outer grid of panels, two more every panel; of further ones the chosen value
-is shown. One colour an image marks the points where it succeeds, a ring those where all do.
+Two parameters span an outer grid of panels, and two more the inside of every panel; further parameters have
+the chosen value. Dots in an image's colour mark the points at which it succeeds, rings those at which all
+images do.
 """
 
 from __future__ import annotations
@@ -18,40 +19,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files.writing import write_whole
-from porescope.recipes.search import Search
+from porescope.recipes.choice import Choice
 
-#: Okabe and Ito's palette, which the colour-blind can tell apart.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+#: Colours of the images: Okabe and Ito's palette, which the colour-blind can tell apart.
+_PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 
-#: Most values shown of an outer and of an inner axis; others are left out evenly.
-MOST_OUTER, MOST_INNER = 8, 19
+#: Largest number of values shown of an outer and of an inner axis; longer axes are thinned out evenly.
+_MOST_OUTER, _MOST_INNER = 8, 19
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where each shown point of a search lies in the plot, in steps of an inner axis."""
+    """Positions of the shown points in the plot, in steps of an inner axis."""
 
-    points: NDArray[np.int64]  # numbers of the points, as Search.recipe_at takes them
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    frames: list[tuple[float, float, float, float]]  # left, bottom, width, height of each panel
-    outer: tuple[list[tuple[float, str]], list[tuple[float, str]]]  # labels along x, along y
-    inner: tuple[list[tuple[float, str]], list[tuple[float, str]]]
-    names: tuple[str, str]  # of the inner axes along x and y
-    fixed: dict[str, float]
+    points: NDArray[np.int64]  # (K,) numbers of the points, as `Search.recipe_at` takes them
+    x: NDArray[np.float64]  # (K,)
+    y: NDArray[np.float64]  # (K,)
+    frames: list[tuple[float, float, float, float]]  # left, bottom, width and height of each panel
+    outer: tuple[list[tuple[float, str]], list[tuple[float, str]]]  # labels (position, text) along x, along y
+    inner: tuple[list[tuple[float, str]], list[tuple[float, str]]]  # likewise, of the first panel
+    names: tuple[str, str]  # names of the inner axes along x and y; "" where there is none
+    fixed: dict[str, float]  # parameters that no axis shows → chosen value
 
 
-def lay_out(search: Search, best: int) -> Layout:
-    """Lay the points of a search out in panels; fields beyond four keep the value of ``best``."""
+def lay_out(choice: Choice) -> Layout:
+    """Lay out the points of a search in panels.
+
+    Parameters
+    ----------
+    choice : Choice
+        Parameters beyond four are shown at the value of its chosen point, which is always in the plot.
+
+    Returns
+    -------
+    Layout
+    """
+    search = choice.search
     names = list(search.axes)
-    at = dict(zip(names, (int(i) for i in np.unravel_index(best, search.shape)), strict=True))
+    at = dict(zip(names, (int(i) for i in np.unravel_index(choice.point, search.shape)), strict=True))
     wanted = [n for n in ("threshold", "area") if n in names]
     inner = wanted if len(wanted) == 2 else names[-2:]
     outer = [n for n in names if n not in inner][:2]
-    shown = {n: _thin(len(search.axes[n]), MOST_INNER, at[n]) for n in inner}
-    shown |= {n: _thin(len(search.axes[n]), MOST_OUTER, at[n]) for n in outer}
+    shown = {n: _thin(len(search.axes[n]), _MOST_INNER, at[n]) for n in inner}
+    shown |= {n: _thin(len(search.axes[n]), _MOST_OUTER, at[n]) for n in outer}
     fixed = {n: np.array([at[n]]) for n in names if n not in shown}
-    # With fewer than four axes the missing ones have the one place 0.
+    # With fewer than four axes the missing ones have the single position 0.
     xi, yi = (*inner, None)[:2]
     xo, yo = (*outer, None, None)[:2]
     size = [len(shown[n]) if n else 1 for n in (xi, yi, xo, yo)]
@@ -90,36 +102,32 @@ def lay_out(search: Search, best: int) -> Layout:
 
 
 def _thin(n: int, most: int, keep: int) -> NDArray[np.int64]:
-    """Indices of at most ``most`` of n values, evenly spread, ``keep`` among them."""
+    """Choose at most ``most`` of n indices, evenly spread and with ``keep`` among them."""
     if n <= most:
         return np.arange(n)
     step = int(np.ceil(n / most))
     return np.arange(keep % step, n, step)
 
 
-def read_off(search: Search, values: NDArray[np.float64], mark: float, best: int) -> list[str]:
-    """Say what one would read off the plot: agreement, outlier, limits, and what to do.
+def read_off(choice: Choice) -> list[str]:
+    """Put into words what the plot shows.
 
     Parameters
     ----------
-    search : Search
-    values : ndarray, shape (images, points)
-        The metric.
-    mark : float
-        An image succeeds above this.
-    best : int
-        The chosen point.
+    choice : Choice
 
     Returns
     -------
     list of str
-        Sentences.
+        Sentences: at how many points all images succeed; which image is the outlier, without which most
+        points would succeed; which parameter has the narrowest range of good values; and, where no point
+        suits all images, what to try.
     """
-    over = values > mark
+    search, over = choice.search, choice.succeeds
     successes = over.sum(axis=0)
     n_images, n_points = over.shape
     n_all = int((successes == n_images).sum())
-    lines = [f"{n_all:,} of {n_points:,} points succeed (> {mark:g}) on all {n_images} images."]
+    lines = [f"{n_all:,} of {n_points:,} points succeed (> {choice.mark:g}) on all {n_images} images."]
     if n_images > 1:
         without = np.array([((successes - o) == n_images - 1).sum() for o in over])
         outlier = int(np.argmax(without))
@@ -140,12 +148,13 @@ def read_off(search: Search, values: NDArray[np.float64], mark: float, best: int
             f"lie from {held[0]:g} to {held[-1]:g}, {share:.0%} of its range."
         )
     if n_all == 0:
-        lines += _advise(search, values, best)
+        lines += _advise(choice)
     return lines
 
 
-def _advise(search: Search, values: NDArray[np.float64], best: int) -> list[str]:
-    """What to try where no point suits all images."""
+def _advise(choice: Choice) -> list[str]:
+    """Suggest what to try where no point suits all images."""
+    search, values, best = choice.search, choice.values, choice.point
     at = np.unravel_index(best, search.shape)
     ends = [
         f"{name} ({axis[i]:g})"
@@ -167,35 +176,40 @@ def _advise(search: Search, values: NDArray[np.float64], best: int) -> list[str]
     ]
 
 
-def draw_cvvp(
-    search: Search, values: NDArray[np.float64], mark: float, best: int, title: str, path: Path
-) -> None:
-    """Draw the plot as PNG; parameters are those of `read_off`, a title and a file."""
+def draw_cvvp(choice: Choice, path: Path) -> None:
+    """Draw the plot as a picture, with the sentences of `read_off` below it.
+
+    Parameters
+    ----------
+    choice : Choice
+    path : Path
+        The PNG file to write.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Rectangle
 
-    layout = lay_out(search, best)
+    layout = lay_out(choice)
     width, height = np.ptp(layout.x) + 4, np.ptp(layout.y) + 4
     scale = 13 / max(width, height, 24)
-    dot = 72 * scale  # points per step
+    dot = 72 * scale  # length of a step in the plot [pt]
     figure = Figure(figsize=(width * scale, height * scale))
     FigureCanvasAgg(figure)
     ax = figure.add_axes((0, 0, 1, 1))
     for left, bottom, w, h in layout.frames:
         ax.add_patch(Rectangle((left, bottom), w, h, facecolor="#f4f5f7", edgecolor="#c3c9d1", lw=0.6))
-    over = values[:, layout.points] > mark
+    over = choice.succeeds[:, layout.points]
     ax.scatter(layout.x, layout.y, s=(0.10 * dot) ** 2, color="#b5bcc6", linewidths=0)
     handles = []
-    for x, y, color, label in _marks(search, layout, over):
+    for x, y, color, label in _place_dots(choice.search.names, layout, over):
         if isinstance(color, str):
             ax.scatter(x, y, s=(0.34 * dot) ** 2, color=color, linewidths=0)
             handles.append(Line2D([], [], ls="", marker="o", ms=6, color=color, label=label))
         else:
             shown = ax.scatter(x, y, s=(0.6 * dot) ** 2, c=color, linewidths=0, vmin=1, vmax=len(over))
             figure.colorbar(shown, ax=ax, label=label, shrink=0.4, pad=0.06)
-    full, chosen = over.all(axis=0), layout.points == best
+    full, chosen = over.all(axis=0), layout.points == choice.point
     for where, size, color, marker, label in (
         (full, 0.95, "#1b2430", "o", "all images"),
         (chosen, 1.3, "#D55E00", "s", "chosen"),
@@ -204,11 +218,11 @@ def draw_cvvp(
         ax.scatter(x, y, s=(size * dot) ** 2, facecolors="none", edgecolors=color, marker=marker)
         handles.append(Line2D([], [], ls="", marker=marker, ms=11, mfc="none", mec=color, label=label))
     _label_axes(ax, layout)
-    ax.set_title(title, loc="left", fontsize=13, pad=44)
+    ax.set_title(choice.title, loc="left", fontsize=13, pad=44)
     ax.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=10, frameon=False, fontsize=9
     )
-    notes = "\n".join(read_off(search, values, mark, best))
+    notes = "\n".join(read_off(choice))
     ax.annotate(
         notes, (0, 0), (0, -46), "axes fraction", "offset points", va="top", fontsize=9, color="#3a4552"
     )
@@ -216,24 +230,29 @@ def draw_cvvp(
         figure.savefig(part, dpi=110, format="png", bbox_inches="tight", pad_inches=0.2)
 
 
-def _marks(
-    search: Search, layout: Layout, over: NDArray[np.bool_]
+def _place_dots(
+    names: Sequence[str], layout: Layout, over: NDArray[np.bool_]
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64], Any, str]]:
-    """Dots of each image around its points; beyond eight images one dot, coloured by their number."""
-    n = len(search.names)
-    if n > len(PALETTE):
+    """Place the dots: x, y, colour and label of each series.
+
+    Up to eight images have a series each, around their points. More images share one, coloured by the number
+    of images that succeed.
+    """
+    n = len(names)
+    if n > len(_PALETTE):
         some = over.any(axis=0)
         return [(layout.x[some], layout.y[some], over.sum(axis=0)[some], "images that succeed")]
     radius = 0.0 if n == 1 else 0.25
-    marks: list[tuple[NDArray[np.float64], NDArray[np.float64], Any, str]] = []
-    for name, color, succeeds, i in zip(search.names, PALETTE, over, range(n), strict=False):
+    series: list[tuple[NDArray[np.float64], NDArray[np.float64], Any, str]] = []
+    for name, color, succeeds, i in zip(names, _PALETTE, over, range(n), strict=False):
         angle = 2 * np.pi * i / n + np.pi / 2
         x, y = layout.x + radius * np.cos(angle), layout.y + radius * np.sin(angle)
-        marks.append((x[succeeds], y[succeeds], color, name))
-    return marks
+        series.append((x[succeeds], y[succeeds], color, name))
+    return series
 
 
 def _label_axes(ax: Any, layout: Layout) -> None:
+    """Write the values of the inner axes along the first panel, those of the outer axes along the edges."""
     ax.set_aspect("equal")
     ax.margins(0.01)
     for spine in ax.spines.values():
@@ -254,35 +273,26 @@ def _label_axes(ax: Any, layout: Layout) -> None:
 
 
 def write_page(
-    search: Search,
-    values: NDArray[np.float64],
-    mark: float,
-    best: Sequence[int],
-    overlays: Sequence[Sequence[bytes]],
-    title: str,
-    command: Sequence[str],
-    path: Path,
+    choice: Choice, overlays: Sequence[Sequence[bytes]], command: Sequence[str], path: Path
 ) -> None:
-    """Write the plot as a page: hover for the numbers, click for the command of a point.
+    """Write the plot as a page that shows a point's values under the pointer and its command on a click.
 
     Parameters
     ----------
-    search, values, mark
-        As for `read_off`.
-    best : sequence of int
-        The best points, the chosen one first.
+    choice : Choice
     overlays : sequence of sequence of bytes
-        JPEG pictures of each best point.
-    title : str
+        JPEG pictures of the images at each best point.
     command : sequence of str
-        The command line that a point's axes are added to.
+        The command line to which a point's axes are added.
     path : Path
+        The HTML file to write.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    layout = lay_out(search, best[0])
-    over = values[:, layout.points] > mark
+    search, values = choice.search, choice.values
+    layout = lay_out(choice)
+    over = choice.succeeds[:, layout.points]
     numbers = [search.recipe_at(int(p)).numbers() for p in layout.points]
     data = {
         "x": layout.x.tolist(),
@@ -292,10 +302,10 @@ def write_page(
         "marks": [
             {"x": x.tolist(), "y": y.tolist(), "name": label,
              "color": color if isinstance(color, str) else color.tolist()}
-            for x, y, color, label in _marks(search, layout, over)
+            for x, y, color, label in _place_dots(search.names, layout, over)
         ],
         "all": np.flatnonzero(over.all(axis=0)).tolist(),
-        "best": np.flatnonzero(layout.points == best[0]).tolist(),
+        "best": np.flatnonzero(layout.points == choice.point).tolist(),
         "frames": layout.frames,
         "outer": layout.outer,
         "inner": layout.inner,
@@ -312,15 +322,15 @@ def write_page(
             "worst": float(values[:, p].min()),
             "pictures": [f"data:image/jpeg;base64,{base64.b64encode(o).decode()}" for o in overlays[i]],
         }
-        for i, p in enumerate(best)
+        for i, p in enumerate(choice.best.tolist())
     ]
     environment = Environment(
         loader=PackageLoader("porescope.pictures", "."), autoescape=True, undefined=StrictUndefined
     )
-    # "<" cannot end the script element that the data stands in.
+    # Without "<" the data cannot close the script element around it.
     text = json.dumps(data).replace("<", "\\u003c")
     html = environment.get_template("cvvp.html.j2").render(
-        title=title, notes=read_off(search, values, mark, best[0]), rows=rows, names=search.names,
+        title=choice.title, notes=read_off(choice), rows=rows, names=search.names,
         data=text, plotly=get_plotlyjs(), fixed=layout.fixed,
     )  # fmt: skip
     with write_whole(path) as part:

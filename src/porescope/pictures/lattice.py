@@ -70,8 +70,8 @@ def _draw_spectrum(lattice: Lattice, size: int) -> Indexed:
     reach = 2.2 * float(np.hypot(*lattice.frequencies[0]))
     low = np.maximum(np.floor((0.5 - reach) * shape), 0).astype(int)
     cut = ratio[low[0] : shape[0] - low[0], low[1] : shape[1] - low[1]]
-    power = np.log(cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA) + 0.1)
-    picture = np.clip((power + 1) * 45 * _GREYS / 256, 0, _GREYS - 1).astype(np.uint8)
+    power = np.log(np.asarray(cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA)) + 0.1)
+    picture = np.asarray(np.clip((power + 1) * 45 * _GREYS / 256, 0, _GREYS - 1), np.uint8)
     middle = (shape // 2 - low + 0.5) * size / np.array(cut.shape)
     for spot in (*lattice.spots, *-lattice.spots):
         y, x = middle + spot * shape * size / np.array(cut.shape)

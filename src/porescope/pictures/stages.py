@@ -1,9 +1,9 @@
-"""What each stage of a method makes of a micrograph, drawn side by side."""
+"""Pictures of what a detector computes: the pipeline's stages; the network's input and output."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,47 +12,64 @@ from porescope.files.writing import write_whole
 from porescope.labels import find_boxes
 from porescope.lattice.finding import find_lattice
 from porescope.micrograph import Micrograph
-from porescope.modalities import BRIGHT_HOLES
 from porescope.network.detector import Network, look_at
 from porescope.pictures.overlays import draw_overlay
 from porescope.recipes.recipe import Recipe
 from porescope.recipes.segmentation import (
     average,
+    convert_to_gray,
     equalize,
     median_gray,
-    normalize,
     recipe_pixel_size,
     scale_recipe,
     segment,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def draw_stages(micrograph: Micrograph, recipe: Recipe, path: Path) -> None:
-    """Draw the stages of the pipeline side by side, each with a line scan through a pore.
+    """Draw the stages of the pipeline side by side, and write the picture.
 
     Parameters
     ----------
     micrograph : Micrograph
     recipe : Recipe
     path : Path
-        A PNG file.
+        The PNG file to write.
+    """
+    figure = plot_stages(micrograph, recipe)
+    with write_whole(path) as part:
+        figure.savefig(part, dpi=100, format="png")
+
+
+def plot_stages(micrograph: Micrograph, recipe: Recipe) -> Figure:
+    """Plot the stages of the pipeline side by side, each with a line scan through a pore.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    recipe : Recipe
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Notes
     -----
-    The scan goes through the largest pore, or the darkest point of the average where none is found.
+    The scan goes through the largest pore; without pores, through the darkest point of the averaged image.
+    The threshold is drawn as it applies to this image, scaled by the image's median.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    gray = convert_to_gray(micrograph)
     scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray))
     equal = equalize(gray, scaled.tiles, recipe.clip_limit)
     mean = average(equal, scaled.width)
     labels = segment(micrograph, recipe)
-    if labels.any():
-        row = round(np.argwhere(labels == np.bincount(labels.ravel())[1:].argmax() + 1)[:, 0].mean())
-    else:
-        row = int(np.unravel_index(mean.argmin(), mean.shape)[0])
+    row = _choose_row(labels, mean)
     heads = (
         "original",
         f"equalised, {scaled.tiles[0]} × {scaled.tiles[1]} tiles",
@@ -94,34 +111,42 @@ def draw_stages(micrograph: Micrograph, recipe: Recipe, path: Path) -> None:
         "dashed: the scan; orange: pores",
         fontsize=11,
     )
-    with write_whole(path) as part:
-        figure.savefig(part, dpi=100, format="png")
+    return figure
+
+
+def _choose_row(labels: NDArray[np.int32], mean: NDArray[np.uint8]) -> int:
+    """Choose the row of the scan: through the largest pore, else through the darkest point."""
+    if labels.any():
+        largest = np.bincount(labels.ravel())[1:].argmax() + 1
+        return round(float(np.argwhere(labels == largest)[:, 0].mean()))
+    return int(np.unravel_index(mean.argmin(), mean.shape)[0])
 
 
 def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None:
-    """Draw what the network sees, and what it makes of it, side by side.
+    """Draw the network's input and output side by side, and write the picture.
 
     Parameters
     ----------
     micrograph : Micrograph
     detector : Network
     path : Path
-        A PNG file.
+        The PNG file to write.
 
     Notes
     -----
-    The image, the same without its lattice, the pores with their confidence; the probabilities of a
-    pore and of a hidden sheet at each pixel, and the largest pore from near.
+    First row: the two channels of the input (the image, and the image with its lattice removed), and the
+    pores with their confidence. Second row: the probability of a pore and of a hidden sheet at each pixel,
+    and the largest pore enlarged.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patheffects import withStroke
 
     lattice = find_lattice(micrograph)
-    finding = detector.find(micrograph, lattice)
-    confidences = [] if finding.confidence is None else finding.confidence.tolist()
+    found = detector.find(micrograph, lattice)
+    assert found.probability is not None and found.unusable is not None and found.confidence is not None
     seen, (rows, columns), _ = look_at(micrograph, lattice)
-    pores, near = (draw_overlay(micrograph, finding.labels, size, numbers=False) for size in (500, 1500))
+    pores, enlarged = (draw_overlay(micrograph, found.labels, size, numbers=False) for size in (500, 1500))
     edge = [withStroke(linewidth=2, foreground="black")]
     size = np.array(micrograph.image.shape) * micrograph.pixel_size
     whole = (0, size[1], size[0], 0)
@@ -133,12 +158,12 @@ def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 3)
     panels: list[tuple[NDArray[Any], str, dict[str, Any]]] = [
-        (seen[0], f"seen, at {shape} px, holes dark", {**field, "vmin": -4, "vmax": 4}),
-        (seen[1], "seen: without what repeats", {**field, "vmin": -3, "vmax": 3}),
-        (pores, f"{len(confidences)} pores, with their confidence", {}),
-        (finding.probability, "probability of a pore", {"vmin": 0, "vmax": 1}),
-        (finding.unusable, "probability that the sheet is hidden", {"vmin": 0, "vmax": 1}),
-        (near, "the largest pore", {}),
+        (seen[0], f"network input at {shape} px, pores dark", {**field, "vmin": -4, "vmax": 4}),
+        (seen[1], "network input, lattice removed", {**field, "vmin": -3, "vmax": 3}),
+        (pores, f"{len(found.confidence)} pores with their confidence", {}),
+        (found.probability, "probability of a pore", {"vmin": 0, "vmax": 1}),
+        (found.unusable, "probability that the sheet is hidden", {"vmin": 0, "vmax": 1}),
+        (enlarged, "the largest pore", {}),
     ]
     for ax, (panel, head, options) in zip(axes.flat, panels, strict=True):
         ax.imshow(panel, **{"extent": whole, **options})
@@ -146,10 +171,8 @@ def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None
         ax.set_xlabel("x [nm]")
         ax.set_ylabel("y [nm]")
     figure.colorbar(axes[1, 0].images[0], ax=axes, shrink=0.4, anchor=(0, 0.1))
-    boxes = [
-        np.array(box).reshape(2, 2) * micrograph.pixel_size for box in find_boxes(finding.labels).values()
-    ]
-    for confidence, ((top, _), (_, right)) in zip(confidences, boxes, strict=True):
+    boxes = [np.array(box).reshape(2, 2) * micrograph.pixel_size for box in find_boxes(found.labels).values()]
+    for confidence, ((top, _), (_, right)) in zip(found.confidence, boxes, strict=True):
         at = (min(right, 0.92 * size[1]), max(top, 0.05 * size[0]))
         axes[0, 2].text(*at, f"{confidence:.2f}", color="#E69F00", fontsize=9, va="bottom", path_effects=edge)
     largest = max(boxes, key=lambda box: float(np.ptp(box, axis=0).max()), default=None)
@@ -159,7 +182,7 @@ def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None
         axes[1, 2].set(xlim=middle[1] + half * np.array([-1, 1]), ylim=middle[0] + half * np.array([1, -1]))
     axes[1, 2].set_visible(largest is not None)
     figure.suptitle(
-        f"{micrograph.name}: the network, {finding.message or 'scaled by the lattice'}", fontsize=12
+        f"{micrograph.name}: the network, {found.message or 'scaled by the lattice'}", fontsize=12
     )
     with write_whole(path) as part:
         figure.savefig(part, dpi=100, format="png")

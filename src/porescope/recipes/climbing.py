@@ -1,6 +1,6 @@
-"""Tune a recipe by climbing: the paper's gradient ascent, and differential evolution beside it.
+"""Search by climbing: the paper's gradient ascent, and differential evolution.
 
-Both look at few points and remember each; they share the stages of the exhaustive search.
+Both evaluate few points, each of them once, by the cached pipeline of the exhaustive search.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.micrograph import Micrograph
-from porescope.recipes.choice import Metric, rank
-from porescope.recipes.evaluation import Stages
+from porescope.recipes.choice import rank
+from porescope.recipes.evaluation import CachedPipeline
 from porescope.recipes.recipe import Recipe
-from porescope.recipes.search import check_axes, prepare_all
+from porescope.recipes.search import Metric, check_axes, prepare_images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    """Where a climb led.
+    """The result of a climb.
 
     Attributes
     ----------
     recipe : Recipe
-        The best point.
-    values : ndarray, shape (images,)
-        The metric of each image there.
+        The best recipe.
+    values : ndarray of float64, shape (images,)
+        Its metric on each image.
     path : pandas.DataFrame
-        A row a step: restart, the searched fields, successes, objective.
+        One row per step: restart, the searched fields, successes, objective.
     evaluations : int
-        Distinct points looked at.
+        Number of distinct points evaluated.
     """
 
     recipe: Recipe
@@ -44,8 +44,12 @@ class Climb:
     evaluations: int
 
 
-class Landscape:
-    """The objective as a function of the searched fields; every point is evaluated once."""
+#: A point of a search: one value per axis.
+_Point = tuple[float, ...]
+
+
+class _ObjectiveFunction:
+    """The ranks of a point by `rank`, as a function of the searched fields; each point is evaluated once."""
 
     def __init__(
         self,
@@ -62,34 +66,36 @@ class Landscape:
         self._metric, self._objective, self._success = metric, objective, success
         self._low = np.array([values[0] for values in axes.values()])
         self._high = np.array([values[-1] for values in axes.values()])
-        self.grain = np.array(
+        #: Smallest step along each axis: 1, or the axis's own where that is smaller.
+        self.finest = np.array(
             [min(1.0, *np.diff(values)) if len(values) > 1 else 1.0 for values in axes.values()]
         )
-        smallest = axes["area"][0] if "area" in axes else recipe.area
-        problems = prepare_all(micrographs, standards)
-        self._stages = [Stages(problem, float(smallest), keep=64) for problem in problems]
-        self.known: dict[tuple[float, ...], NDArray[np.float64]] = {}
+        min_area = axes["area"][0] if "area" in axes else recipe.area
+        images = prepare_images(micrographs, standards)
+        self._pipelines = [CachedPipeline(image, float(min_area), keep=64) for image in images]
+        #: Points evaluated so far → metric of each image.
+        self.known: dict[_Point, NDArray[np.float64]] = {}
 
-    def clip(self, point: NDArray[np.float64]) -> tuple[float, ...]:
-        """The nearest point within the bounds, in whole numbers or in the axis's finer steps."""
-        steps = np.rint((point - self._low) / self.grain)
-        return tuple(np.round(np.clip(self._low + steps * self.grain, self._low, self._high), 9).tolist())
+    def round_to_grid(self, point: NDArray[np.float64]) -> _Point:
+        """Give the nearest point within the bounds that is whole finest steps from the lower bounds."""
+        steps = np.rint((point - self._low) / self.finest)
+        return tuple(np.round(np.clip(self._low + steps * self.finest, self._low, self._high), 9).tolist())
 
-    def recipe_at(self, point: tuple[float, ...]) -> Recipe:
-        """The recipe of a point."""
+    def recipe_at(self, point: _Point) -> Recipe:
+        """Give the recipe of a point."""
         return self.recipe.with_values(dict(zip(self.axes, point, strict=True)))
 
-    def values(self, point: tuple[float, ...]) -> NDArray[np.float64]:
-        """The metric of each image."""
+    def values(self, point: _Point) -> NDArray[np.float64]:
+        """Compute the metric of each image, or remember it."""
         if point not in self.known:
             recipe = self.recipe_at(point)
             area = np.array([recipe.area])
-            counts = np.array([stages.count_areas(recipe, area)[0] for stages in self._stages])
+            counts = np.array([pipeline.count_areas(recipe, area)[0] for pipeline in self._pipelines])
             self.known[point] = self._metric(counts)
         return self.known[point]
 
-    def __call__(self, point: tuple[float, ...]) -> tuple[float, float]:
-        """Number of successes and objective, to be compared in that order."""
+    def __call__(self, point: _Point) -> tuple[float, float]:
+        """Rank a point: number of images above the success mark, then the combined value."""
         successes, objective = rank(self.values(point), self._objective, self._success)
         return float(successes), float(objective)
 
@@ -106,47 +112,56 @@ def gradient_ascent(
     restarts: int = 5,
     seed: int = 0,
 ) -> Climb:
-    """Climb from random points to the steepest neighbour, with steps that shrink.
+    """Climb from random points, each time to the best neighbour, with steps that shrink.
+
+    A neighbour differs in one field by one step. The step is a quarter of each range at first, and is halved
+    where no neighbour is better. The finest step is 1, or the axis's own where that is smaller.
 
     Parameters
     ----------
     micrographs, standards, recipe
         As for `grid_search`.
     axes : mapping
-        Field of the recipe → values; the first and last are the bounds.
+        Field of the recipe → values, of which the smallest and the largest are the bounds.
     metric : callable
-        As `find_metric` gives it.
+        One of `porescope.scoring.METRICS`, or as `find_metric` gives it.
     objective, success
         As for `rank`.
     restarts : int
         Number of random starts.
     seed : int
+        Seed of the random starts.
 
     Returns
     -------
     Climb
+
+    Raises
+    ------
+    ValueError
+        As `grid_search` and `rank`.
     """
-    landscape = Landscape(micrographs, standards, axes, recipe, metric, objective, success)
+    function = _ObjectiveFunction(micrographs, standards, axes, recipe, metric, objective, success)
     rng = np.random.default_rng(seed)
     rows: list[tuple[float, ...]] = []
     for restart in range(restarts):
-        start = landscape.clip(np.array([rng.uniform(v[0], v[-1]) for v in landscape.axes.values()]))
-        rows += [(restart, *point, *landscape(point)) for point in _climb(landscape, start)]
-    return _finish(landscape, rows)
+        start = function.round_to_grid(np.array([rng.uniform(v[0], v[-1]) for v in function.axes.values()]))
+        rows += [(restart, *point, *function(point)) for point in _climb(function, start)]
+    return _finish(function, rows)
 
 
-def _climb(landscape: Landscape, start: tuple[float, ...]) -> list[tuple[float, ...]]:
-    """Points of one climb; a step is a quarter of each range at first and the finest at last."""
-    spans = np.array([values[-1] - values[0] for values in landscape.axes.values()])
-    finest = landscape.grain
+def _climb(function: _ObjectiveFunction, start: _Point) -> list[_Point]:
+    """List the points of one climb, from the start to the summit."""
+    spans = np.array([values[-1] - values[0] for values in function.axes.values()])
+    finest = function.finest
     step = np.maximum(np.rint(spans / 4 / finest), 1) * finest
     path = [start]
     while True:
         here = path[-1]
         moves = np.vstack([np.diag(step), -np.diag(step)])
-        neighbours = {landscape.clip(np.array(here) + move) for move in moves} - {here}
-        best = max(sorted(neighbours), key=landscape, default=here)
-        if landscape(best) > landscape(here):
+        neighbours = {function.round_to_grid(np.array(here) + move) for move in moves} - {here}
+        best = max(sorted(neighbours), key=function, default=here)
+        if function(best) > function(here):
             path.append(best)
         elif (step <= finest).all():
             return path
@@ -166,9 +181,26 @@ def evolve(
     restarts: int = 5,
     seed: int = 0,
 ) -> Climb:
-    """Search by SciPy's differential evolution; parameters and result are `gradient_ascent`'s.
+    """Climb by SciPy's differential evolution.
 
-    ``restarts`` sets the effort: that many times 8 generations.
+    Parameters
+    ----------
+    micrographs, standards, axes, metric, recipe, objective, success
+        As for `gradient_ascent`.
+    restarts : int
+        Effort: the number of generations is 8 times this.
+    seed : int
+        Seed of the random population.
+
+    Returns
+    -------
+    Climb
+        Its path lists each new best point, with restart 0.
+
+    Raises
+    ------
+    ValueError
+        As `grid_search` and `rank`.
 
     References
     ----------
@@ -176,36 +208,36 @@ def evolve(
     """
     from scipy.optimize import Bounds, differential_evolution
 
-    landscape = Landscape(micrographs, standards, axes, recipe, metric, objective, success)
+    function = _ObjectiveFunction(micrographs, standards, axes, recipe, metric, objective, success)
     rows: list[tuple[float, ...]] = []
 
     def loss(point: NDArray[np.float64]) -> float:
-        at = landscape.clip(point)
-        successes, value = landscape(at)
+        at = function.round_to_grid(point)
+        successes, value = function(at)
         if not rows or (successes, value) > rows[-1][-2:]:
             rows.append((0, *at, successes, value))
         return -(1e3 * successes + value)
 
     differential_evolution(
         loss,
-        Bounds(*zip(*((v[0], v[-1]) for v in landscape.axes.values()), strict=True)),
+        Bounds(*zip(*((v[0], v[-1]) for v in function.axes.values()), strict=True)),
         maxiter=8 * restarts,
         popsize=6,
         seed=seed,
         polish=False,
         tol=0,
     )
-    return _finish(landscape, rows)
+    return _finish(function, rows)
 
 
-def _finish(landscape: Landscape, rows: list[tuple[float, ...]]) -> Climb:
+def _finish(function: _ObjectiveFunction, rows: list[tuple[float, ...]]) -> Climb:
     import pandas as pd
 
-    path = pd.DataFrame(rows, columns=["restart", *landscape.axes, "successes", "objective"])
+    path = pd.DataFrame(rows, columns=["restart", *function.axes, "successes", "objective"])
     path = path.astype({"restart": "int64", "successes": "int64"})
-    best = max(landscape.known, key=landscape)
-    return Climb(landscape.recipe_at(best), landscape.values(best), path, len(landscape.known))
+    best = max(function.known, key=function)
+    return Climb(function.recipe_at(best), function.values(best), path, len(function.known))
 
 
-#: What ``porescope tune --method`` takes beside the grid.
+#: The climbs, by the name that ``porescope tune --method`` gives them.
 CLIMBERS: dict[str, Callable[..., Climb]] = {"ascend": gradient_ascent, "evolve": evolve}

@@ -1,4 +1,4 @@
-"""Recipes: the numbers of the paper's pipeline, kept as TOML with where they come from."""
+"""Recipes: the parameters of the paper's pipeline, stored as TOML files with their provenance."""
 
 from __future__ import annotations
 
@@ -10,18 +10,35 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+#: The ways in which a recipe follows the magnification; see `scale_recipe`.
 SCALINGS = ("published", "physical")
 
+#: The stages of the pipeline that have parameters, in the order in which they run.
+STAGES = ("equalize", "average", "threshold", "select")
 
-def _parameter(default: float, unit: str, low: float, high: float, doc: str) -> Any:
-    return field(default=default, metadata={"unit": unit, "bounds": (low, high), "doc": doc})
+
+def _parameter(default: float, unit: str, low: float, high: float, doc: str, *, stage: str) -> Any:
+    """Declare a field of `Recipe` that holds a number, with the stage of the pipeline that uses it."""
+    metadata = {"unit": unit, "bounds": (low, high), "doc": doc, "stage": stage}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The parameters of the threshold method; each is declared here and nowhere else.
+    """The parameters of the paper's pipeline, and where their values come from.
 
-    ``parameters()`` tells the default, unit, bounds and meaning of every one.
+    `parameters` lists the fields that hold a number, with their default, unit, bounds, stage and meaning.
+
+    Parameters
+    ----------
+    grid, radius, threshold, area, clip_limit, max_aspect, max_area : float
+        Described by `parameters` and by ``porescope recipes show``.
+    scaling : {"physical", "published"}
+        How the recipe follows the magnification; see `scale_recipe`.
+    name : str
+        Name of the recipe's file, without its suffix; not compared.
+    provenance : mapping
+        Where the values come from, as text and numbers that TOML can hold; not compared.
 
     Raises
     ------
@@ -38,16 +55,28 @@ class Recipe:
     ValueError: grid must be from 1 to 512 tiles, not 0; see porescope recipes
     """
 
-    grid: float = _parameter(10, "tiles", 1, 512, "tiles a side of the local equalisation (CLAHE)")
-    radius: float = _parameter(2, "px at 10 M×", 0, 100, "half-width of the averaging window")
-    threshold: float = _parameter(60, "8-bit grey", 0, 1024, "a pore is darker than this")
-    area: float = _parameter(20, "px² at 10 M×", 0, 1e6, "a pore is larger than this")
-    clip_limit: float = _parameter(40, "1", 0, 1e4, "contrast limit of the equalisation")
-    max_aspect: float = _parameter(3, "1", 1, 1e6, "a pore's bounding rectangle is less oblong")
-    max_area: float = _parameter(100_000, "px", 0, 1e12, "a pore is smaller than this")
+    grid: float = _parameter(
+        10, "tiles", 1, 512, "number of tiles per side of the local equalisation (CLAHE)", stage="equalize"
+    )
+    radius: float = _parameter(
+        2, "px at 10 M×", 0, 100, "half-width of the averaging window", stage="average"
+    )
+    threshold: float = _parameter(
+        60, "8-bit grey", 0, 1024, "highest grey of a pore in the averaged image", stage="threshold"
+    )
+    area: float = _parameter(20, "px² at 10 M×", 0, 1e6, "a pore's area is larger than this", stage="select")
+    clip_limit: float = _parameter(
+        40, "1", 0, 1e4, "contrast limit of the equalisation (CLAHE)", stage="equalize"
+    )
+    max_aspect: float = _parameter(
+        3, "1", 1, 1e6, "aspect ratio of a pore's minimum-area rectangle is less than this", stage="select"
+    )
+    max_area: float = _parameter(
+        100_000, "px²", 0, 1e12, "a pore's area is smaller than this", stage="select"
+    )
     scaling: str = field(
         default="physical",
-        metadata={"doc": "physical: tile, window and area constant in nm; published: as in the paper"},
+        metadata={"doc": "physical: tile, window and area are constant in nm; published: as in the paper"},
     )
     name: str = field(default="", compare=False)
     provenance: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -59,17 +88,43 @@ class Recipe:
             raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, not {self.scaling!r}")
 
     def numbers(self) -> dict[str, float | str]:
-        """The parameters and the scaling as a plain dictionary."""
+        """Give the parameters and the scaling as a plain dictionary.
+
+        Returns
+        -------
+        dict
+            Field → value, without name and provenance.
+        """
         names = [parameter.name for parameter in parameters()]
         return {name: getattr(self, name) for name in (*names, "scaling")}
 
     def with_values(self, values: Mapping[str, Any]) -> Recipe:
-        """The same recipe with other values of some parameters."""
+        """Copy the recipe with some values replaced.
+
+        Parameters
+        ----------
+        values : mapping
+            Field → new value.
+
+        Returns
+        -------
+        Recipe
+
+        Raises
+        ------
+        ValueError
+            If a value is not a number within its bounds.
+        """
         return replace(self, **values)
 
 
 def parameters() -> tuple[Any, ...]:
-    """Fields of `Recipe` that hold a number: ``.name``, ``.default``, ``.metadata``.
+    """List the fields of `Recipe` that hold a number.
+
+    Returns
+    -------
+    tuple of dataclasses.Field
+        Each with ``.name``, ``.default`` and ``.metadata``: ``unit``, ``bounds``, ``doc`` and ``stage``.
 
     Examples
     --------
@@ -77,6 +132,23 @@ def parameters() -> tuple[Any, ...]:
     ['grid', 'radius', 'threshold', 'area']
     """
     return tuple(f for f in fields(Recipe) if "bounds" in f.metadata)
+
+
+def stage_order() -> tuple[str, ...]:
+    """Order the fields that hold a number by the stage that uses them.
+
+    Returns
+    -------
+    tuple of str
+        Names of the fields. ``area`` is last, because one list of regions is scored at all smallest areas.
+
+    Examples
+    --------
+    >>> stage_order()
+    ('grid', 'clip_limit', 'radius', 'threshold', 'max_aspect', 'max_area', 'area')
+    """
+    ordered = sorted(parameters(), key=lambda p: (p.name == "area", STAGES.index(p.metadata["stage"])))
+    return tuple(parameter.name for parameter in ordered)
 
 
 def _check(parameter: Any, value: Any) -> float:
@@ -91,14 +163,25 @@ def _check(parameter: Any, value: Any) -> float:
 
 
 def user_folder() -> Path:
-    """Folder of the user's own recipes."""
+    """Give the folder of the user's own recipes.
+
+    Returns
+    -------
+    Path
+        It need not exist.
+    """
     from platformdirs import user_config_path
 
     return user_config_path("porescope") / "recipes"
 
 
 def list_recipes() -> dict[str, Path]:
-    """Names and files of all recipes, shipped and the user's own; of equal names the user's.
+    """List all recipes, the shipped ones and the user's own.
+
+    Returns
+    -------
+    dict
+        Name → file, sorted by name. The user's own recipe replaces a shipped one of the same name.
 
     Examples
     --------
@@ -111,12 +194,12 @@ def list_recipes() -> dict[str, Path]:
 
 
 def load_recipe(name: str | Path) -> Recipe:
-    """Load a recipe by its name in the library or by its file.
+    """Load a recipe by its name or from its file.
 
     Parameters
     ----------
     name : str or Path
-        ``ws2``, or a path that ends in ``.toml``.
+        Name of a recipe (``ws2``), or a path that ends in ``.toml``.
 
     Returns
     -------
@@ -125,7 +208,7 @@ def load_recipe(name: str | Path) -> Recipe:
     Raises
     ------
     ValueError
-        If there is no such recipe, or it holds an unknown or impossible value.
+        If there is no such recipe, or its file has an unknown field or a value out of bounds.
 
     Examples
     --------
@@ -136,7 +219,9 @@ def load_recipe(name: str | Path) -> Recipe:
     if path.suffix != ".toml":
         library = list_recipes()
         if str(name) not in library:
-            raise ValueError(f"recipe {str(name)!r} is none of {', '.join(library)}; or give a .toml file")
+            raise ValueError(
+                f"recipe {str(name)!r} is none of {', '.join(library)}; give one of them or a .toml file"
+            )
         path = library[str(name)]
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -171,12 +256,14 @@ def save_recipe(recipe: Recipe, path: str | Path, *, overwrite: bool = False) ->
     ----------
     recipe : Recipe
     path : str or Path
-        The file; an existing one is replaced only with ``overwrite``.
+        The file; it ends in ``.toml``.
+    overwrite : bool
+        Whether to replace an existing file.
 
     Raises
     ------
     ValueError
-        If the file exists.
+        If the file exists, or does not end in ``.toml``.
 
     Examples
     --------
@@ -192,7 +279,7 @@ def save_recipe(recipe: Recipe, path: str | Path, *, overwrite: bool = False) ->
 
     path = Path(path)
     if path.suffix != ".toml":
-        raise ValueError(f"{path} must end in .toml, or no command will know it for a recipe")
+        raise ValueError(f"recipe {path} must end in .toml, as the commands expect; rename it")
     if path.exists() and not overwrite:
         raise ValueError(f"{path} exists; choose another name or say --overwrite")
     content = {**recipe.numbers(), "provenance": dict(recipe.provenance)}
@@ -201,15 +288,28 @@ def save_recipe(recipe: Recipe, path: str | Path, *, overwrite: bool = False) ->
 
 
 def add_recipe(recipe: Recipe, name: str, *, overwrite: bool = False) -> Path:
-    """Put a recipe into the user's folder; give its file.
+    """Save a recipe in the user's own folder.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    name : str
+        Letters, digits, - and _; it starts with a letter or digit.
+    overwrite : bool
+        Whether to replace a recipe of that name.
+
+    Returns
+    -------
+    Path
+        The recipe's file.
 
     Raises
     ------
     ValueError
-        If the name is no plain name, or taken.
+        If the name has other characters, or is taken.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise ValueError(f"name must be letters, digits, - and _, not {name!r}")
+        raise ValueError(f"name must consist of letters, digits, - and _, not {name!r}; choose another")
     if name in list_recipes() and not overwrite:
         raise ValueError(f"recipe {name} exists; choose another name or say --overwrite")
     path = user_folder() / f"{name}.toml"

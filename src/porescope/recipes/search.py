@@ -1,8 +1,8 @@
-"""Tune a recipe on standards: the exhaustive search, the metrics, the choice, leaving one out."""
+"""Exhaustive search: score every combination of parameter values on every image."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 
 from porescope.micrograph import Micrograph
 from porescope.processes import start_pool
-from porescope.recipes.choice import Metric
-from porescope.recipes.evaluation import Problem, Stages, prepare
-from porescope.recipes.recipe import Recipe, parameters
+from porescope.recipes.evaluation import CachedPipeline, PreparedImage, prepare_image
+from porescope.recipes.recipe import Recipe, parameters, stage_order
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The recipe's fields in the order of the stages that use them; arrays of results follow it.
-STAGE_ORDER = ("grid", "clip_limit", "radius", "threshold", "max_aspect", "max_area", "area")
+#: A metric: counts of shape (…, 6), in the order of `Score.counts` → values of shape (…); larger is better.
+Metric = Callable[[NDArray[np.integer]], NDArray[np.float64]]
 
-#: The axes of the paper's search.
+#: The axes of the paper's search: field of the recipe → values.
 PAPER_AXES = {
     "grid": np.arange(5.0, 31, 5),
     "radius": np.arange(0.0, 5),
@@ -30,35 +29,26 @@ PAPER_AXES = {
     "area": np.arange(0.0, 91, 10),
 }
 
-#: The columns of counts, as `Score` names them.
-COUNTS = ("tp", "fp", "fn", "found", "missed", "false")
-
-
-def _walk(problem: Problem, recipe: Recipe, axes: Mapping[str, NDArray[np.float64]]) -> NDArray[np.int32]:
-    """Counts at every point of one image, shape (*axes, 6)."""
-    *outer, areas = (axes.get(name, np.array([getattr(recipe, name)])) for name in STAGE_ORDER)
-    stages = Stages(problem, float(areas.min()))
-    counts = [
-        stages.count_areas(recipe.with_values(dict(zip(STAGE_ORDER, point, strict=False))), areas)
-        for point in product(*(values.tolist() for values in outer))
-    ]
-    return np.array(counts).reshape(*(len(axes[name]) for name in STAGE_ORDER if name in axes), 6)
+#: Names of the six counts, in the order of `Score.counts`.
+_COUNTS = ("tp", "fp", "fn", "found", "missed", "false")
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What an exhaustive search found.
+    """The counts of an exhaustive search at every point.
+
+    A point is one combination of values. Points are numbered along the axes, the last axis fastest.
 
     Attributes
     ----------
     recipe : Recipe
-        Holds the values of the fields that were not searched.
+        Gives the values of the fields that were not searched.
     axes : dict
-        Field → values, in the order of the stages.
+        Field → values in ascending order; the fields are in the order of `stage_order`.
     names : list of str
-        The images.
+        Names of the images.
     counts : ndarray of int32, shape (images, *axes, 6)
-        `COUNTS` at every point.
+        Counts at every point: tp, fp, fn [px]; found, missed, false [pores].
     """
 
     recipe: Recipe
@@ -68,28 +58,59 @@ class Search:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Number of values of each axis."""
+        """The number of values of each axis."""
         return tuple(len(values) for values in self.axes.values())
 
     def recipe_at(self, point: int) -> Recipe:
-        """The recipe of a point, numbered along the axes, the last one fastest."""
+        """Give the recipe of a point.
+
+        Parameters
+        ----------
+        point : int
+            Number of the point.
+
+        Returns
+        -------
+        Recipe
+        """
         at = np.unravel_index(point, self.shape)
         values = {name: float(v[i]) for (name, v), i in zip(self.axes.items(), at, strict=True)}
         return self.recipe.with_values(values)
 
     def evaluate(self, metric: Metric) -> NDArray[np.float64]:
-        """The metric, shape (images, points)."""
+        """Compute a metric at every point.
+
+        Parameters
+        ----------
+        metric : callable
+            One of `porescope.scoring.METRICS`, or as `find_metric` gives it.
+
+        Returns
+        -------
+        ndarray of float64, shape (images, points)
+        """
         return metric(self.counts.reshape(len(self.names), -1, 6))
 
     def table(self, image: int) -> pd.DataFrame:
-        """Every point of one image with its counts, one row each."""
+        """List the points of one image with their counts.
+
+        Parameters
+        ----------
+        image : int
+            Number of the image.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per point: image, the searched fields, tp, fp, fn, found, missed, false.
+        """
         import pandas as pd
 
         grids = np.meshgrid(*self.axes.values(), indexing="ij")
         columns: dict[str, Any] = {
             name: g.ravel().astype(np.float32) for name, g in zip(self.axes, grids, strict=True)
         }
-        columns |= dict(zip(COUNTS, self.counts[image].reshape(-1, 6).T, strict=True))
+        columns |= dict(zip(_COUNTS, self.counts[image].reshape(-1, 6).T, strict=True))
         table = pd.DataFrame(columns)
         name = pd.Categorical([self.names[image]], categories=self.names)
         return pd.concat([pd.Series(name.repeat(len(table)), name="image"), table], axis=1)
@@ -105,17 +126,17 @@ def grid_search(
 ) -> Search:
     """Score every combination of values on every image.
 
-    The result is the same, bit by bit, as that of `segment` and `score` at each point.
+    The counts are identical to those of `segment` and `score` at each point.
 
     Parameters
     ----------
     micrographs : sequence of Micrograph
     standards : sequence of ndarray of int32
-        A label image of each, as `read_standard` gives it.
+        The label image of each, as `read_standard` gives it.
     axes : mapping
-        Field of the recipe → its values; default: the paper's.
+        Field of the recipe → its values; default: `PAPER_AXES`.
     recipe : Recipe, optional
-        Gives the other fields.
+        Gives the values of the other fields; default: ``Recipe()``.
     workers : int
         Number of processes.
 
@@ -126,7 +147,7 @@ def grid_search(
     Raises
     ------
     ValueError
-        If a field is unknown, a value out of bounds, or a standard of another shape.
+        If a field is unknown, a value is out of bounds, or the shape of a standard is not its image's.
 
     Examples
     --------
@@ -138,41 +159,94 @@ def grid_search(
     """
     recipe = recipe or Recipe()
     axes = check_axes(axes, recipe)
-    problems = prepare_all(micrographs, standards)
-    # A task is an image and a value of the first axis, so that two cores share five images evenly.
+    images = prepare_images(micrographs, standards)
+    # A task is one image with one value of the first axis, so that several processes get equal shares.
     first = next(iter(axes))
     tasks = [
-        (problem, recipe, {**axes, first: axes[first][i : i + 1]})
-        for problem in problems
+        (image, recipe, {**axes, first: axes[first][i : i + 1]})
+        for image in images
         for i in range(len(axes[first]))
     ]
     if workers > 1:
         with start_pool(workers) as pool:
-            parts = list(pool.map(_walk, *zip(*tasks, strict=True)))
+            parts = list(pool.map(_count_points, *zip(*tasks, strict=True)))
     else:
-        parts = [_walk(*task) for task in tasks]
+        parts = [_count_points(*task) for task in tasks]
     shape = tuple(len(values) for values in axes.values())
-    counts = np.concatenate(parts).reshape(len(problems), *shape, 6)
-    return Search(recipe, axes, [p.name for p in problems], counts)
+    counts = np.concatenate(parts).reshape(len(images), *shape, 6)
+    return Search(recipe, axes, [image.name for image in images], counts)
 
 
-def prepare_all(micrographs: Sequence[Micrograph], standards: Sequence[NDArray[np.int32]]) -> list[Problem]:
-    """Prepare each image with its standard."""
+def _count_points(
+    image: PreparedImage, recipe: Recipe, axes: Mapping[str, NDArray[np.float64]]
+) -> NDArray[np.int32]:
+    """Count at every point of one image, shape (*axes, 6)."""
+    order = stage_order()
+    # The areas come last: they are counted together.
+    *outer, areas = (axes.get(name, np.array([getattr(recipe, name)])) for name in order)
+    pipeline = CachedPipeline(image, float(areas.min()))
+    counts = [
+        pipeline.count_areas(recipe.with_values(dict(zip(order, point, strict=False))), areas)
+        for point in product(*(values.tolist() for values in outer))
+    ]
+    return np.array(counts).reshape(*(len(axes[name]) for name in order if name in axes), 6)
+
+
+def prepare_images(
+    micrographs: Sequence[Micrograph], standards: Sequence[NDArray[np.int32]]
+) -> list[PreparedImage]:
+    """Prepare several images with their standards.
+
+    Parameters
+    ----------
+    micrographs : sequence of Micrograph
+    standards : sequence of ndarray of int32
+        The label image of each.
+
+    Returns
+    -------
+    list of PreparedImage
+
+    Raises
+    ------
+    ValueError
+        If there are no images, not one standard per image, or the shape of a standard is not its image's.
+    """
     if not micrographs or len(micrographs) != len(standards):
         raise ValueError(f"need one standard per image, have {len(standards)} for {len(micrographs)} images")
     for m, standard in zip(micrographs, standards, strict=True):
         if m.image.shape != standard.shape:
             raise ValueError(f"{m.name}: image has shape {m.image.shape}, its standard {standard.shape}")
-    return [prepare(m, s) for m, s in zip(micrographs, standards, strict=True)]
+    return [prepare_image(m, s) for m, s in zip(micrographs, standards, strict=True)]
 
 
 def check_axes(axes: Mapping[str, NDArray[np.float64]], recipe: Recipe) -> dict[str, NDArray[np.float64]]:
-    """Put axes in the order of the stages; refuse unknown fields and values out of bounds."""
-    known = {p.name: p.metadata["bounds"] for p in parameters()}
+    """Check the axes of a search, and put them in the order of the stages.
+
+    Parameters
+    ----------
+    axes : mapping
+        Field of the recipe → its values.
+    recipe : Recipe
+        Gives the values of the other fields.
+
+    Returns
+    -------
+    dict
+        Field → distinct values in ascending order; the fields are in the order of `stage_order`.
+
+    Raises
+    ------
+    ValueError
+        If there is no axis, a field is unknown, an axis is empty, or a value is out of bounds.
+    """
+    known = [p.name for p in parameters()]
     unknown = [name for name in axes if name not in known]
-    if unknown or not axes:
-        raise ValueError(f"axis {unknown[0] if unknown else 'missing'!r} is none of {', '.join(known)}")
-    ordered = {n: np.unique(np.asarray(axes[n], float)) for n in STAGE_ORDER if n in axes}
+    if not axes:
+        raise ValueError(f"a search needs at least one axis; give one of {', '.join(known)}")
+    if unknown:
+        raise ValueError(f"axis {unknown[0]!r} is none of {', '.join(known)}")
+    ordered = {n: np.unique(np.asarray(axes[n], float)) for n in stage_order() if n in axes}
     for name, values in ordered.items():
         if len(values) == 0:
             raise ValueError(f"axis {name} has no values; give START:STOP:STEP with START ≤ STOP")
@@ -182,7 +256,24 @@ def check_axes(axes: Mapping[str, NDArray[np.float64]], recipe: Recipe) -> dict[
 
 
 def read_axis(text: str) -> tuple[str, NDArray[Any]]:
-    """Read an axis as the command line has it: ``NAME=START:STOP:STEP``, the stop included.
+    """Parse an axis of the command line.
+
+    Parameters
+    ----------
+    text : str
+        ``NAME=START:STOP:STEP``, with the stop included, or ``NAME=VALUE``.
+
+    Returns
+    -------
+    str
+        Name of the field.
+    ndarray of float64, shape (K,)
+        Its values.
+
+    Raises
+    ------
+    ValueError
+        If the text has another form, a number is not finite, or the range is empty.
 
     Examples
     --------
@@ -202,6 +293,8 @@ def read_axis(text: str) -> tuple[str, NDArray[Any]]:
         if step <= 0 or stop < start:
             raise ValueError
     except ValueError:
-        raise ValueError(f"axis {text!r} must be NAME=START:STOP:STEP, as in grid=5:30:5") from None
-    # The stop is included though steps of 0.1 do not add up exactly.
+        raise ValueError(
+            f"axis {text!r} must be NAME=START:STOP:STEP with START ≤ STOP, as in grid=5:30:5"
+        ) from None
+    # The tolerance includes the stop where steps such as 0.1 do not add up exactly.
     return name, start + step * np.arange(int((stop - start) / step + 1e-9) + 1)

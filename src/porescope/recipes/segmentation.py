@@ -1,8 +1,8 @@
 """The paper's pipeline: normalize → equalize → average → threshold → select.
 
 Chen, Balan, Masih Das, Thiruraman and Drndić, "Computer vision AC-STEM automated image analysis
-for 2D nanopore applications". Each stage is a function on arrays in pixels; `scale_recipe` turns a
-recipe into the pixels of one image, and `segment` chains the stages.
+for 2D nanopore applications". Each stage is a function on arrays; `scale_recipe` converts a recipe to
+the pixels and greys of one image, and `segment` chains the stages.
 """
 
 from __future__ import annotations
@@ -17,49 +17,50 @@ from porescope.micrograph import Micrograph
 from porescope.modalities import BRIGHT_HOLES
 from porescope.recipes.recipe import Recipe
 
-#: Pixel size at which the recipe's numbers are in pixels: 10 M× in the paper [nm].
+#: Pixel size at 10 M× in the paper [nm], for which a recipe's radius and area are in pixels.
 REFERENCE_PIXEL_SIZE = 0.046851
-#: Image width at which the recipe's grid counts tiles in physical scaling [px].
+#: Side of an image at 10 M× [px] that a recipe's grid divides into tiles, in physical scaling.
 REFERENCE_WIDTH = 512
-#: Median of the 8-bit image for which the recipe's threshold is meant [grey].
+#: Median grey of an 8-bit image to which a recipe's threshold applies unchanged.
 REFERENCE_MEDIAN = 88
 
-
+#: An 8-bit image, shape (M, N).
 Gray = NDArray[np.uint8]
 
 
-class Scaled(NamedTuple):
-    """A recipe in the pixels and greys of one image."""
+class ScaledRecipe(NamedTuple):
+    """The parameters of a recipe that depend on the image, in its pixels and greys."""
 
-    tiles: tuple[int, int]  # rows, columns
-    width: int  # of the averaging window [px], odd
-    threshold: float  # grey
-    area: float  # px²
+    tiles: tuple[int, int]  # number of tiles (rows, columns)
+    width: int  # full width of the averaging window [px], odd
+    threshold: float  # highest grey of a pore in the averaged image
+    area: float  # smallest area of a pore [px²]
 
 
 def scale_recipe(
     recipe: Recipe, pixel_size: float, shape: tuple[int, int], median: float = REFERENCE_MEDIAN
-) -> Scaled:
-    """Turn the recipe's parameters into pixels and greys of one image.
+) -> ScaledRecipe:
+    """Convert a recipe to the pixels and greys of one image.
 
     Parameters
     ----------
     recipe : Recipe
     pixel_size : float
-        Of the image [nm].
+        Pixel size of the image [nm].
     shape : tuple of int
-        Rows and columns of the image.
+        Shape of the image (rows, columns) [px].
     median : float
         Median grey of the 8-bit image.
 
     Returns
     -------
-    Scaled
+    ScaledRecipe
 
     Notes
     -----
-    Published scaling multiplies the number of tiles and the area by the magnification, so a tile
-    shrinks in nm; physical scaling keeps tile, window and area constant in nm and nm².
+    Published scaling multiplies the number of tiles and the area by the magnification over 10 M×.
+    Physical scaling keeps tile and window constant in nm, and the area constant in nm².
+    In both the threshold is proportional to the image's median.
 
     Examples
     --------
@@ -73,22 +74,22 @@ def scale_recipe(
     else:
         rows, columns = (round(recipe.grid / m * size / REFERENCE_WIDTH) for size in shape)
         area = recipe.area * m**2
-    # A tile is at least a pixel.
+    # A tile is at least one pixel.
     tiles = (min(max(rows, 1), shape[0]), min(max(columns, 1), shape[1]))
-    # A window that holds the image twice averages all of it; more is only more work.
+    # A wider window than twice the image gives the same average, more slowly.
     width = 2 * min(round(recipe.radius * m), max(shape)) + 1
-    return Scaled(tiles, width, recipe.threshold * median / REFERENCE_MEDIAN, area)
+    return ScaledRecipe(tiles, width, recipe.threshold * median / REFERENCE_MEDIAN, area)
 
 
 def normalize(image: NDArray[np.float32], invert: bool = False) -> Gray:
-    """Scale an image from its minimum and maximum to 0–255, rounded.
+    """Scale an image to 8 bits: its minimum becomes 0, its maximum 255.
 
     Parameters
     ----------
     image : ndarray, shape (M, N)
         Intensities; a constant image becomes 0.
     invert : bool
-        Whether to turn bright to dark, for BF and ABF.
+        Whether to make bright pixels dark, for modalities in which pores are bright.
 
     Returns
     -------
@@ -112,15 +113,39 @@ def normalize(image: NDArray[np.float32], invert: bool = False) -> Gray:
     return np.rint(gray, out=gray).astype(np.uint8)
 
 
+def convert_to_gray(micrograph: Micrograph) -> Gray:
+    """Convert a micrograph to 8 bits with dark pores, as the pipeline takes it.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+
+    Returns
+    -------
+    ndarray of uint8, shape (M, N)
+    """
+    return normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+
+
 def median_gray(gray: Gray) -> float:
-    """Median of an 8-bit image, exactly, from its histogram."""
+    """Compute the exact median of an 8-bit image from its histogram.
+
+    Parameters
+    ----------
+    gray : ndarray of uint8, shape (M, N)
+
+    Returns
+    -------
+    float
+        Grey, 0–255.
+    """
     counts = np.cumsum(cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel().astype(np.int64))
     middle = [np.searchsorted(counts, rank, side="right") for rank in ((gray.size - 1) // 2, gray.size // 2)]
     return float(np.mean(middle))
 
 
 def equalize(gray: Gray, tiles: tuple[int, int], clip_limit: float = 40) -> Gray:
-    """Equalise contrast locally and limited (CLAHE).
+    """Equalise the contrast of each tile, with a contrast limit (CLAHE).
 
     Parameters
     ----------
@@ -128,7 +153,7 @@ def equalize(gray: Gray, tiles: tuple[int, int], clip_limit: float = 40) -> Gray
     tiles : tuple of int
         Number of tiles (rows, columns).
     clip_limit : float
-        Largest slope of the grey curve.
+        Largest slope of the curve that maps greys.
 
     Returns
     -------
@@ -149,13 +174,13 @@ def equalize(gray: Gray, tiles: tuple[int, int], clip_limit: float = 40) -> Gray
 
 
 def average(gray: Gray, width: int) -> Gray:
-    """Average over a square window, rounded to 8 bits.
+    """Average over a square window, and round to 8 bits.
 
     Parameters
     ----------
     gray : ndarray of uint8, shape (M, N)
     width : int
-        Full width of the window [px].
+        Full width of the window [px], odd.
 
     Returns
     -------
@@ -171,7 +196,18 @@ def average(gray: Gray, width: int) -> Gray:
 
 
 def threshold(mean: Gray, level: float) -> NDArray[np.bool_]:
-    """Mark the pixels whose local mean is at most ``level`` [grey].
+    """Mark the pixels whose local mean is at most a level.
+
+    Parameters
+    ----------
+    mean : ndarray of uint8, shape (M, N)
+        The averaged image.
+    level : float
+        Grey, 0–255.
+
+    Returns
+    -------
+    ndarray of bool, shape (M, N)
 
     Examples
     --------
@@ -185,20 +221,20 @@ def threshold(mean: Gray, level: float) -> NDArray[np.bool_]:
 def select(
     mask: NDArray[np.bool_], area: float, max_area: float = 100_000, max_aspect: float = 3
 ) -> NDArray[np.int32]:
-    """Keep the regions of a mask that look like pores, filled.
+    """Keep the regions of a mask that have a pore's area and aspect ratio, with their holes filled.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (M, N)
     area, max_area : float
-        A pore's outer contour encloses more than ``area`` and less than ``max_area`` [px²].
+        The region's outer contour encloses more than ``area`` and less than ``max_area`` [px²].
     max_aspect : float
-        Its minimum-area rectangle is less than this many times longer than wide.
+        The aspect ratio of the region's minimum-area rectangle is less than this.
 
     Returns
     -------
     ndarray of int32, shape (M, N)
-        Label image, 8-connected, labelled from top to bottom; 0 is background.
+        Label image with 8-connected regions, numbered from top to bottom; 0 is background.
 
     Examples
     --------
@@ -208,23 +244,33 @@ def select(
     >>> select(mask, area=3).max(), select(mask, area=9).max()
     (np.int32(1), np.int32(0))
     """
-    contours = outer_contours(mask)
+    contours = trace_contours(mask)
     labels = np.zeros(mask.shape, np.int32)
-    kept = [c for c in contours if looks_like_pore(c, area, max_area, max_aspect)]
+    kept = [c for c in contours if _looks_like_pore(c, area, max_area, max_aspect)]
     kept.sort(key=lambda c: tuple(cv2.boundingRect(c)[1::-1]))
     for label, contour in enumerate(kept, start=1):
         cv2.drawContours(labels, [contour], -1, label, cv2.FILLED)
     return labels
 
 
-def outer_contours(mask: NDArray[np.bool_]) -> list[NDArray[np.int32]]:
-    """Outer contours of the 8-connected regions, each of shape (K, 1, 2), x before y."""
+def trace_contours(mask: NDArray[np.bool_]) -> list[NDArray[np.int32]]:
+    """Trace the outer contours of the 8-connected regions of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (M, N)
+
+    Returns
+    -------
+    list of ndarray of int32, shape (K, 1, 2)
+        Points of each contour (x, y), OpenCV's order.
+    """
     found, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return list(found)  # type: ignore[arg-type]
 
 
-def looks_like_pore(contour: NDArray[np.int32], area: float, max_area: float, max_aspect: float) -> bool:
-    """Whether an outer contour passes the rules of `select`."""
+def _looks_like_pore(contour: NDArray[np.int32], area: float, max_area: float, max_aspect: float) -> bool:
+    """Whether an outer contour satisfies the limits of `select`."""
     if not area < cv2.contourArea(contour) < max_area:
         return False
     long, short = measure_sides(contour - contour.min(axis=0))
@@ -232,9 +278,18 @@ def looks_like_pore(contour: NDArray[np.int32], area: float, max_area: float, ma
 
 
 def measure_sides(contour: NDArray[np.int32]) -> tuple[float, float]:
-    """Sides [px] of the minimum-area rectangle around a contour, the longer first.
+    """Measure the minimum-area rectangle of a contour.
 
-    The contour starts at (0, 0), so that equal shapes have equal sides to the last bit.
+    Parameters
+    ----------
+    contour : ndarray of int32, shape (K, 1, 2)
+        Points (x, y), shifted so that the smallest x and y are 0: equal shapes then have sides that are equal
+        to the last bit.
+
+    Returns
+    -------
+    tuple of float
+        Longer and shorter side [px].
     """
     one, other = cv2.minAreaRect(contour)[1]
     return max(one, other), min(one, other)
@@ -246,13 +301,13 @@ def segment(micrograph: Micrograph, recipe: Recipe) -> NDArray[np.int32]:
     Parameters
     ----------
     micrograph : Micrograph
-        A recipe is bound to the pixel size of the file's header, which is used where known.
     recipe : Recipe
+        Scaled by `recipe_pixel_size`.
 
     Returns
     -------
     ndarray of int32, shape (M, N)
-        Label image; empty where the image is constant.
+        Label image; 0 is background. A constant image has no pores.
 
     Examples
     --------
@@ -260,7 +315,7 @@ def segment(micrograph: Micrograph, recipe: Recipe) -> NDArray[np.int32]:
     >>> segment(Micrograph(np.ones((8, 9)), 0.05), Recipe()).max()
     np.int32(0)
     """
-    gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    gray = convert_to_gray(micrograph)
     if not gray.any():
         return np.zeros(gray.shape, np.int32)
     scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray))
@@ -270,6 +325,18 @@ def segment(micrograph: Micrograph, recipe: Recipe) -> NDArray[np.int32]:
 
 
 def recipe_pixel_size(micrograph: Micrograph) -> float:
-    """Pixel size that recipes are bound to [nm]: the header's or the user's, never the lattice's."""
+    """Give the pixel size by which a recipe is scaled: the header's or the user's, not the lattice's.
+
+    Recipes are tuned at the header's pixel size; a correction by the lattice would change their scale.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+
+    Returns
+    -------
+    float
+        Geometric mean of the pixel's sides [nm].
+    """
     row, column = micrograph.acquisition.pixel_size_recipe or micrograph.pixel_size
     return float(np.sqrt(row * column))

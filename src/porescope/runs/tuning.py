@@ -1,16 +1,17 @@
-"""What a tuning leaves behind: the recipe with its provenance, the scores, plots, a record."""
+"""Tuning of a recipe on standards: the search, and the files that it writes."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,26 +20,47 @@ from numpy.typing import NDArray
 from porescope.files.names import name_files
 from porescope.files.writing import hash_file, write_whole
 from porescope.micrograph import Micrograph, read
-from porescope.pictures import climbs, cvvp, overlays
-from porescope.recipes import choice, climbing, evaluation
+from porescope.pictures.climbs import draw_ascent
+from porescope.pictures.cvvp import draw_cvvp, read_off, write_page
+from porescope.pictures.overlays import draw_overlay
+from porescope.recipes.choice import Choice, choose, cross_validate, find_metric, rank
+from porescope.recipes.climbing import CLIMBERS, Climb
 from porescope.recipes.recipe import Recipe, save_recipe
-from porescope.recipes.search import Search, check_axes, grid_search
+from porescope.recipes.search import Metric, Search, check_axes, grid_search
 from porescope.recipes.segmentation import segment
+from porescope.scoring import score
 from porescope.standards import find_standards, read_standard
 
-#: Best points whose overlays the page shows, and of how many images.
-BEST_SHOWN, IMAGES_SHOWN = 10, 6
+#: Number of best points whose overlays the page shows, and number of images shown of each.
+_BEST_SHOWN, _IMAGES_SHOWN = 10, 6
 
-
-#: What a tuning writes; those of an earlier one are removed first.
-OUTPUTS = (
+#: Files that a tuning may write; those of an earlier tuning are removed first.
+_OUTPUTS = (
     "recipe.toml", "scores.parquet", "cvvp.png", "cvvp.html", "path.csv", "ascent.png", "tuning.json",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What a tuning is for, and how."""
+    """What to tune for, and how to search.
+
+    Attributes
+    ----------
+    metric : str
+        Name of the metric; see `find_metric`.
+    objective : {"mean", "worst", "successes"}
+        How the scores of several images are combined; see `rank`.
+    success : float or None
+        The success mark as given; see `mark`.
+    method : {"grid", "ascend", "evolve"}
+        Exhaustive search, gradient ascent or differential evolution.
+    restarts : int
+        Number of random starts of a climb.
+    seed : int
+        Seed of the random starts.
+    cross_validate : bool
+        Whether to leave each image out in turn, if there are at least two.
+    """
 
     metric: str = "f1"
     objective: str = "mean"
@@ -46,14 +68,20 @@ class Goal:
     method: str = "grid"
     restarts: int = 5
     seed: int = 0
+    cross_validate: bool = True
 
     @property
     def mark(self) -> float | None:
-        """The success mark that ranks points: the paper's 0.9 for precision, else as given."""
+        """The success mark by which points are ranked: as given, else 0.9 for precision, as in the paper."""
         return 0.9 if self.success is None and self.metric == "precision" else self.success
 
     def describe(self) -> str:
-        """In words."""
+        """Describe the goal in words.
+
+        Returns
+        -------
+        str
+        """
         how = {
             "mean": "mean of images",
             "worst": "worst image",
@@ -64,8 +92,17 @@ class Goal:
 
 
 @dataclass(frozen=True, eq=False)
-class Standards:
-    """Images with their standards, and where they come from."""
+class LabelledImages:
+    """Images with their standards.
+
+    Attributes
+    ----------
+    paths, standard_paths : list of Path
+        Files of the images and of their standards.
+    micrographs : list of Micrograph
+    standards : list of ndarray of int32
+        The label image of each.
+    """
 
     paths: list[Path]
     standard_paths: list[Path]
@@ -73,15 +110,30 @@ class Standards:
     standards: list[NDArray[np.int32]]
 
 
-def read_all_standards(
+def read_labelled_images(
     paths: Sequence[Path], folder: Path, *, pixel_size: float | None = None, modality: str = "auto"
-) -> Standards:
-    """Read the images that have a standard in the folder.
+) -> LabelledImages:
+    """Read the images that have a standard; warn of the others.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files of the images.
+    folder : Path
+        Folder of the standards.
+    pixel_size : float, optional
+        Pixel size [nm]; default: that of each file.
+    modality : str
+        One of `MODALITIES`, or ``auto``: that of each file.
+
+    Returns
+    -------
+    LabelledImages
 
     Raises
     ------
     ValueError
-        If none has.
+        If the folder does not exist, no image has a standard, or a file cannot be read.
     """
     if not folder.is_dir():
         raise ValueError(f"--standards {folder} is not a folder; give the one that holds A_standard.png …")
@@ -99,51 +151,67 @@ def read_all_standards(
         for path, name in zip(found, name_files(list(found)), strict=True)
     ]
     standards = [read_standard(s, m.image.shape) for s, m in zip(found.values(), micrographs, strict=True)]
-    return Standards(list(found), list(found.values()), micrographs, standards)
+    return LabelledImages(list(found), list(found.values()), micrographs, standards)
 
 
 def tune(
-    data: Standards,
+    data: LabelledImages,
     axes: dict[str, NDArray[np.float64]],
     recipe: Recipe,
     goal: Goal,
     out: Path,
     *,
-    cross_validate: bool = True,
     workers: int = 1,
     command: Sequence[str] = ("porescope", "tune"),
 ) -> tuple[Recipe, list[str]]:
-    """Tune a recipe and write all that belongs to it.
+    """Tune a recipe, and write it with its scores, plots and record.
+
+    Parameters
+    ----------
+    data : LabelledImages
+    axes : dict
+        Field of the recipe → its values.
+    recipe : Recipe
+        Gives the values of the other fields.
+    goal : Goal
+    out : Path
+        Folder of the results. The files of an earlier tuning are removed.
+    workers : int
+        Number of processes.
+    command : sequence of str
+        The command line, for the record and the page.
 
     Returns
     -------
     Recipe
-        With its provenance.
+        The best recipe, with its provenance.
     list of str
-        What came of it, in sentences.
+        The results, in sentences.
+
+    Raises
+    ------
+    ValueError
+        If the goal or an axis is impossible.
     """
-    metric = choice.find_metric(goal.metric)
-    choice.rank(np.zeros((1, 1)), goal.objective, goal.mark)  # refuses an impossible goal early
+    metric = find_metric(goal.metric)
+    rank(np.zeros((1, 1)), goal.objective, goal.mark)  # refuses an impossible goal before the search
     axes = check_axes(axes, recipe)
     out.mkdir(parents=True, exist_ok=True)
-    for name in OUTPUTS:
+    for name in _OUTPUTS:
         (out / name).unlink(missing_ok=True)
+    search = partial(grid_search, data.micrographs, data.standards, recipe=recipe, workers=workers)
     if goal.method == "grid":
-        best, values, held_out, notes = _tune_by_grid(
-            data, axes, recipe, goal, metric, out, cross_validate, workers, command
-        )
+        result = _tune_by_grid(data, search(axes), goal, out, command)
     else:
-        best, values, held_out, notes = _tune_by_climb(
-            data, axes, recipe, goal, metric, out, cross_validate, workers
-        )
-    lines = [f"{goal.describe()}: {_spread(values)} on these images ({_list(data, values)})."]
-    if held_out is not None:
-        lines.append(
-            f"Leave one image out: {_spread(held_out)} ({_list(data, held_out)}); "
-            "expect this on the next image."
-        )
-    best = replace(best, name=out.name, provenance=_provenance(data, goal, values, held_out))
+        climb = partial(
+            CLIMBERS[goal.method], axes=axes, metric=metric, recipe=recipe, objective=goal.objective,
+            success=goal.mark, restarts=goal.restarts, seed=goal.seed,
+        )  # fmt: skip
+        coarse = {name: values[:: max(1, len(values) // 10)] for name, values in axes.items()}
+        result = _tune_by_climb(data, climb, search(coarse), goal, out)
+    best = replace(result.recipe, name=out.name, provenance=_provenance(data, goal, result))
     save_recipe(best, out / "recipe.toml", overwrite=True)
+    lines = [*_describe(data, goal, result), *result.notes]
     record = {
         "version": version("porescope"),
         "command": shlex.join(command),
@@ -152,90 +220,85 @@ def tune(
         "seed": goal.seed,
         "axes": {name: values.tolist() for name, values in axes.items()},
         "recipe": best.numbers(),
-        "values": dict(zip([m.name for m in data.micrographs], values.tolist(), strict=True)),
-        "left_out": None if held_out is None else held_out.tolist(),
-        "notes": [*lines, *notes],
+        "values": dict(zip([m.name for m in data.micrographs], result.values.tolist(), strict=True)),
+        "left_out": None if result.left_out is None else result.left_out.tolist(),
+        "notes": lines,
         "inputs": [{"file": str(p), "sha256": hash_file(p)} for p in (*data.paths, *data.standard_paths)],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with write_whole(out / "tuning.json") as part:
         part.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
-    return best, [*lines, *notes]
+    return best, lines
 
 
-_Outcome = tuple[Recipe, NDArray[np.float64], NDArray[np.float64] | None, list[str]]
+class _Result(NamedTuple):
+    """The result of either method of tuning."""
+
+    recipe: Recipe
+    values: NDArray[np.float64]  # (images,) metric of each image
+    left_out: (
+        NDArray[np.float64] | None
+    )  # (images,) metric of each image, with the recipe tuned on the others
+    notes: list[str]  # sentences
 
 
 def _tune_by_grid(
-    data: Standards, axes: dict[str, NDArray[np.float64]], recipe: Recipe, goal: Goal,
-    metric: choice.Metric, out: Path, cross_validate: bool, workers: int, command: Sequence[str],
-) -> _Outcome:  # fmt: skip
-    search = grid_search(data.micrographs, data.standards, axes, recipe, workers=workers)
-    values = search.evaluate(metric)
-    best = choice.choose(values, goal.objective, goal.mark, BEST_SHOWN)
-    held_out = (
-        choice.cross_validate(values, goal.objective, goal.mark)[0]
-        if cross_validate and len(values) > 1
-        else None
-    )
+    data: LabelledImages, search: Search, goal: Goal, out: Path, command: Sequence[str]
+) -> _Result:
+    choice = _choose(search, goal)
+    left_out = None
+    if goal.cross_validate and len(data.paths) > 1:
+        left_out, _ = cross_validate(choice.values, goal.objective, goal.mark)
     _write_scores(search, out / "scores.parquet")
-    # Where no mark is set the plot shows what comes within 5 % of the best mean.
+    draw_cvvp(choice, out / "cvvp.png")
+    overlays = [_draw_overlays(data, search.recipe_at(point)) for point in choice.best.tolist()]
+    write_page(choice, overlays, _without_axes(command), out / "cvvp.html")
+    return _Result(choice.recipe, choice.values[:, choice.point], left_out, read_off(choice))
+
+
+def _choose(search: Search, goal: Goal) -> Choice:
+    values = search.evaluate(find_metric(goal.metric))
+    best = choose(values, goal.objective, goal.mark, _BEST_SHOWN)
+    # Without a success mark, the plot marks what is at most 5 % below the best mean.
     mean = float(values[:, best[0]].mean())
     mark = goal.mark if goal.mark is not None else round(mean - 0.05 * abs(mean), 3)
     title = f"{np.prod(search.shape):,} points on {len(values)} images: {goal.metric} above {mark:g}"
-    cvvp.draw_cvvp(search, values, mark, int(best[0]), title, out / "cvvp.png")
-    overlays = [_draw_overlays(data, search.recipe_at(int(p))) for p in best]
-    plain = _without_axes(command)
-    cvvp.write_page(search, values, mark, best.tolist(), overlays, title, plain, out / "cvvp.html")
-    return (
-        search.recipe_at(int(best[0])),
-        values[:, best[0]],
-        held_out,
-        cvvp.read_off(search, values, mark, int(best[0])),
+    return Choice(search, values, best, mark, title)
+
+
+#: A climb with all its options: micrographs, standards → result.
+_Climber = Callable[[Sequence[Micrograph], Sequence[NDArray[np.int32]]], Climb]
+
+
+def _tune_by_climb(data: LabelledImages, climb: _Climber, coarse: Search, goal: Goal, out: Path) -> _Result:
+    """Climb, and draw the paths over the objective of a coarse search."""
+    metric = find_metric(goal.metric)
+    done = climb(data.micrographs, data.standards)
+    left_out = None
+    if goal.cross_validate and len(data.paths) > 1:
+        left_out = np.array([_leave_out(i, data, climb, metric) for i in range(len(data.paths))])
+    with write_whole(out / "path.csv") as part:
+        done.path.to_csv(part, index=False, float_format="%.6g")
+    _write_scores(coarse, out / "scores.parquet")
+    mark = goal.mark if goal.objective == "successes" else None
+    surface = rank(coarse.evaluate(metric), goal.objective, mark)[:, 1]
+    title = f"{goal.method}: {done.evaluations} points looked at, {goal.describe()}"
+    draw_ascent(surface.reshape(coarse.shape), coarse.axes, done.path, title, out / "ascent.png")
+    return _Result(
+        done.recipe, done.values, left_out, [f"{done.evaluations} distinct points were looked at."]
     )
 
 
-def _tune_by_climb(
-    data: Standards, axes: dict[str, NDArray[np.float64]], recipe: Recipe, goal: Goal,
-    metric: choice.Metric, out: Path, cross_validate: bool, workers: int,
-) -> _Outcome:  # fmt: skip
-    climb = climbing.CLIMBERS[goal.method]
-    options: dict[str, Any] = {
-        "objective": goal.objective, "success": goal.mark, "restarts": goal.restarts, "seed": goal.seed,
-    }  # fmt: skip
-    done = climb(data.micrographs, data.standards, axes, metric, recipe, **options)
-    held_out = None
-    if cross_validate and len(data.paths) > 1:
-        held_out = np.array(
-            [_leave_out(i, data, axes, recipe, metric, climb, options) for i in range(len(data.paths))]
-        )
-    with write_whole(out / "path.csv") as part:
-        done.path.to_csv(part, index=False, float_format="%.6g")
-    coarse = {n: v[:: max(1, len(v) // 10)] for n, v in axes.items()}
-    search = grid_search(data.micrographs, data.standards, coarse, recipe, workers=workers)
-    _write_scores(search, out / "scores.parquet")
-    surface = choice.rank(
-        search.evaluate(metric), goal.objective, None if goal.objective != "successes" else goal.mark
-    )[:, 1]
-    title = f"{goal.method}: {done.evaluations} points looked at, {goal.describe()}"
-    climbs.draw_ascent(surface.reshape(search.shape), search.axes, done.path, title, out / "ascent.png")
-    return done.recipe, done.values, held_out, [f"{done.evaluations} distinct points were looked at."]
-
-
-def _leave_out(
-    i: int, data: Standards, axes: dict[str, NDArray[np.float64]], recipe: Recipe,
-    metric: choice.Metric, climb: Any, options: dict[str, Any],
-) -> float:  # fmt: skip
-    """The metric of image i with the recipe tuned on the others."""
+def _leave_out(i: int, data: LabelledImages, climb: _Climber, metric: Metric) -> float:
+    """Compute the metric of image i with the recipe tuned on the other images."""
     rest = [j for j in range(len(data.paths)) if j != i]
-    others = [data.micrographs[j] for j in rest], [data.standards[j] for j in rest]
-    found = climb(*others, axes, metric, recipe, **options).recipe
-    stages = evaluation.Stages(evaluation.prepare(data.micrographs[i], data.standards[i]), found.area)
-    return float(metric(stages.count_areas(found, np.array([found.area])))[0])
+    found = climb([data.micrographs[j] for j in rest], [data.standards[j] for j in rest])
+    labels = segment(data.micrographs[i], found.recipe)
+    return float(metric(score(data.standards[i], labels).counts))
 
 
 def _write_scores(search: Search, path: Path) -> None:
-    """Every point of every image, written image by image to spare memory."""
+    """Write every point of every image, one image at a time to save memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -249,18 +312,17 @@ def _write_scores(search: Search, path: Path) -> None:
             writer.close()
 
 
-def _draw_overlays(data: Standards, recipe: Recipe) -> list[bytes]:
+def _draw_overlays(data: LabelledImages, recipe: Recipe) -> list[bytes]:
+    """Draw the overlay of each image, as JPEG."""
     pictures = []
-    for micrograph, standard in list(zip(data.micrographs, data.standards, strict=True))[:IMAGES_SHOWN]:
-        picture = overlays.draw_overlay(
-            micrograph, segment(micrograph, recipe), 360, numbers=False, standard=standard
-        )
+    for micrograph, standard in list(zip(data.micrographs, data.standards, strict=True))[:_IMAGES_SHOWN]:
+        picture = draw_overlay(micrograph, segment(micrograph, recipe), 360, numbers=False, standard=standard)
         pictures.append(cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes())
     return pictures
 
 
 def _without_axes(command: Sequence[str]) -> list[str]:
-    """The command without its axes and folder, which the page gives anew."""
+    """Remove the axes and the output folder from a command; the page adds those of a point."""
     kept, skip = [], False
     for word in command:
         if skip:
@@ -278,14 +340,24 @@ def _spread(values: NDArray[np.float64]) -> str:
     )
 
 
-def _list(data: Standards, values: NDArray[np.float64]) -> str:
+def _list(data: LabelledImages, values: NDArray[np.float64]) -> str:
     pairs = zip(data.micrographs, values, strict=True)
     return ", ".join(f"{m.name} {v:.2f}" for m, v in list(pairs)[:12])
 
 
-def _provenance(
-    data: Standards, goal: Goal, values: NDArray[np.float64], held_out: NDArray[np.float64] | None
-) -> dict[str, Any]:
+def _describe(data: LabelledImages, goal: Goal, result: _Result) -> list[str]:
+    """Say how good the recipe is on these images, and how good to expect on others."""
+    values, left_out = result.values, result.left_out
+    lines = [f"{goal.describe()}: {_spread(values)} on these images ({_list(data, values)})."]
+    if left_out is not None:
+        lines.append(
+            f"Leave one image out: {_spread(left_out)} ({_list(data, left_out)}); "
+            "expect this on the next image."
+        )
+    return lines
+
+
+def _provenance(data: LabelledImages, goal: Goal, result: _Result) -> dict[str, Any]:
     sizes = sorted({round(float(np.sqrt(m.pixel_area)), 6) for m in data.micrographs})
     names = ", ".join(p.name for p in data.paths[:20])
     modalities = sorted({m.modality for m in data.micrographs})
@@ -297,8 +369,8 @@ def _provenance(
         "method": goal.method,
         "pixel_sizes_nm": sizes,
         "calibration": ", ".join(sorted({m.acquisition.pixel_size_source for m in data.micrographs})),
-        "score": f"{goal.metric} {_spread(values)} (in-sample)",
+        "score": f"{goal.metric} {_spread(result.values)} (in-sample)",
     }
-    if held_out is not None:
-        provenance["cross_validated"] = f"{goal.metric} {_spread(held_out)} (leave one image out)"
+    if result.left_out is not None:
+        provenance["cross_validated"] = f"{goal.metric} {_spread(result.left_out)} (leave one image out)"
     return provenance

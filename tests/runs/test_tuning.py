@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from porescope import Recipe, score, segment
+from porescope.recipes.recipe import load_recipe
+from porescope.runs.tuning import Goal, LabelledImages, read_labelled_images, tune
+from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
+
+AXES = {"threshold": np.array([40.0, 60.0, 80.0]), "area": np.array([2.0, 20.0])}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> LabelledImages:
+    folder = tmp_path_factory.mktemp("images")
+    paths, standards = [folder / "a.npy", folder / "b.npy"], [folder / f"{n}_standard.npy" for n in "ab"]
+    for seed, (path, standard) in enumerate(zip(paths, standards, strict=True)):
+        drawn = simulate(Scene(shape=(128, 160), pores=3), seed=seed)
+        np.save(path, drawn.micrograph.image)
+        np.save(standard, drawn.labels)
+    return read_labelled_images(paths, folder, pixel_size=0.03)
+
+
+def test_images_without_a_standard_are_left_out(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.eye(20))
+    np.save(tmp_path / "b.npy", np.eye(20))
+    paths = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    with pytest.raises(ValueError, match="holds no standard of a.npy, b.npy; name it like a_standard.png"):
+        read_labelled_images(paths, tmp_path)
+    np.save(tmp_path / "b_standard.npy", np.eye(20, dtype=np.int32))
+    with pytest.warns(UserWarning, match="no standard for a.npy"):
+        kept = read_labelled_images(paths, tmp_path, pixel_size=0.1)
+    assert kept.paths == paths[1:] and [m.name for m in kept.micrographs] == ["b"]
+    with pytest.raises(ValueError, match="is not a folder"):
+        read_labelled_images(paths, tmp_path / "none")
+
+
+@pytest.mark.parametrize("method", ["grid", "ascend"])
+def test_scores_are_those_of_the_recipe_on_these_and_on_left_out_images(
+    data: LabelledImages, method: str, tmp_path: Path
+) -> None:
+    recipe, lines = tune(data, AXES, Recipe(), Goal(method=method, restarts=1), tmp_path)
+    record = json.loads((tmp_path / "tuning.json").read_text())
+
+    def measure(image: int, recipe: Recipe) -> float:
+        return score(data.standards[image], segment(data.micrographs[image], recipe)).f1
+
+    assert load_recipe(tmp_path / "recipe.toml") == recipe and recipe.provenance["method"] == method
+    assert list(record["values"].values()) == [measure(0, recipe), measure(1, recipe)]
+    # With two images, the recipe that leaves one out is the one tuned on the other alone.
+    for i in (0, 1):
+        only = LabelledImages(*(getattr(data, name)[1 - i : 2 - i] for name in data.__dataclass_fields__))
+        other, _ = tune(only, AXES, Recipe(), Goal(method=method, restarts=1), tmp_path / str(i))
+        assert record["left_out"][i] == measure(i, other)
+    assert "expect this on the next image" in lines[1] and record["notes"] == lines
+
+
+def test_an_earlier_tunings_files_are_removed(data: LabelledImages, tmp_path: Path) -> None:
+    tune(data, AXES, Recipe(), Goal(method="evolve", restarts=1, cross_validate=False), tmp_path)
+    assert {"path.csv", "ascent.png"} <= {p.name for p in tmp_path.iterdir()}
+    tune(data, AXES, Recipe(), Goal(cross_validate=False), tmp_path)
+    names = {"recipe.toml", "scores.parquet", "cvvp.png", "cvvp.html", "tuning.json"}
+    assert {p.name for p in tmp_path.iterdir()} == names
+    assert json.loads((tmp_path / "tuning.json").read_text())["left_out"] is None
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    assert len(scores) == 2 * 6 and set(scores.image) == {"a", "b"}
+
+
+def test_impossible_goals_leave_an_earlier_tuning_alone(data: LabelledImages, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("grid = 7")
+    for goal in (Goal("nope"), Goal(objective="successes"), Goal(success=float("nan"))):
+        with pytest.raises(ValueError, match="metric|success"):
+            tune(data, AXES, Recipe(), goal, tmp_path)
+    assert load_recipe(tmp_path / "recipe.toml").grid == 7
+
+
+@pytest.mark.parametrize(
+    ("goal", "mark", "words"),
+    [
+        (Goal(), None, "f1, mean of images"),
+        (Goal("precision"), 0.9, "precision, mean of images, most images over 0.9 first"),
+        (Goal("precision", success=0.5), 0.5, "precision, mean of images, most images over 0.5 first"),
+        (Goal(objective="worst"), None, "f1, worst image"),
+    ],
+)
+def test_goals(goal: Goal, mark: float | None, words: str) -> None:
+    assert goal.mark == mark and goal.describe() == words
