@@ -237,3 +237,45 @@ def test_demo_uses_the_published_images_where_they_are(tmp_path: Path, data: Pat
     result = run("demo", "-o", tmp_path / "demo")
     assert result.exit_code == 0, result.output
     assert "16 of 17 pores found, 0 false" in result.output
+
+
+def test_calibrating_keeps_the_pores_and_shrinks_the_areas(ws2: Path, tmp_path: Path) -> None:
+    images = [ws2 / f"{n}.dm3" for n in "ABCDE"]
+    options = ["--material", "WS2", "--no-images"]
+    assert run("detect", *images, "-o", tmp_path / "h", *options).exit_code == 0
+    result = run("detect", *images, "-o", tmp_path / "l", *options, "--calibrate", "lattice")
+    assert result.exit_code == 0 and "2/√3" in result.output
+    header, corrected = (pd.read_csv(tmp_path / d / "pores.csv") for d in "hl")
+    assert corrected.area_px.tolist() == header.area_px.tolist()
+    assert (corrected.area_nm2 / header.area_nm2).between(0.70, 0.78).all()
+    assert (corrected.missing_atoms >= 1).mean() > 0.8
+    table = pd.read_csv(tmp_path / "l" / "images.csv")
+    assert (table.pixel_size_source == "lattice").all() and table.lattice_constant_nm.between(
+        0.361, 0.375
+    ).all()
+    assert (table.pixel_size_header_nm / table.pixel_size_nm).between(1.12, 1.19).all()
+
+
+def test_the_lattice_method_and_structure_on_the_command_line(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    out = tmp_path / "out"
+    result = run("detect", path, "-o", out, "--method", "lattice", "--material", "WS2", "--structure")
+    assert result.exit_code == 0, result.output
+    assert {"one_lattice.png", "one.xyz", "one.cif", "one_labels.tif"} <= {p.name for p in out.iterdir()}
+    assert "Lattice=" in (out / "one.xyz").read_text().splitlines()[1]
+    assert pd.read_csv(out / "images.csv").method[0] == "lattice"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--material", "Au"], "material must be one of WS2, MoS2"),
+        (["--calibrate", "lattice"], "needs the crystal: say --material"),
+        (["--structure"], "needs the crystal: say --material"),
+        (["--structure", "--material", "WS2", "--no-lattice"], "--no-lattice leaves nothing"),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path: Path, options: list[str], message: str) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    result = run("detect", path, "-o", tmp_path / "out", *options)
+    assert result.exit_code == 2 and message in result.output

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from porescope import Micrograph
-from porescope.lattice.calibration import calibrate
+from porescope import Micrograph, read
+from porescope.lattice.calibration import calibrate, check_calibration
 from porescope.lattice.finding import Lattice, find_lattice
 from porescope.simulation.drawing import simulate
 from porescope.simulation.scene import Scene
@@ -39,3 +40,49 @@ def test_a_recipe_keeps_the_pixel_size_that_it_is_bound_to(stretched: tuple[Micr
     acquisition = calibrate(micrograph, lattice, "WS2").acquisition
     assert acquisition.pixel_size_source == "lattice"
     assert acquisition.pixel_size_recipe == micrograph.pixel_size
+
+
+@pytest.mark.parametrize("letter", "ABCDE")
+def test_the_published_pixel_size_is_too_large(ws2: Path, letter: str, record_property) -> None:
+    micrograph = read(ws2 / f"{letter}.dm3")
+    lattice = find_lattice(micrograph)
+    assert lattice is not None and lattice.grains == 1
+    assert 0.361 <= lattice.constant_nm <= 0.375 and lattice.constant_std_nm < 0.002
+    factor, sentence = check_calibration(lattice, "WS2")
+    assert factor == pytest.approx(1.155, abs=0.035)
+    assert "too large; looks as if d10 had been taken for a (2/√3)" in sentence
+    corrected = find_lattice(calibrate(micrograph, lattice, "WS2"))
+    assert corrected is not None and corrected.constant_nm == pytest.approx(0.3153, rel=1e-3)
+    record_property("figure", f"{letter}: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (1.0, "the pixel size is right"),
+        (1.02, "the pixel size is right"),
+        (2 / 3**0.5, "d10 had been taken for a"),
+        (3**0.5, "second-order spots"),
+        (2.0, "off by 2"),
+        (10.0, "Å had been taken for nm"),
+        (0.1, "nm had been taken for Å"),
+        (1.36, "36.0% too large"),
+    ],
+)
+def test_usual_mistakes_are_named(factor: float, words: str) -> None:
+    from dataclasses import replace
+
+    lattice = find_lattice(simulate(Scene("MoS2", shape=(200, 240), pores=0), seed=1).micrograph)
+    scale = factor * 0.3160 / lattice.constant_nm
+    wrong = replace(lattice, constant_nm=lattice.constant_nm * scale)
+    got, sentence = check_calibration(wrong, "MoS2")
+    assert got == pytest.approx(factor, rel=1e-6) and words in sentence
+    assert ("looks as if" in sentence) == (factor not in (1.0, 1.02, 1.36))
+
+
+def test_without_a_material_the_fitting_ones_are_named_and_none_chosen() -> None:
+    lattice = find_lattice(simulate(Scene("WS2", shape=(200, 240), pores=0), seed=1).micrograph)
+    factor, sentence = check_calibration(lattice)
+    assert np.isnan(factor) and "fits WS2, MoS2" in sentence
+    with pytest.raises(ValueError, match="material must be one of WS2, MoS2"):
+        check_calibration(lattice, "unobtainium")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,18 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porescope import Micrograph, detect, measure, read, read_standard, score
-from porescope.labels import EDGE, keep_regions, label_regions
 from porescope.lattice.finding import find_lattice
-from porescope.network.confidence import gather_evidence, measure_regions, rate_regions
 from porescope.network.detector import Network, find_regions
-from porescope.network.model import MODES, SHIPPED, TILE, describe_image, load_model, predict
-from porescope.network.scale import CELL_PX, choose_scale
-from porescope.network.views import present, standardize
+from porescope.network.views import standardize
 from porescope.simulation.drawing import draw, simulate
-from porescope.simulation.random_scenes import draw_scene, make_generator
 from porescope.simulation.scene import Scene
 from porescope.simulation.sheets import Pore
-from porescope.training.rating import find_real
 
 
 def test_the_published_images_need_no_labels(
@@ -66,46 +58,6 @@ def test_size_does_not_depend_on_the_pixels() -> None:
         areas.append(table.equivalent_diameter_nm[0] / np.sqrt(4 / np.pi * drawn.area_nm2[0]))
         assert 0 < table.equivalent_diameter_std_nm[0] < 0.2
     np.testing.assert_allclose(areas, 1, atol=0.08)
-
-
-def test_the_scale_comes_from_the_lattice_else_from_the_pixels() -> None:
-    drawn = simulate(Scene(shape=(200, 220), pixel_size=0.03, pores=0), seed=1)
-    lattice = find_lattice(drawn.micrograph)
-    assert lattice is not None
-    factor, cell, constant, message = choose_scale(drawn.micrograph, lattice, None)
-    assert cell == lattice.constant_px and constant == lattice.constant_nm
-    assert factor == pytest.approx(CELL_PX * 0.03 / 0.3153, rel=0.01) and message == ""
-    by_material, cell, constant, message = choose_scale(drawn.micrograph, None, "graphene")
-    assert cell == pytest.approx(0.2461 / 0.03) and constant == 0.2461
-    assert by_material == pytest.approx(CELL_PX * 0.03 / 0.2461) and "by the pixel size" in message
-    coarse = Micrograph(drawn.micrograph.image, 0.5)
-    factor, _, constant, message = choose_scale(coarse, None, None)
-    assert constant is None
-    assert factor == 1 and "too coarse for a lattice" in message
-
-
-def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = simulate(Scene(shape=(480, 544), pixel_size=0.04, pores=6, max_missing=60), seed=3)
-    image = present(drawn.micrograph.image, "haadf")
-    whole = predict(image, describe_image("haadf", None), load_model())
-    monkeypatch.setattr("porescope.network.model.TILE", 240)
-    tiled = predict(image, describe_image("haadf", None), load_model())
-    assert (np.abs(tiled[0] - whole[0]) > 0.2).mean() < 2e-3
-
-
-def test_a_pore_on_the_seam_of_two_tiles_is_seen_as_by_the_whole() -> None:
-    """At the tiles' own size; 1,100 px make two of them, with the seam at 550."""
-    pore = Pore((2.4, 550 * 0.0394), missing=25)
-    scene = Scene(shape=(128, 1100), pixel_size=0.0394, pores=(pore,), contamination=0.0)
-    drawn = simulate(scene, seed=2)
-    image = present(drawn.micrograph.image, "haadf")
-    assert image.shape[2] > TILE
-    tiled = predict(image, describe_image("haadf", None), load_model())[0]
-    window = np.ascontiguousarray(image[:, :, 550 - 320 : 550 + 320])
-    alone = predict(window, describe_image("haadf", None), load_model())[0]
-    seam = tiled[:, 545:555]
-    assert (drawn.labels[:, 545:555] > 0).any() and seam.max() > 0.9
-    assert np.abs(seam - alone[:, 315:325]).max() < 0.2
 
 
 @settings(max_examples=10)
@@ -167,19 +119,6 @@ def test_a_scale_bar_is_no_pore() -> None:
     assert detect(Micrograph(image, 0.04, modality="bf")).max() == 0
 
 
-def test_turned_images_give_turned_pores() -> None:
-    drawn = simulate(Scene(shape=(160, 160), pores=2, max_missing=12), seed=6)
-    image = present(drawn.micrograph.image, "haadf")
-    here = predict(image, describe_image("haadf", None), load_model(), turned=True)
-    there = predict(
-        np.ascontiguousarray(np.rot90(image, axes=(1, 2))),
-        describe_image("haadf", None),
-        load_model(),
-        turned=True,
-    )
-    np.testing.assert_allclose(np.rot90(here, axes=(1, 2)), there, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     "image", [np.zeros((64, 72)), np.full((64, 72), 255.0), np.arange(4608.0).reshape(64, 72)]
 )
@@ -194,59 +133,6 @@ def test_brightness_and_contrast_do_not_matter() -> None:
         np.testing.assert_allclose(standardize(one, "haadf"), standardize(other, "haadf"), atol=2e-3)
 
 
-def test_confidence_is_the_share_of_real_pores(record_property: Callable[[str, object], None]) -> None:
-    sure, real, least = [], [], 1.0
-    for index in range(60):
-        rng = make_generator("benchmark", 50_000 + index)
-        drawn = draw(draw_scene(rng, (256, 256), rng.uniform(6, 12)), rng)
-        found = Network().find(drawn.micrograph, find_lattice(drawn.micrograph))
-        if len(found.confidence):  # image by image: false pores come in crowds
-            sure.append(found.confidence.mean())
-            real.append(find_real(drawn, found.labels).mean())
-            least = min(least, found.confidence.min())
-    assert len(sure) > 20 and least >= Network.least_confidence
-    record_property(
-        "figure",
-        f"pores of {len(sure)} images: mean confidence {np.mean(sure):.2f}, real {np.mean(real):.2f}",
-    )
-    assert np.mean(real) == pytest.approx(np.mean(sure), abs=0.1)
-
-
-def test_regions_are_kept_by_their_confidence() -> None:
-    probability = np.zeros((6, 9), np.float32)
-    probability[1:3, 1:3], probability[1:3, 5:8], probability[5, 5] = 0.6, 0.9, 0.7
-    labels = label_regions(probability >= EDGE)
-    raw = measure_regions(labels, probability)
-    np.testing.assert_allclose(raw, [0.6, 0.9, 0.7], rtol=1e-6)
-    kept = keep_regions(labels, np.array([0.2, 0.9, 0.6]) >= 0.5)
-    assert kept.max() == 2 and (kept[1:3, 5:8] == 1).all() and kept[5, 5] == 2 and kept[1, 1] == 0
-
-
-def test_what_speaks_for_a_pore_never_speaks_against_it() -> None:
-    card = load_model().card
-    assert set(card["evidence"]) == set(MODES) and card["rated_on"][0] >= 1000
-    for weights in card["evidence"].values():
-        assert weights[0] < 0 < min(weights[1:])
-
-
-def test_an_unrated_network_leaves_the_probability(ws2: Path) -> None:
-    micrograph = read(ws2 / "A.dm3")
-    found = Network().find(micrograph)
-    evidence = gather_evidence(found.labels, found.probability, 8.0)
-    unrated = rate_regions(evidence, "haadf", load_model()._replace(card={}))
-    means = measure_regions(found.labels, found.probability)
-    np.testing.assert_allclose(unrated, means, atol=1e-3)
-
-
-def test_the_shipped_model_is_small_and_needs_no_torch() -> None:
-    assert SHIPPED.stat().st_size <= 4e6
-    code = (
-        "import sys, numpy as np; from porescope import Micrograph, detect; "
-        "detect(Micrograph(np.ones((40, 50)), 0.04)); sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 def test_a_pore_beyond_the_receptive_field_comes_out_whole() -> None:
 
     pore = Pore((10.5, 10.5), radius=7.5)
@@ -256,11 +142,3 @@ def test_a_pore_beyond_the_receptive_field_comes_out_whole() -> None:
     found = Network().find(drawn.micrograph, find_lattice(drawn.micrograph))
     assert found.labels.max() == 1
     assert score(drawn.labels, found.labels).iou > 0.95
-
-
-def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "no.onnx").write_bytes(b"not a network")
-    with pytest.raises(ValueError, match=r"no\.onnx is no network of porescope's"):
-        load_model(tmp_path / "no.onnx")
-    with pytest.raises(ValueError, match=r"none\.onnx cannot be read"):
-        load_model(tmp_path / "none.onnx")

@@ -5,15 +5,19 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from helpers import save_simulated
 
+from porescope import Recipe
 from porescope.detection import Own
+from porescope.measurement import PORE_COLUMNS
 from porescope.network.detector import Network
 from porescope.recipes.detector import Threshold
 from porescope.runs.batch import run_batch
-from porescope.runs.folder import write_run
-from porescope.runs.job import Job
+from porescope.runs.folder import write_run, write_tables
+from porescope.runs.job import IMAGE_COLUMNS, Job
 
 
 @pytest.mark.parametrize(
@@ -52,3 +56,17 @@ def nothing(micrograph):
 def test_a_job_that_contradicts_itself_is_refused(tmp_path: Path, options: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Job(tmp_path, **options)
+
+
+RECIPE = Recipe()
+
+
+def test_tables_have_all_columns_even_when_all_fails(tmp_path: Path) -> None:
+    (tmp_path / "bad.dm3").write_bytes(b"nothing")
+    census = run_batch([tmp_path / "bad.dm3"], Job(tmp_path, Threshold(RECIPE)))
+    write_tables(census, tmp_path)
+    for name, columns in {"pores": PORE_COLUMNS, "images": IMAGE_COLUMNS}.items():
+        for table in (pd.read_csv(tmp_path / f"{name}.csv"), pd.read_parquet(tmp_path / f"{name}.parquet")):
+            assert list(table.columns) == list(columns)
+    row = pd.read_csv(tmp_path / "images.csv").iloc[0]
+    assert row.status == "failed" and "bad.dm3" in row.message and np.isnan(row.n_pores)

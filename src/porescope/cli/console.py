@@ -8,16 +8,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from porescope.modalities import MODALITIES
+from porescope.modalities import MODALITIES, check_modality
 
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, folders or globs.")]
 
-_MODALITIES = ("auto", *MODALITIES)
-
 
 def _read_modality(text: str) -> str:
-    if text not in _MODALITIES:
-        raise typer.BadParameter(f"must be one of {', '.join(_MODALITIES)}, not {text!r}")
+    try:
+        check_modality(text, "auto")
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     return text
 
 
@@ -25,7 +25,7 @@ Modality = Annotated[
     str,
     typer.Option(
         "--modality",
-        metavar="|".join(_MODALITIES),
+        metavar="|".join(("auto", *MODALITIES)),
         parser=_read_modality,
         help="How the images were taken; auto asks the metadata, and takes HAADF if it does not say.",
     ),

@@ -1,4 +1,4 @@
-"""Results in other programs' formats: TIFF, ImageJ ROIs, GeoJSON, atoms, simulations."""
+"""Results in the formats of other programs: TIFF, ImageJ ROIs, GeoJSON, extended XYZ, CIF."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from porescope.labels import outline_regions
 
 
 def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float, float]) -> None:
-    """Write a label image as a TIFF that ImageJ opens with its scale.
+    """Write a label image as a TIFF that ImageJ opens with its pixel size.
 
     Parameters
     ----------
     path : Path
     labels : ndarray of int, shape (M, N)
-        Written as 8-bit integers, from 256 labels on as 16-bit and from 65,536 on as 32-bit ones.
+        Written as 8-bit integers up to label 255, as 16-bit integers up to 65,535, else as 32-bit.
     pixel_size : tuple of float
         (row, column) [nm].
     """
@@ -31,7 +31,7 @@ def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float
         labels.astype(smallest),
         compression="zlib",
         rowsperstrip=labels.shape[0],
-        # ImageJ's own header by hand: tifffile writes it only without compression.
+        # ImageJ's header is written here, because tifffile writes it only without compression.
         description="ImageJ=1.54f\nimages=1\nunit=nm\n",
         metadata=None,
         resolution=(1 / pixel_size[1], 1 / pixel_size[0]),
@@ -40,9 +40,16 @@ def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float
 
 
 def save_rois(path: Path, labels: NDArray[np.integer]) -> None:
-    """Write the outlines as an ImageJ ROI archive; ROI names are the labels.
+    """Write the outlines of a label image as an archive of ImageJ ROIs, named by their labels.
 
-    ImageJ counts positions from the corner of the first pixel.
+    Parameters
+    ----------
+    path : Path
+    labels : ndarray of int, shape (M, N)
+
+    Notes
+    -----
+    Positions count from the corner of the first pixel, as in ImageJ.
     """
     import roifile
 
@@ -52,7 +59,7 @@ def save_rois(path: Path, labels: NDArray[np.integer]) -> None:
     ]
     path.unlink(missing_ok=True)
     if rois:
-        # roifile tells an archive by the ending .zip, which a file being written lacks.
+        # roifile recognises an archive by the suffix .zip, which a file being written does not have.
         archive = path.with_name(f"{path.name}.zip")
         roifile.roiwrite(archive, rois, mode="w")
         archive.replace(path)
@@ -63,9 +70,18 @@ def save_rois(path: Path, labels: NDArray[np.integer]) -> None:
 
 
 def save_geojson(path: Path, labels: NDArray[np.integer], pores: dict[str, NDArray[Any]]) -> None:
-    """Write the outlines as GeoJSON polygons [px, from the corner of the first pixel].
+    """Write the outlines of a label image as GeoJSON polygons.
 
-    Each feature carries its row of the pore table; what is NaN there is left out.
+    Parameters
+    ----------
+    path : Path
+    labels : ndarray of int, shape (M, N)
+    pores : dict of ndarray
+        Columns of ``pores.csv``; each polygon's properties are its row, without NaN.
+
+    Notes
+    -----
+    Positions [px] count from the corner of the first pixel, as in QuPath.
     """
     outlines = outline_regions(labels)
     features = []
@@ -91,7 +107,7 @@ def save_structure(path: Path, elements: list[str], positions: NDArray[np.float6
     path : Path
     elements : list of str
     positions : ndarray, shape (K, 3)
-        [Å]
+        x, y, z [Å]
     form : {"extxyz", "cif"}
     """
     from ase import Atoms

@@ -1,4 +1,4 @@
-"""Microscope files: what they hold, in which unit, and why some of it is no micrograph."""
+"""Read microscope files: their signals, pixel sizes and metadata; refuse what is no micrograph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from porescope.modalities import MODALITIES
 
 
 class ReadError(ValueError):
-    """A file that is not a micrograph porescope can trust; the message says why and what to do."""
+    """A file that cannot be read as a micrograph; the message says why and what to do."""
 
 
 class Signal(NamedTuple):
@@ -59,7 +59,25 @@ class Signal(NamedTuple):
 
 
 def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
-    """Keep the signals that are images in real space; say why where there is none."""
+    """Select the signals that are images in real space.
+
+    Parameters
+    ----------
+    path : Path
+        Named in errors.
+    signals : list of Signal
+
+    Returns
+    -------
+    list of Signal
+        In grey. Signals without a pixel size are left out if others have one: they are previews or
+        annotated copies.
+
+    Raises
+    ------
+    ReadError
+        If no signal is an image.
+    """
     images, reasons = [], []
     for signal in signals:
         reason = _why_no_image(signal)
@@ -70,7 +88,6 @@ def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
     if not images:
         raise ReadError(f"{path.name} {reasons[0] if reasons else 'holds no image'}")
     calibrated = [image for image in images if header_pixel_size(image)]
-    # A page without a scale beside one that has it is a preview or an annotated copy.
     return calibrated or images
 
 
@@ -95,7 +112,7 @@ def _why_no_image(signal: Signal) -> str | None:
 
 
 def _grey(data: NDArray[Any]) -> NDArray[Any]:
-    """Turn structured RGB pixels grey (Rec. 601); leave the rest."""
+    """Convert structured RGB pixels to grey (luma of Rec. 601); return other data unchanged."""
     if data.dtype.names is None:
         return data
     red, green, blue = (data[c].astype(np.float32) for c in "RGB")
@@ -105,7 +122,17 @@ def _grey(data: NDArray[Any]) -> NDArray[Any]:
 
 
 def header_pixel_size(signal: Signal) -> tuple[float, float] | None:
-    """Pixel size (row, column) [nm] that the file gives; None if it gives none."""
+    """Pixel size in the file's metadata.
+
+    Parameters
+    ----------
+    signal : Signal
+
+    Returns
+    -------
+    tuple of float, or None
+        (row, column) [nm]; None if the file has none.
+    """
     factors = [nanometres(unit) for unit in signal.units[-2:]]
     if None in factors:
         return None
@@ -114,7 +141,24 @@ def header_pixel_size(signal: Signal) -> tuple[float, float] | None:
 
 
 def require_pixel_size(path: Path, signal: Signal) -> tuple[float, float]:
-    """Pixel size (row, column) [nm] that the file gives; an error if it gives none."""
+    """Pixel size in the file's metadata, which must have one.
+
+    Parameters
+    ----------
+    path : Path
+        Named in errors.
+    signal : Signal
+
+    Returns
+    -------
+    tuple of float
+        (row, column) [nm]
+
+    Raises
+    ------
+    ReadError
+        If the file has no pixel size.
+    """
     header = header_pixel_size(signal)
     if header is None:
         unit = signal.units[-1]
@@ -124,7 +168,21 @@ def require_pixel_size(path: Path, signal: Signal) -> tuple[float, float]:
 
 
 def load_signals(path: Path) -> list[Signal]:
-    """Load every dataset of a file; whatever a reader raises becomes one sentence."""
+    """Load every dataset of a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    list of Signal
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read, whatever the reader raised.
+    """
     suffix = path.suffix.lower()
     if not path.is_file():
         raise ReadError(f"{path} is not a file; check the path")

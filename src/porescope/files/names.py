@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-#: File types looked for in a folder. A file that is named is read whatever its type.
-SUFFIXES = frozenset(
+#: Suffixes looked for in a folder. A file that is named is read whatever its suffix.
+_SUFFIXES = frozenset(
     (".dm3", ".dm4", ".emd", ".de5", ".emi", ".ser", ".mrc", ".hspy", ".zspy", ".tif", ".tiff")
     + (".png", ".jpg", ".jpeg", ".bmp", ".npy")
 )
@@ -24,13 +24,13 @@ ENDINGS = {
     "standard": "_standard.tif", "truth": "_truth.csv", "atoms": "_atoms.csv", "stage": "_stage.csv",
 }  # fmt: skip
 
-#: Endings of `ENDINGS` that ``porescope detect`` writes.
+#: Endings of the files that ``porescope detect`` writes.
 DETECT_ENDINGS = tuple(
-    ENDINGS[key]
-    for key in ("labels", "field", "overlay", "lattice", "vacancies", "rois", "geojson", "xyz", "cif")
+    ENDINGS[kind]
+    for kind in ("labels", "field", "overlay", "lattice", "vacancies", "rois", "geojson", "xyz", "cif")
 )
 
-#: Files that a folder of results holds once. Tables are also written as Parquet.
+#: Files that a folder of results holds once. Tables of ``porescope detect`` are also written as Parquet.
 FILES = {
     # porescope detect
     "run": "run.json", "pores": "pores.csv", "images": "images.csv", "report": "report.html",
@@ -38,16 +38,26 @@ FILES = {
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
 }  # fmt: skip
+#: Kinds of `FILES` that ``porescope tune`` writes.
+TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning")
 
-#: Results and standards that are often saved in another image format, so only the stem counts.
-_OWN_STEMS = tuple(Path(ENDINGS[key]).stem for key in ("labels", "overlay", "lattice", "stages", "standard"))
+#: Ends of the stems of results and standards, which users often save in another image format.
+_OWN_STEMS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
 
 
 def find_files(inputs: Sequence[str | Path]) -> list[Path]:
-    """List the files that the inputs name: files, folders (not what lies below), globs.
+    """List the files that the inputs name.
 
-    An ``.emi`` wins over its own ``.ser``; in folders, porescope's results and standards are
-    passed over.
+    Parameters
+    ----------
+    inputs : sequence of str or Path
+        Files, folders (without their subfolders) and globs.
+
+    Returns
+    -------
+    list of Path
+        Each file once. In folders, porescope's own results and standards are left out. An ``.emi`` file
+        stands for its ``.ser`` files.
 
     Raises
     ------
@@ -83,13 +93,21 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
 def _is_wanted(path: Path) -> bool:
     own = path.name.endswith(tuple(ENDINGS.values())) or path.stem.endswith(_OWN_STEMS)
     own = own or path.name in FILES.values() or path.name.startswith(".")
-    return path.suffix.lower() in SUFFIXES and not own and path.is_file()
+    return path.suffix.lower() in _SUFFIXES and not own and path.is_file()
 
 
 def name_files(paths: Sequence[Path]) -> list[str]:
-    """Give each file a name for tables and outputs: its stem, safe on any system and unique.
+    """Name each file for tables and outputs: by its stem, valid on any system and unique.
 
-    Equal stems are told apart by the shortest differing parent folder, then by their ending.
+    Parameters
+    ----------
+    paths : sequence of Path
+
+    Returns
+    -------
+    list of str
+        Equal stems are distinguished by the suffix within a folder, else by the shortest differing
+        parent folder.
 
     Examples
     --------
@@ -99,7 +117,7 @@ def name_files(paths: Sequence[Path]) -> list[str]:
     full = [path.resolve() for path in paths]
     names = [_safe(path.stem) for path in full]
     for i in _clashing(names):
-        # Of files in one folder the ending tells, not the folder.
+        # Within a folder the suffix distinguishes equal stems.
         if sum(p.parent == full[i].parent and p.stem.casefold() == full[i].stem.casefold() for p in full) > 1:
             names[i] = _safe(f"{full[i].stem}_{full[i].suffix[1:]}")
     stems = list(names)
@@ -116,7 +134,15 @@ def name_files(paths: Sequence[Path]) -> list[str]:
 
 
 def describe_counts(pores: int, images: int) -> str:
-    """What a run found, in words.
+    """Describe the result of a run in words.
+
+    Parameters
+    ----------
+    pores, images : int
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -127,19 +153,29 @@ def describe_counts(pores: int, images: int) -> str:
 
 
 def printable(path: Path) -> str:
-    """A path as text that any file can hold, also where its bytes are no UTF-8."""
+    r"""Turn a path into text that is valid UTF-8, even if the path is not.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        Invalid bytes are written as ``\xff``.
+    """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _safe(name: str) -> str:
-    """A file name without path separators, control characters or Windows' reserved ones."""
+    """Replace what a file name may not hold: separators, control characters, Windows' reserved names."""
     name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', "_", name).strip(" .")[-150:] or "image"
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     return f"_{name}" if reserved else name
 
 
 def _clashing(names: Sequence[str]) -> list[int]:
-    """Places of names that equal another, or could be a frame of another."""
+    """Indices of names that equal another name, or look like a frame of another."""
     keys = [name.casefold() for name in names]
     counts: dict[str, int] = {}
     for key in keys:

@@ -13,6 +13,7 @@ from skimage.measure import regionprops
 from porescope.labels import Detection, label_regions
 from porescope.lattice.finding import Lattice, mix, rotate
 from porescope.micrograph import Micrograph
+from porescope.modalities import HOLE_SIGN
 
 #: Resolution of the amplitude map, and coarser ones for noisy images: standard deviation of the Gaussian
 #: average [lattice constants].
@@ -155,7 +156,7 @@ class LatticeGaps:
         if micrograph.field is not None:
             mask &= micrograph.field
         labels = label_regions(mask)
-        sign = {"haadf": -1.0, "bf": 1.0, "abf": 1.0}.get(micrograph.modality)
+        sign = HOLE_SIGN[micrograph.modality]
         cell = lattice.constant_px
         # With the sign applied, holes are bright.
         signed = micrograph.filled * np.float32(sign or 1)
@@ -165,12 +166,12 @@ class LatticeGaps:
         margin = round(2 * cell)
         out = np.zeros(labels.shape, bool)
         for region in regionprops(labels):
-            if region.area < (_SMALLEST_UNSIGNED if sign is None else _SMALLEST) * cell**2:
+            if region.area < (_SMALLEST_UNSIGNED if sign == 0 else _SMALLEST) * cell**2:
                 continue
             top, left, bottom, right = region.bbox
             box = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
             pore = labels[box] == region.label
-            if sign is not None:
+            if sign != 0:
                 pore = _trim(pore, smooth[box], round(0.6 * cell), faintest)
             out[box] |= pore
         if micrograph.field is not None:

@@ -12,7 +12,7 @@ from porescope.lattice.amplitude import demodulate
 from porescope.lattice.finding import Lattice
 from porescope.materials import Material
 from porescope.micrograph import Micrograph
-from porescope.modalities import BRIGHT_HOLES
+from porescope.modalities import has_bright_holes
 
 
 class Sites(NamedTuple):
@@ -55,7 +55,7 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
     1
     """
     flat = lattice.flat
-    if micrograph.modality in BRIGHT_HOLES:
+    if has_bright_holes(micrograph.modality):
         flat = -flat
     waves = demodulate(flat, lattice.frequencies, 2.5 * lattice.constant_px)
     phase = [np.angle(wave) / (2 * np.pi) for wave in waves]

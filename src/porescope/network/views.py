@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from porescope.modalities import has_bright_holes
+
 #: A spectral peak counts as lattice if it exceeds _STANDS_OUT × the local mean (window: _AROUND × the
 #: spectrum's side) and its frequency is above _LOWEST [1/px].
 _STANDS_OUT, _AROUND, _LOWEST = 3.0, 0.06, 0.09
@@ -53,7 +55,7 @@ def standardize(image: NDArray[np.float32], modality: str) -> NDArray[np.float32
     deviation = 1.4826 * float(np.median(np.abs(image - level)))
     if deviation <= 1e-6 * max(abs(float(level)), 1e-30):
         deviation = float(image.std()) or 1.0
-    sign = -1 if modality in ("bf", "abf") else 1
+    sign = -1 if has_bright_holes(modality) else 1
     return np.asarray(2 * np.arcsinh(sign * (image - level) / np.float32(2 * deviation)), np.float32)
 
 

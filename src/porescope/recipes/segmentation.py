@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.micrograph import Micrograph
-from porescope.modalities import BRIGHT_HOLES
+from porescope.modalities import has_bright_holes
 from porescope.recipes.recipe import Recipe
 
 #: Pixel size at 10 M× in the paper [nm], for which a recipe's radius and area are in pixels.
@@ -124,7 +124,7 @@ def convert_to_gray(micrograph: Micrograph) -> Gray:
     -------
     ndarray of uint8, shape (M, N)
     """
-    return normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    return normalize(micrograph.image, has_bright_holes(micrograph.modality))
 
 
 def median_gray(gray: Gray) -> float:

@@ -12,12 +12,12 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from porescope.files.names import printable
+from porescope.files.names import FILES, printable
 from porescope.files.writing import write_whole
 from porescope.runs.job import Census, Job
 
 #: Files in which an earlier run is recognised.
-_SIGNS = ("run.json", "pores.csv", "images.csv", "report.html")
+_SIGNS = tuple(FILES[kind] for kind in ("run", "pores", "images", "report"))
 
 
 def prepare_folder(out: Path, overwrite: bool) -> None:
@@ -41,7 +41,7 @@ def prepare_folder(out: Path, overwrite: bool) -> None:
         raise ValueError(
             f"{out} holds the results of another run ({earlier[0]}); give another -o or say --overwrite"
         )
-    for name in _list_outputs(out / "run.json") if earlier else []:
+    for name in _list_outputs(out / FILES["run"]) if earlier else []:
         # The content of run.json is untrusted: only plain names inside the folder count.
         if Path(name).name == name and (out / name).is_file():
             (out / name).unlink()
@@ -70,12 +70,13 @@ def write_tables(census: Census, out: Path) -> list[str]:
         Names of the files.
     """
     names = []
-    for stem, table in (("pores", census.pores), ("images", census.images)):
-        with write_whole(out / f"{stem}.csv") as part:
+    for csv, table in ((FILES["pores"], census.pores), (FILES["images"], census.images)):
+        parquet = Path(csv).with_suffix(".parquet").name
+        with write_whole(out / csv) as part:
             table.to_csv(part, index=False, float_format="%.6g")
-        with write_whole(out / f"{stem}.parquet") as part:
+        with write_whole(out / parquet) as part:
             table.to_parquet(part, index=False)
-        names += [f"{stem}.csv", f"{stem}.parquet"]
+        names += [csv, parquet]
     return names
 
 
@@ -124,9 +125,9 @@ def write_run(
         "platform": platform.platform(),
         "libraries": _list_versions(),
         "inputs": inputs.where(inputs.notna(), None).to_dict("records"),
-        "outputs": [*outputs, "report.html"],
+        "outputs": [*outputs, FILES["report"]],
     }
-    with write_whole(job.out / "run.json") as part:
+    with write_whole(job.out / FILES["run"]) as part:
         part.write_text(json.dumps(run, indent=1, ensure_ascii=False), encoding="utf-8")
     return run
 

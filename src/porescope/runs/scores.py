@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from porescope.files.names import ENDINGS, FILES
 from porescope.scoring import Score, score
 from porescope.standards import find_standards, read_standard
 
@@ -39,11 +40,11 @@ def score_results(out: Path, folder: Path) -> dict[str, Score]:
     import pandas as pd
     import tifffile
 
-    if not (out / "images.csv").is_file():
+    if not (out / FILES["images"]).is_file():
         raise ValueError(f"{out} holds no images.csv; give the folder of a porescope detect run")
     if not folder.is_dir():
         raise ValueError(f"--standards {folder} is not a folder")
-    images = pd.read_csv(out / "images.csv", dtype=str, keep_default_na=False)
+    images = pd.read_csv(out / FILES["images"], dtype=str, keep_default_na=False)
     if not {"image", "file", "status"} <= set(images):
         raise ValueError(f"{out / 'images.csv'} is not porescope's: it lacks image, file or status")
     ok = images[images.status == "ok"]
@@ -55,7 +56,7 @@ def score_results(out: Path, folder: Path) -> dict[str, Score]:
     names = {Path(f): str(n) for f, n in zip(single["file"], single["image"], strict=True)}
     scores = {}
     for file, standard in find_standards(names, folder).items():
-        labels = np.asarray(tifffile.imread(out / f"{names[file]}_labels.tif"), np.int32)
+        labels = np.asarray(tifffile.imread(out / f"{names[file]}{ENDINGS['labels']}"), np.int32)
         scores[names[file]] = score(read_standard(standard, labels.shape), labels)
     if not scores:
         raise ValueError(

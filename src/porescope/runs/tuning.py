@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.names import name_files
+from porescope.files.names import FILES, TUNING_FILES, name_files
 from porescope.files.writing import hash_file, write_whole
 from porescope.micrograph import Micrograph, read
 from porescope.pictures.climbs import draw_ascent
@@ -35,9 +35,7 @@ from porescope.standards import find_standards, read_standard
 _BEST_SHOWN, _IMAGES_SHOWN = 10, 6
 
 #: Files that a tuning may write; those of an earlier tuning are removed first.
-_OUTPUTS = (
-    "recipe.toml", "scores.parquet", "cvvp.png", "cvvp.html", "path.csv", "ascent.png", "tuning.json",
-)  # fmt: skip
+_OUTPUTS = tuple(FILES[kind] for kind in TUNING_FILES)
 
 
 @dataclass(frozen=True)
@@ -210,7 +208,7 @@ def tune(
         coarse = {name: values[:: max(1, len(values) // 10)] for name, values in axes.items()}
         result = _tune_by_climb(data, climb, search(coarse), goal, out)
     best = replace(result.recipe, name=out.name, provenance=_provenance(data, goal, result))
-    save_recipe(best, out / "recipe.toml", overwrite=True)
+    save_recipe(best, out / FILES["recipe"], overwrite=True)
     lines = [*_describe(data, goal, result), *result.notes]
     record = {
         "version": version("porescope"),
@@ -226,7 +224,7 @@ def tune(
         "inputs": [{"file": str(p), "sha256": hash_file(p)} for p in (*data.paths, *data.standard_paths)],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with write_whole(out / "tuning.json") as part:
+    with write_whole(out / FILES["tuning"]) as part:
         part.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
     return best, lines
 
@@ -249,10 +247,10 @@ def _tune_by_grid(
     left_out = None
     if goal.cross_validate and len(data.paths) > 1:
         left_out, _ = cross_validate(choice.values, goal.objective, goal.mark)
-    _write_scores(search, out / "scores.parquet")
-    draw_cvvp(choice, out / "cvvp.png")
+    _write_scores(search, out / FILES["scores"])
+    draw_cvvp(choice, out / FILES["cvvp"])
     overlays = [_draw_overlays(data, search.recipe_at(point)) for point in choice.best.tolist()]
-    write_page(choice, overlays, _without_axes(command), out / "cvvp.html")
+    write_page(choice, overlays, _without_axes(command), out / FILES["cvvp_page"])
     return _Result(choice.recipe, choice.values[:, choice.point], left_out, read_off(choice))
 
 
@@ -277,13 +275,13 @@ def _tune_by_climb(data: LabelledImages, climb: _Climber, coarse: Search, goal: 
     left_out = None
     if goal.cross_validate and len(data.paths) > 1:
         left_out = np.array([_leave_out(i, data, climb, metric) for i in range(len(data.paths))])
-    with write_whole(out / "path.csv") as part:
+    with write_whole(out / FILES["path"]) as part:
         done.path.to_csv(part, index=False, float_format="%.6g")
-    _write_scores(coarse, out / "scores.parquet")
+    _write_scores(coarse, out / FILES["scores"])
     mark = goal.mark if goal.objective == "successes" else None
     surface = rank(coarse.evaluate(metric), goal.objective, mark)[:, 1]
     title = f"{goal.method}: {done.evaluations} points looked at, {goal.describe()}"
-    draw_ascent(surface.reshape(coarse.shape), coarse.axes, done.path, title, out / "ascent.png")
+    draw_ascent(surface.reshape(coarse.shape), coarse.axes, done.path, title, out / FILES["ascent"])
     return _Result(
         done.recipe, done.values, left_out, [f"{done.evaluations} distinct points were looked at."]
     )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.materials import MATERIALS, find_material
-from porescope.modalities import MODALITIES
+from porescope.modalities import check_modality
 from porescope.simulation.contamination import thick_carbon
 from porescope.simulation.optics import Optics
 from porescope.simulation.recording import Recording
@@ -72,8 +72,7 @@ class Scene:
     def __post_init__(self) -> None:
         """Check the values."""
         find_material(self.material)
-        if self.modality not in MODALITIES:
-            raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {self.modality!r}")
+        check_modality(self.modality)
         sizes = (*self.shape, self.pixel_size, self.dose, self.max_missing)
         if not all(s > 0 for s in sizes) or (not isinstance(self.pores, tuple) and self.pores < 0):
             raise ValueError("shape, pixel_size, dose and max_missing must be above 0, pores not below")

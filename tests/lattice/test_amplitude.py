@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from porescope import Micrograph, score
+from porescope.lattice.amplitude import LatticeGaps, map_amplitude
+from porescope.lattice.finding import find_lattice
+from porescope.materials import MATERIALS
+from porescope.simulation.drawing import simulate
+from porescope.simulation.scene import Scene
+
+
+def _find_gaps(micrograph: Micrograph) -> np.ndarray:
+    return LatticeGaps().find(micrograph, find_lattice(micrograph)).labels
+
+
+def test_the_amplitude_is_low_in_pores_and_even_elsewhere() -> None:
+    drawn = simulate(Scene("MoS2", shape=(300, 360), pores=4, max_missing=40), seed=3)
+    amplitude, floor, spread = map_amplitude(find_lattice(drawn.micrograph))
+    large = drawn.labels == 1 + int(drawn.area_nm2.argmax())
+    assert amplitude[large].min() < 0.3 and floor < 0.3 and spread < 0.2
+    assert np.median(amplitude[drawn.labels == 0]) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("modality", ["haadf", "bf", "hrtem"])
+def test_the_lattice_detector_finds_large_pores_in_every_modality(modality: str) -> None:
+    drawn = [
+        simulate(Scene("MoS2", pores=5, max_missing=60, modality=modality, dose=1e6), seed=s) for s in (1, 2)
+    ]
+    scores = [score(d.labels, _find_gaps(d.micrograph), min_iou=0.3) for d in drawn]
+    large = sum(int((d.missing_atoms >= 8).sum()) for d in drawn)
+    assert sum(s.found for s in scores) >= 0.9 * large and sum(s.false for s in scores) <= 1
+
+
+def test_false_alarms_of_the_lattice_detector(record_property) -> None:
+    """The stated rate: at most one false pore in ten pore-free images of 512 × 512 px."""
+    false = 0
+    for i in range(20):
+        modality = ("haadf", "bf", "hrtem")[i % 3]
+        drawn = simulate(
+            Scene(list(MATERIALS)[i % 6], pores=0, modality=modality, dose=1e6, pixel_size=0.03), seed=i
+        )
+        false += _find_gaps(drawn.micrograph).max()
+    record_property(
+        "figure", f"lattice detector: {false} false pores in 20 pore-free images of six materials"
+    )
+    assert false <= 2
+
+
+def test_contamination_is_no_pore_in_haadf() -> None:
+    drawn = simulate(Scene("WS2", shape=(300, 360), pores=0), seed=4)
+    image = drawn.micrograph.image.copy()
+    image[100:160, 120:200] = image.max()  # bright, saturated, without lattice
+    assert not _find_gaps(Micrograph(image, drawn.micrograph.pixel_size)).any()
