@@ -23,18 +23,13 @@ from numpy.typing import NDArray
 
 from porescope import read, read_standard, score
 from porescope.labels import keep_regions
-from porescope.lattice.amplitude import LatticeGaps
-from porescope.lattice.finding import Lattice, find_lattice
+from porescope.lattice import Lattice, LatticeGaps, find_lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
-from porescope.network.detector import Network
-from porescope.recipes.recipe import load_recipe
-from porescope.recipes.segmentation import segment
-from porescope.simulation.contamination import thick_carbon
-from porescope.simulation.drawing import Simulation, draw
-from porescope.simulation.random_scenes import draw_recording, draw_scene, make_generator
-from porescope.simulation.scene import Scene
-from porescope.simulation.sheets import Pore
+from porescope.network import Network
+from porescope.recipes import load_recipe, segment
+from porescope.simulation import Pore, Scene, Simulation, draw, draw_scene, make_generator, thick_carbon
+from porescope.simulation.random_scenes import draw_recording
 
 MODALITIES = ("haadf", "bf", "hrtem")
 SIZES = {"1–4 atoms": (10, 1, 4), "5–40 atoms": (8, 5, 40), "1–5 nm radius": (2, 1.0, 5.0)}
@@ -120,7 +115,7 @@ def detect(
     if method == "network":
         return Network(path).find(micrograph, lattice).labels
     if method == "maskrcnn":
-        from porescope.training.maskrcnn import MaskRCNN
+        from porescope.training import MaskRCNN
 
         return MaskRCNN(path).find(micrograph, lattice).labels
     if method == "lattice":

@@ -17,18 +17,16 @@ from numpy.typing import NDArray
 
 from porescope import Micrograph, read, read_standard, score
 from porescope.cli.demo import find_data
-from porescope.lattice.finding import find_lattice
-from porescope.network.detector import Network
-from porescope.network.model import SHIPPED, load_model
-from porescope.training.samples import read_samples
+from porescope.lattice import find_lattice
+from porescope.network import SHIPPED, Network, load_model
+from porescope.training import read_samples
 
 NAMES = "ABCDE"
 
 
 def tune_network(folder: Path, steps: int, micrograph: Micrograph) -> NDArray[np.int32]:
     """Fine-tune the shipped network on the folder's images and run it on a micrograph."""
-    from porescope.training.onnx_file import export_model, read_weights
-    from porescope.training.trainer import Plan, train
+    from porescope.training import Plan, export_model, read_weights, train
 
     plan = Plan(steps=steps, seed=1, rate=3e-4)
     trainer = train(plan, folder, labelled=read_samples(folder), start=read_weights(SHIPPED))

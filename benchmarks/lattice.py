@@ -12,16 +12,12 @@ import cv2
 import numpy as np
 
 from porescope import Micrograph, score
-from porescope.lattice.amplitude import LatticeGaps
-from porescope.lattice.finding import find_lattice
-from porescope.lattice.sites import count_missing, find_sites
+from porescope.lattice import LatticeGaps, count_missing, find_lattice, find_sites
 from porescope.materials import MATERIALS
-from porescope.network.detector import Network
-from porescope.recipes.recipe import load_recipe
-from porescope.recipes.segmentation import segment
+from porescope.network import Network
+from porescope.recipes import load_recipe, segment
 from porescope.scoring import wilson_interval
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, simulate
 
 FIRST_SEED = 900_000  # tests use small seeds
 

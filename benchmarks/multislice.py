@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 
 from porescope import Micrograph, score
-from porescope.lattice.finding import find_lattice
+from porescope.lattice import find_lattice
 from porescope.materials import ATOMIC_NUMBER, MATERIALS, Material
-from porescope.network.detector import Network
-from porescope.simulation.optics import WAVELENGTH, Optics, image_atoms
-from porescope.simulation.sheets import Atoms, Pore, cut_pores, make_sheet
-from porescope.simulation.truth import find_truth
+from porescope.network import Network
+from porescope.simulation import Optics, Pore, find_truth
+from porescope.simulation.optics import WAVELENGTH, image_atoms
+from porescope.simulation.sheets import Atoms, cut_pores, make_sheet
 
 SIDE, PIXEL = 3.2, 0.04  # side of the sheet and pixel size [nm]
 SEMIANGLE = 30.0  # convergence semi-angle of the probe [mrad]

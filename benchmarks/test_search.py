@@ -11,8 +11,8 @@ import pytest
 
 from porescope import Recipe, gradient_ascent, grid_search, read, read_standard, score, segment
 from porescope.processes import count_cores, prepare_workers
+from porescope.recipes import PAPER_AXES
 from porescope.recipes.climbing import evolve
-from porescope.recipes.search import PAPER_AXES
 from porescope.scoring import METRICS
 
 #: 100 with FULL=1; a run takes seconds.

@@ -12,16 +12,14 @@ from pathlib import Path
 import pytest
 
 from porescope import read
-from porescope.files.writing import hash_file
-from porescope.lattice.finding import find_lattice
+from porescope.files import hash_file
+from porescope.lattice import find_lattice
 from porescope.measurement import measure_columns
-from porescope.network.detector import Network
-from porescope.recipes.recipe import load_recipe
-from porescope.recipes.segmentation import segment
+from porescope.network import Network
+from porescope.recipes import load_recipe, segment
+from porescope.runs import Job
 from porescope.runs.image import _write_image
-from porescope.runs.job import Job
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, simulate
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,8 +10,7 @@ import tifffile
 from typer.testing import CliRunner, Result
 
 from porescope.cli.app import app
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, simulate
 
 
 def save_simulated(folder: Path, name: str, seed: int = 1, frames: int = 1, **options: int) -> Path:

@@ -10,12 +10,10 @@ import pytest
 from porescope import Micrograph, Recipe, detect, measure, read
 from porescope.detection import DETECTORS, Own, choose_detector
 from porescope.labels import Detection
-from porescope.lattice.amplitude import LatticeGaps
-from porescope.lattice.finding import find_lattice
-from porescope.network.detector import Network
-from porescope.recipes.detector import Threshold
-from porescope.simulation.drawing import Simulation, simulate
-from porescope.simulation.scene import Scene
+from porescope.lattice import LatticeGaps, find_lattice
+from porescope.network import Network
+from porescope.recipes import Threshold
+from porescope.simulation import Scene, Simulation, simulate
 
 HERE = Path(__file__)
 

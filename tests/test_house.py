@@ -72,8 +72,13 @@ def test_public_functions_say_what_they_take_and_give() -> None:
     lacking = []
     for name, function in _public_functions():
         text = ast.get_docstring(function) or ""
-        is_property = any(getattr(d, "id", getattr(d, "attr", "")) in ("property", "cached_property") for d in function.decorator_list)
-        arguments = [a.arg for a in (*function.args.args, *function.args.kwonlyargs) if a.arg not in ("self", "cls")]
+        is_property = any(
+            getattr(d, "id", getattr(d, "attr", "")) in ("property", "cached_property")
+            for d in function.decorator_list
+        )
+        arguments = [
+            a.arg for a in (*function.args.args, *function.args.kwonlyargs) if a.arg not in ("self", "cls")
+        ]
         gives = function.returns is not None and ast.unparse(function.returns) not in ("None", "NoReturn")
         if is_property:
             gives, arguments = False, []

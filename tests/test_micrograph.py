@@ -12,17 +12,13 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from porescope import Micrograph, Recipe, detect, measure, read
-from porescope.files.formats import ReadError
-from porescope.files.headers import Header
-from porescope.lattice.calibration import calibrate
-from porescope.lattice.finding import find_lattice
+from porescope.files import Header, ReadError
+from porescope.lattice import calibrate, find_lattice
 from porescope.micrograph import Acquisition, _dose_rate
-from porescope.recipes.detector import Threshold
+from porescope.recipes import Threshold
+from porescope.runs import Job
 from porescope.runs.image import process_image
-from porescope.runs.job import Job
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
-
+from porescope.simulation import Scene, simulate
 
 
 def test_read_names_read_all_for_several_images(data: Path) -> None:

@@ -3,10 +3,8 @@ from __future__ import annotations
 import pytest
 
 from porescope.modalities import HOLE_SIGN, MODALITIES, check_modality, has_bright_holes
-from porescope.network.views import standardize
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
-from porescope.simulation.sheets import Pore
+from porescope.network import standardize
+from porescope.simulation import Pore, Scene, simulate
 
 
 @pytest.mark.parametrize("modality", [m for m in MODALITIES if HOLE_SIGN[m]])

@@ -7,14 +7,10 @@ import cv2
 import numpy as np
 
 from porescope import detect
-from porescope.lattice.finding import find_lattice
-from porescope.network.detector import Network
-from porescope.network.model import load_model
-from porescope.network.views import present
-from porescope.pictures.overlays import draw_overlay
-from porescope.pictures.stages import draw_findings
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.lattice import find_lattice
+from porescope.network import Network, load_model, present
+from porescope.pictures import draw_findings, draw_overlay
+from porescope.simulation import Scene, simulate
 
 HERE = Path(__file__).parent
 

@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.labels import Detection, clear_outside, label_regions, number_consecutively
-from porescope.lattice.amplitude import LatticeGaps
-from porescope.lattice.finding import Lattice, find_lattice
+from porescope.lattice import Lattice, LatticeGaps, find_lattice
 from porescope.micrograph import Micrograph
-from porescope.network.detector import Network
-from porescope.recipes.detector import Threshold
-from porescope.recipes.recipe import Recipe
+from porescope.network import Network
+from porescope.recipes import Recipe, Threshold
 
 
 class Detector(Protocol):

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from porescope.files.formats import (
+from porescope.files import (
+    Header,
     ReadError,
     choose_images,
     header_pixel_size,
     load_signals,
+    printable,
     require_pixel_size,
 )
-from porescope.files.headers import Header
-from porescope.files.names import printable
 from porescope.modalities import check_modality
 
 #: Pixels whose row and column sizes differ by more than this fraction are refused.

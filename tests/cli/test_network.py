@@ -8,10 +8,8 @@ import pytest
 from conftest import require
 from helpers import run
 
-from porescope.network.detector import Network
-from porescope.network.model import load_model
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.network import Network, load_model
+from porescope.simulation import Scene, simulate
 
 
 @pytest.fixture

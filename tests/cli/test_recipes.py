@@ -9,9 +9,9 @@ import pytest
 from helpers import dump, run
 
 from porescope.cli.recipes import Objective, Scaling, TuneMethod
+from porescope.recipes import CLIMBERS, parameters
 from porescope.recipes.choice import OBJECTIVES
-from porescope.recipes.climbing import CLIMBERS
-from porescope.recipes.recipe import SCALINGS, parameters
+from porescope.recipes.recipe import SCALINGS
 
 
 def test_the_options_are_those_of_the_library() -> None:

@@ -8,8 +8,7 @@ import pytest
 from helpers import run
 
 from porescope import read, read_standard
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, simulate
 
 
 @pytest.mark.parametrize("modality", ["haadf", "bf", "hrtem"])

@@ -10,11 +10,10 @@ import tifffile
 from helpers import save_simulated
 
 from porescope import Recipe, read, read_standard
-from porescope.files.exports import save_labels
+from porescope.files import save_labels
 from porescope.labels import outline_regions
-from porescope.recipes.detector import Threshold
-from porescope.runs.batch import run_batch
-from porescope.runs.job import Job
+from porescope.recipes import Threshold
+from porescope.runs import Job, run_batch
 
 RECIPE = Recipe()
 

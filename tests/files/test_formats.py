@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from porescope import read, read_all
-from porescope.files.formats import ReadError
+from porescope.files import ReadError
 
 UM, PM = 1e3, 1e-3
 

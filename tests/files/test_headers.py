@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from porescope import read, read_all
+from porescope.files import Header
 from porescope.files.formats import Signal, _as_signal
-from porescope.files.headers import Header, look_up, read_header, read_interval, read_ome
+from porescope.files.headers import look_up, read_header, read_interval, read_ome
 
 DM: dict[str, Any] = {
     "original_metadata": {

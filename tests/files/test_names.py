@@ -6,10 +6,9 @@ import pytest
 from helpers import run, save_simulated
 
 from porescope import Recipe
-from porescope.files.names import ENDINGS, FILES, find_files, name_files
-from porescope.recipes.detector import Threshold
-from porescope.runs.batch import run_batch
-from porescope.runs.job import Job
+from porescope.files import ENDINGS, FILES, find_files, name_files
+from porescope.recipes import Threshold
+from porescope.runs import Job, run_batch
 
 RECIPE = Recipe()
 

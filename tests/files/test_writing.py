@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from porescope.files.writing import write_whole
+from porescope.files import write_whole
 
 
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 from porescope import Micrograph, score
-from porescope.lattice.amplitude import LatticeGaps, map_amplitude
-from porescope.lattice.finding import find_lattice
+from porescope.lattice import LatticeGaps, find_lattice, map_amplitude
 from porescope.materials import MATERIALS
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, simulate
 
 
 def _find_gaps(micrograph: Micrograph) -> np.ndarray:

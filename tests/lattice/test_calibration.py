@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from porescope import Micrograph, read
-from porescope.lattice.calibration import calibrate, check_calibration
-from porescope.lattice.finding import Lattice, find_lattice
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.lattice import Lattice, calibrate, check_calibration, find_lattice
+from porescope.simulation import Scene, simulate
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porescope import Micrograph
-from porescope.lattice.calibration import check_calibration
-from porescope.lattice.finding import find_lattice
+from porescope.lattice import check_calibration, find_lattice
 from porescope.materials import MATERIALS
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, simulate
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from lattice import draw_nothing

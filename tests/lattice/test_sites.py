@@ -3,11 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from porescope.lattice.finding import find_lattice
-from porescope.lattice.sites import build_structure, count_missing, find_sites
+from porescope.lattice import build_structure, count_missing, find_lattice, find_sites
 from porescope.materials import MATERIALS
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, simulate
 
 
 @pytest.mark.parametrize("material", MATERIALS)

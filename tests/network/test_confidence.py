@@ -8,12 +8,10 @@ import pytest
 
 from porescope import read
 from porescope.labels import EDGE, keep_regions, label_regions
-from porescope.lattice.finding import find_lattice
-from porescope.network.confidence import gather_evidence, measure_regions, rate_regions
-from porescope.network.detector import Network
-from porescope.network.model import MODES, load_model
-from porescope.simulation.drawing import draw
-from porescope.simulation.random_scenes import draw_scene, make_generator
+from porescope.lattice import find_lattice
+from porescope.network import MODES, Network, gather_evidence, load_model
+from porescope.network.confidence import measure_regions, rate_regions
+from porescope.simulation import draw, draw_scene, make_generator
 from porescope.training.rating import find_real
 
 

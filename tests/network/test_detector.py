@@ -9,12 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porescope import Micrograph, detect, measure, read, read_standard, score
-from porescope.lattice.finding import find_lattice
-from porescope.network.detector import Network, find_regions
-from porescope.network.views import standardize
-from porescope.simulation.drawing import draw, simulate
-from porescope.simulation.scene import Scene
-from porescope.simulation.sheets import Pore
+from porescope.lattice import find_lattice
+from porescope.network import Network, standardize
+from porescope.network.detector import find_regions
+from porescope.simulation import Pore, Scene, draw, simulate
 
 
 def test_the_published_images_need_no_labels(

@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from porescope.network.model import SHIPPED, TILE, describe_image, load_model, predict
-from porescope.network.views import present
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
-from porescope.simulation.sheets import Pore
+from porescope.network import SHIPPED, describe_image, load_model, present
+from porescope.network.model import TILE, predict
+from porescope.simulation import Pore, Scene, simulate
 
 
 def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,9 @@ from __future__ import annotations
 import pytest
 
 from porescope import Micrograph
-from porescope.lattice.finding import find_lattice
-from porescope.network.scale import CELL_PX, choose_scale
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.lattice import find_lattice
+from porescope.network import CELL_PX, choose_scale
+from porescope.simulation import Scene, simulate
 
 
 def test_the_scale_comes_from_the_lattice_else_from_the_pixels() -> None:

@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from porescope.network.views import find_marks, present, remove_lattice, rescale, standardize
-from porescope.simulation.drawing import draw
-from porescope.simulation.optics import Optics
-from porescope.simulation.recording import Recording
-from porescope.simulation.scene import Scene
+from porescope.network import present, rescale, standardize
+from porescope.network.views import find_marks, remove_lattice
+from porescope.simulation import Optics, Recording, Scene, draw
 
 
 def draw_spots(vacant: int | None = None) -> np.ndarray:

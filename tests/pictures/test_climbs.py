@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from porescope.pictures.climbs import draw_ascent
+from porescope.pictures import draw_ascent
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])

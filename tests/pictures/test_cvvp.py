@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from porescope import Recipe
-from porescope.pictures.cvvp import draw_cvvp, lay_out, read_off, write_page
-from porescope.recipes.choice import Choice
-from porescope.recipes.search import Search
+from porescope.pictures import draw_cvvp, read_off, write_page
+from porescope.pictures.cvvp import lay_out
+from porescope.recipes import Choice, Search
 
 AXES = {
     "grid": np.array([4.0, 10]),

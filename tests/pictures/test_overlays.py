@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from porescope import Micrograph
-from porescope.network.detector import Network
-from porescope.pictures.overlays import ORANGE, choose_bar, draw_overlay
-from porescope.pictures.stages import draw_findings
+from porescope.network import Network
+from porescope.pictures import draw_findings, draw_overlay
+from porescope.pictures.overlays import ORANGE, choose_bar
 from porescope.runs.report import draw_histogram
 
 

@@ -8,7 +8,8 @@ import pytest
 from matplotlib.axes import Axes
 
 from porescope import Micrograph, Recipe
-from porescope.pictures.stages import draw_stages, plot_stages
+from porescope.pictures import draw_stages
+from porescope.pictures.stages import plot_stages
 from porescope.recipes.segmentation import REFERENCE_MEDIAN, REFERENCE_PIXEL_SIZE
 
 #: Without equalisation and averaging, so that the dark square alone is the pore.

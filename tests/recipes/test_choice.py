@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from porescope import Recipe
-from porescope.recipes.choice import Choice, choose, cross_validate, find_metric, rank
-from porescope.recipes.search import Search
+from porescope.recipes import Choice, Search, choose, cross_validate, find_metric, rank
 
 
 def test_choosing_by_successes_first() -> None:

@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 
 from porescope import gradient_ascent, grid_search, read, read_standard, score, segment
+from porescope.recipes import PAPER_AXES
 from porescope.recipes.climbing import evolve
-from porescope.recipes.search import PAPER_AXES
 from porescope.scoring import METRICS
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, simulate
 
 AXES = {"grid": np.array([4.0, 10]), "radius": np.array([0.0, 2]), "threshold": np.array([30.0, 80]),
         "area": np.array([0.0, 20])}  # fmt: skip

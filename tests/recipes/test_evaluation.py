@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from porescope import Micrograph, Recipe, grid_search, score, segment
 from porescope.labels import label_regions
-from porescope.recipes.recipe import parameters
+from porescope.recipes import parameters
 
 #: Two values of every parameter, between which counts of a drawn image differ. A new parameter needs a line.
 EVERY_FIELD = {

@@ -7,15 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from porescope import Recipe
-from porescope.recipes.recipe import (
-    STAGES,
-    list_recipes,
-    load_recipe,
-    parameters,
-    save_recipe,
-    stage_order,
-    user_folder,
-)
+from porescope.recipes import list_recipes, load_recipe, parameters, save_recipe
+from porescope.recipes.recipe import STAGES, stage_order, user_folder
 
 
 def test_every_parameter_has_a_stage_and_its_place_in_their_order() -> None:

@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 
 from porescope import Micrograph, Recipe, grid_search, read, read_standard, score, segment
-from porescope.recipes.choice import choose, cross_validate
-from porescope.recipes.recipe import parameters
-from porescope.recipes.search import PAPER_AXES, read_axis
+from porescope.recipes import PAPER_AXES, choose, cross_validate, parameters, read_axis
 from porescope.scoring import METRICS
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, simulate
 
 AXES = {"grid": np.array([4.0, 10]), "radius": np.array([0.0, 1, 2]), "threshold": np.array([30.0, 50, 80]),
         "area": np.array([0.0, 2, 5, 20])}  # fmt: skip

@@ -21,8 +21,8 @@ from porescope import (
     segment,
     select,
 )
-from porescope.recipes.recipe import load_recipe
-from porescope.recipes.segmentation import REFERENCE_PIXEL_SIZE, median_gray, scale_recipe
+from porescope.recipes import load_recipe, median_gray, scale_recipe
+from porescope.recipes.segmentation import REFERENCE_PIXEL_SIZE
 
 grays = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=50))
 

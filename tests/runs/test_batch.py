@@ -10,10 +10,9 @@ import pytest
 from helpers import save_simulated
 
 from porescope import Recipe, detect, measure, read, read_standard
-from porescope.recipes.detector import Threshold
-from porescope.runs.batch import process_file, run_batch
-from porescope.runs.folder import write_tables
-from porescope.runs.job import Job
+from porescope.recipes import Threshold
+from porescope.runs import Job, run_batch, write_tables
+from porescope.runs.batch import process_file
 
 RECIPE = Recipe()
 

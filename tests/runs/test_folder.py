@@ -13,11 +13,10 @@ from helpers import save_simulated
 from porescope import Recipe
 from porescope.detection import Own
 from porescope.measurement import PORE_COLUMNS
-from porescope.network.detector import Network
-from porescope.recipes.detector import Threshold
-from porescope.runs.batch import run_batch
-from porescope.runs.folder import write_run, write_tables
-from porescope.runs.job import IMAGE_COLUMNS, Job
+from porescope.network import Network
+from porescope.recipes import Threshold
+from porescope.runs import Job, run_batch, write_run, write_tables
+from porescope.runs.job import IMAGE_COLUMNS
 
 
 @pytest.mark.parametrize(

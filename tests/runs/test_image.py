@@ -9,11 +9,10 @@ import pytest
 
 from porescope import Micrograph
 from porescope.labels import Detection
+from porescope.runs import Job
 from porescope.runs.image import find_and_measure, process_image
-from porescope.runs.job import IMAGE_COLUMNS, Job
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
-from porescope.simulation.sheets import Pore
+from porescope.runs.job import IMAGE_COLUMNS
+from porescope.simulation import Pore, Scene, simulate
 
 
 class _Fixed:

@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 from helpers import run, save_simulated
 
-from porescope.runs.scores import score_results
-from porescope.simulation.drawing import Simulation, simulate
-from porescope.simulation.saving import save_simulation
-from porescope.simulation.scene import Scene
+from porescope.runs import score_results
+from porescope.simulation import Scene, Simulation, save_simulation, simulate
 
 
 def test_results_with_names_like_numbers_are_scored(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from porescope import Recipe, score, segment
-from porescope.recipes.recipe import load_recipe
-from porescope.runs.tuning import Goal, LabelledImages, read_labelled_images, tune
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.recipes import load_recipe
+from porescope.runs import Goal, read_labelled_images, tune
+from porescope.runs.tuning import LabelledImages
+from porescope.simulation import Scene, simulate
 
 AXES = {"threshold": np.array([40.0, 60.0, 80.0]), "area": np.array([2.0, 20.0])}
 

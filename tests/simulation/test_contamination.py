@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 from porescope.materials import MATERIALS
-from porescope.simulation.contamination import (
-    choose_area,
-    draw_film,
-    draw_patches,
-    draw_rims,
-    mean_signal,
-    thick_carbon,
-)
+from porescope.simulation import thick_carbon
+from porescope.simulation.contamination import choose_area, draw_film, draw_patches, draw_rims, mean_signal
 
 
 def test_a_sheet_scatters_what_the_atoms_of_a_cell_scatter() -> None:

@@ -7,10 +7,7 @@ import numpy as np
 import pytest
 
 from porescope.materials import MATERIALS
-from porescope.simulation.drawing import simulate
-from porescope.simulation.recording import Recording
-from porescope.simulation.scene import Scene
-from porescope.simulation.sheets import Pore
+from porescope.simulation import Pore, Recording, Scene, simulate
 
 
 @pytest.mark.parametrize(("material", "area"), [("WS2", 0.078), ("MoS2", 0.069), ("graphene", 0.064)])

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from porescope.materials import HAADF_CROSS_SECTION, PHASE, PHASE_WIDTH
-from porescope.simulation.optics import Optics, draw_probe, image_atoms, splat
+from porescope.simulation import Optics
+from porescope.simulation.optics import draw_probe, image_atoms, splat
 
 MIDDLE = np.array([[1.0, 1.0]])
 BARE = np.zeros((51, 51), np.float32)

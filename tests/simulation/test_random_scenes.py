@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from porescope.simulation.drawing import draw
-from porescope.simulation.random_scenes import PURPOSES, draw_scene, make_generator
+from porescope.simulation import draw, draw_scene, make_generator
+from porescope.simulation.random_scenes import PURPOSES
 
 
 def test_no_two_purposes_ever_share_a_generator() -> None:

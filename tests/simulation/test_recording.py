@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from porescope.simulation.recording import Recording, record
+from porescope.simulation import Recording
+from porescope.simulation.recording import record
 
 
 def test_counts_are_poisson_with_the_dose() -> None:

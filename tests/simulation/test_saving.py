@@ -7,9 +7,7 @@ import pytest
 import tifffile
 
 from porescope import read, read_standard
-from porescope.simulation.drawing import simulate
-from porescope.simulation.saving import save_simulation, save_stage
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, save_simulation, save_stage, simulate
 from porescope.simulation.series import Tile
 
 

@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 
 from porescope.materials import MATERIALS
-from porescope.simulation.contamination import thick_carbon
-from porescope.simulation.drawing import simulate
-from porescope.simulation.optics import Optics
-from porescope.simulation.scene import OPTICS, Scene, place_pores
-from porescope.simulation.sheets import Pore
+from porescope.simulation import Optics, Pore, Scene, simulate, thick_carbon
+from porescope.simulation.scene import OPTICS, place_pores
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from porescope.simulation.drawing import simulate
-from porescope.simulation.random_scenes import make_generator
-from porescope.simulation.scene import Scene
-from porescope.simulation.series import draw_movie, draw_tiles
-from porescope.simulation.sheets import Pore, make_sheet
+from porescope.simulation import Pore, Scene, draw_movie, draw_tiles, make_generator, simulate
+from porescope.simulation.sheets import make_sheet
 
 
 def test_pores_of_a_movie_grow_and_drift_with_the_sheet() -> None:

@@ -5,9 +5,9 @@ import pytest
 from scipy.spatial import cKDTree
 
 from porescope.materials import ATOMIC_NUMBER, MATERIALS
+from porescope.simulation import Pore
 from porescope.simulation.sheets import (
     Atoms,
-    Pore,
     count_neighbours,
     cut_pores,
     dope,

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from porescope.materials import ATOMIC_NUMBER, MATERIALS
-from porescope.simulation.contamination import thick_carbon
-from porescope.simulation.scene import Scene
-from porescope.simulation.sheets import Pore, count_neighbours
-from porescope.simulation.specimen import Specimen, prepare
+from porescope.simulation import Pore, Scene, prepare, thick_carbon
+from porescope.simulation.sheets import count_neighbours
+from porescope.simulation.specimen import Specimen
 
 BARE = Scene(shape=(150, 160), pores=(), contamination=0.0, angle=0.2)
 PORE = Pore((3.0, 3.2), radius=1.2, ragged=0.0)

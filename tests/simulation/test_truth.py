@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from porescope.materials import MATERIALS
-from porescope.simulation.drawing import draw
-from porescope.simulation.scene import Scene
-from porescope.simulation.sheets import Pore, make_sheet
-from porescope.simulation.specimen import prepare
-from porescope.simulation.truth import find_truth
+from porescope.simulation import Pore, Scene, draw, find_truth, prepare
+from porescope.simulation.sheets import make_sheet
 
 
 def test_a_pore_of_one_layer_is_closed_by_the_other() -> None:

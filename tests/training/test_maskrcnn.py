@@ -7,17 +7,12 @@ import numpy as np
 import pytest
 from conftest import require
 
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
+from porescope.simulation import Scene, simulate
 from porescope.training.samples import make_samples
 
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
-from porescope.training.maskrcnn import (  # noqa: E402
-    MaskRCNN,
-    describe_pores,
-    load_maskrcnn,
-    train_maskrcnn,
-)
+from porescope.training import MaskRCNN, train_maskrcnn  # noqa: E402
+from porescope.training.maskrcnn import describe_pores, load_maskrcnn  # noqa: E402
 
 
 @pytest.fixture(scope="module")

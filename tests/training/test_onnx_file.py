@@ -6,19 +6,15 @@ from pathlib import Path
 import numpy as np
 from conftest import require
 
-from porescope.network.model import MODES, SHIPPED, describe_image, load_model, predict
-from porescope.simulation.random_scenes import make_generator
+from porescope.network import MODES, SHIPPED, describe_image, load_model
+from porescope.network.model import predict
+from porescope.simulation import make_generator
 
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
 import torch  # noqa: E402
 
-from porescope.training.onnx_file import (  # noqa: E402
-    add_to_card,
-    export_model,
-    fold_normalizations,
-    read_weights,
-)
-from porescope.training.trainer import Plan, Trainer  # noqa: E402
+from porescope.training import Plan, Trainer, add_to_card, export_model, read_weights  # noqa: E402
+from porescope.training.onnx_file import fold_normalizations  # noqa: E402
 from porescope.training.unet import Net, UNet  # noqa: E402
 
 CHANNELS = Plan.channels

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 from conftest import require
 
-from porescope.network.confidence import UNRATED
-from porescope.network.model import SHIPPED
-from porescope.simulation.drawing import Simulation, simulate
-from porescope.simulation.scene import Scene
-from porescope.training import rating
-from porescope.training.rating import find_real, rate_network
+from porescope.network import SHIPPED, UNRATED
+from porescope.simulation import Scene, Simulation, simulate
+from porescope.training import rate_network, rating
+from porescope.training.rating import find_real
 
 
 @pytest.fixture

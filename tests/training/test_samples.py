@@ -9,12 +9,10 @@ from helpers import run
 from scipy import ndimage
 
 from porescope.materials import MATERIALS
-from porescope.network.model import MODES
-from porescope.network.scale import CELL_PX
-from porescope.simulation.drawing import simulate
-from porescope.simulation.scene import Scene
-from porescope.simulation.sheets import Pore
-from porescope.training.samples import CROP, SIDE, UNKNOWN, make_samples, read_samples, render_sample, weigh
+from porescope.network import CELL_PX, MODES
+from porescope.simulation import Pore, Scene, simulate
+from porescope.training import read_samples
+from porescope.training.samples import CROP, SIDE, UNKNOWN, make_samples, render_sample, weigh
 
 
 def test_samples_are_at_the_networks_scale_and_their_seed_decides_all() -> None:

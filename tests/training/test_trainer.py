@@ -12,8 +12,8 @@ from porescope.training.samples import CROP, UNKNOWN, Sample, make_samples
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
 import torch  # noqa: E402
 
+from porescope.training import Plan, Trainer, train  # noqa: E402
 from porescope.training import trainer as module  # noqa: E402
-from porescope.training.trainer import Plan, Trainer, train  # noqa: E402
 from porescope.training.unet import Net  # noqa: E402
 
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 from conftest import require
 
-from porescope.network.model import MODES, describe_image
+from porescope.network import MODES, describe_image
 
 require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
 import torch  # noqa: E402

@@ -40,7 +40,7 @@ def demo(
 ) -> None:
     """Detect and score pores in published or simulated images, and write a report."""
     from porescope.cli.detect import print_summary, run_job
-    from porescope.runs.job import Job
+    from porescope.runs import Job
 
     try:
         images, standards = find_images(out / "simulated", say)
@@ -52,7 +52,7 @@ def demo(
 
 
 def _print_scores(out: Path, folder: Path) -> None:
-    from porescope.runs.scores import score_results
+    from porescope.runs import score_results
 
     scores = list(score_results(out, folder).values())
     pooled = sum(scores[1:], scores[0])
@@ -125,9 +125,7 @@ def _fetch(say: Callable[[str], None]) -> Path:
 
 
 def _simulate(folder: Path) -> Path:
-    from porescope.simulation.drawing import simulate
-    from porescope.simulation.saving import save_simulation
-    from porescope.simulation.scene import Scene
+    from porescope.simulation import Scene, save_simulation, simulate
 
     for i in range(1, 6):
         drawn = simulate(Scene(pores=3 + i), seed=i, name=f"simulated_{i}")

@@ -14,7 +14,7 @@ from porescope.cli.console import Inputs, Modality, PixelSize, say, stop
 
 if TYPE_CHECKING:
     from porescope.detection import Detector
-    from porescope.runs.job import Census, Job
+    from porescope.runs import Census, Job
 
 app = typer.Typer()
 
@@ -85,7 +85,7 @@ def detect(
     ] = False,
 ) -> None:
     """Find the pores in images and write tables, overlays and a report."""
-    from porescope.files.names import find_files
+    from porescope.files import find_files
     from porescope.processes import choose_workers, prepare_workers
 
     try:
@@ -96,7 +96,7 @@ def detect(
     if workers > 1:
         heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
         prepare_workers(*heavy)
-    from porescope.runs.job import Job
+    from porescope.runs import Job
 
     options: dict[str, Any] = {
         "recipe": recipe, "model": model, "turned": turned or None, "least_confidence": least_confidence,
@@ -129,8 +129,8 @@ def detect(
 def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
     """Choose the detector, and make sure that it can be used; a .pt file is a Mask R-CNN."""
     from porescope.detection import choose_detector
-    from porescope.network.detector import Network
-    from porescope.recipes.recipe import load_recipe
+    from porescope.network import Network
+    from porescope.recipes import load_recipe
 
     model = options["model"]
     if method in (None, Network.method) and model is not None and model.suffix == ".pt":
@@ -150,7 +150,7 @@ def _load_maskrcnn(path: Path) -> Detector:
 
     if find_spec("torchvision") is None:
         raise ValueError("a Mask R-CNN needs torchvision: pip install 'porescope[maskrcnn]'")
-    from porescope.training.maskrcnn import MaskRCNN
+    from porescope.training import MaskRCNN
 
     return MaskRCNN(path)
 
@@ -176,10 +176,8 @@ def run_job(paths: Sequence[Path], job: Job, workers: int, overwrite: bool) -> C
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from porescope.files.names import FILES
-    from porescope.runs.batch import run_batch
-    from porescope.runs.folder import prepare_folder, write_run, write_tables
-    from porescope.runs.report import write_report
+    from porescope.files import FILES
+    from porescope.runs import prepare_folder, run_batch, write_report, write_run, write_tables
 
     started = datetime.datetime.now(datetime.UTC)
     prepare_folder(job.out, overwrite)
@@ -208,7 +206,7 @@ def print_summary(census: Census, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from porescope.files.names import FILES, describe_counts
+    from porescope.files import FILES, describe_counts
 
     table = Table(box=None, pad_edge=False)
     for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", ""):

@@ -14,8 +14,7 @@ import typer
 from porescope.cli.console import Modality, say, stop
 
 if TYPE_CHECKING:
-    from porescope.simulation.drawing import Simulation
-    from porescope.simulation.scene import Scene
+    from porescope.simulation import Scene, Simulation
 
 app = typer.Typer()
 
@@ -80,8 +79,7 @@ def simulate(
     overwrite: Annotated[bool, typer.Option(help="Replace existing images.")] = False,
 ) -> None:
     """Simulate micrographs with known pores: image, label image, table of pores, atoms."""
-    from porescope.simulation.saving import save_simulation
-    from porescope.simulation.scene import Scene
+    from porescope.simulation import Scene, save_simulation
 
     try:
         if tiles and frames > 1:
@@ -113,8 +111,7 @@ def _draw_wild(like: Scene, keep_pores: bool, seed: int, name: str) -> Simulatio
     from dataclasses import replace
 
     from porescope.materials import MATERIALS
-    from porescope.simulation.drawing import draw
-    from porescope.simulation.random_scenes import draw_scene, make_generator
+    from porescope.simulation import draw, draw_scene, make_generator
 
     rng = make_generator("interactive", seed)
     cell_px = MATERIALS[like.material].constant / like.pixel_size
@@ -126,8 +123,7 @@ def _draw_wild(like: Scene, keep_pores: bool, seed: int, name: str) -> Simulatio
 
 def _draw_plain(scene: Scene, frames: int, seed: int, name: str) -> Iterator[Simulation]:
     """Draw one image, or the frames of a movie."""
-    from porescope.simulation.drawing import simulate
-    from porescope.simulation.series import draw_movie
+    from porescope.simulation import draw_movie, simulate
 
     if frames == 1:
         yield simulate(scene, seed=seed, name=name)
@@ -139,8 +135,7 @@ def _draw_tiles(scene: Scene, tiles: str, seed: int, name: str, out: Path) -> It
     """Draw the tiles of a sheet and write their stage positions."""
     import numpy as np
 
-    from porescope.simulation.saving import save_stage
-    from porescope.simulation.series import draw_tiles
+    from porescope.simulation import draw_tiles, save_stage
 
     try:
         down, across = (int(n) for n in tiles.lower().split("x"))
@@ -244,12 +239,17 @@ def _train_unet(
 ) -> None:
     import torch
 
-    from porescope.network.model import SHIPPED, load_model
-    from porescope.training.onnx_file import add_to_card, export_model, read_weights
-    from porescope.training.rating import rate_network
-    from porescope.training.samples import read_samples
-    from porescope.training.trainer import Plan, Trainer
-    from porescope.training.trainer import train as learn
+    from porescope.network import SHIPPED, load_model
+    from porescope.training import (
+        Plan,
+        Trainer,
+        add_to_card,
+        export_model,
+        rate_network,
+        read_samples,
+        read_weights,
+    )
+    from porescope.training import train as learn
 
     torch.set_num_threads(threads)
     labelled = read_samples(standards, modality=modality) if standards else []
@@ -279,8 +279,7 @@ def _train_unet(
 def _train_maskrcnn(
     out: Path, minutes: float | None, standards: Path | None, modality: str, seed: int
 ) -> None:
-    from porescope.training.maskrcnn import train_maskrcnn
-    from porescope.training.samples import read_samples
+    from porescope.training import read_samples, train_maskrcnn
 
     if minutes is None:
         raise ValueError("the Mask R-CNN is trained for a time: --minutes 60")

@@ -118,11 +118,10 @@ def tune(
     workers = workers or count_cores()
     if workers > 1:
         prepare_workers("porescope.recipes.search")
-    from porescope.files.names import FILES, find_files
-    from porescope.recipes.recipe import Recipe
-    from porescope.recipes.search import PAPER_AXES, read_axis
-    from porescope.runs.tuning import Goal, read_labelled_images
-    from porescope.runs.tuning import tune as tune_recipe
+    from porescope.files import FILES, find_files
+    from porescope.recipes import PAPER_AXES, Recipe, read_axis
+    from porescope.runs import Goal, read_labelled_images
+    from porescope.runs import tune as tune_recipe
 
     try:
         if (out / FILES["recipe"]).exists() and not overwrite:
@@ -160,7 +159,7 @@ def score(
     standards: StandardsFolder,
 ) -> None:
     """Compare the results of a detection with hand-labelled standards."""
-    from porescope.runs.scores import score_results
+    from porescope.runs import score_results
 
     try:
         with spoken_warnings():
@@ -224,11 +223,11 @@ def explain(
     from dataclasses import replace
     from functools import partial
 
-    from porescope.files.names import ENDINGS, find_files, name_files
+    from porescope.files import ENDINGS, find_files, name_files
     from porescope.micrograph import read_all
-    from porescope.network.detector import Network
-    from porescope.pictures.stages import draw_findings, draw_stages
-    from porescope.recipes.recipe import load_recipe
+    from porescope.network import Network
+    from porescope.pictures import draw_findings, draw_stages
+    from porescope.recipes import load_recipe
 
     try:
         if recipe and model:
@@ -271,7 +270,7 @@ def list_all() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from porescope.recipes.recipe import list_recipes, load_recipe
+    from porescope.recipes import list_recipes, load_recipe
 
     table = Table("name", "grid", "radius", "threshold", "area", "scaling", "score", box=None, pad_edge=False)
     for name in list_recipes():
@@ -292,7 +291,7 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Name of a recipe, or its .toml file.")],
 ) -> None:
     """Show a recipe: each parameter with unit and meaning, and its provenance."""
-    from porescope.recipes.recipe import load_recipe, parameters
+    from porescope.recipes import load_recipe, parameters
 
     try:
         recipe = load_recipe(name)
@@ -313,7 +312,7 @@ def add(
     overwrite: Annotated[bool, typer.Option(help="Replace a recipe of that name.")] = False,
 ) -> None:
     """Add a recipe to your own library."""
-    from porescope.recipes.recipe import add_recipe, load_recipe
+    from porescope.recipes import add_recipe, load_recipe
 
     try:
         typer.echo(f"added {add_recipe(load_recipe(file), name, overwrite=overwrite)}")
@@ -328,7 +327,7 @@ def export(
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
     """Write a recipe of the library to a file."""
-    from porescope.recipes.recipe import load_recipe, save_recipe
+    from porescope.recipes import load_recipe, save_recipe
 
     try:
         save_recipe(load_recipe(name), file, overwrite=overwrite)

@@ -1,1 +1,5 @@
-"""Files: microscope formats read, results exported, names found and given, writing whole files."""
+"""Files: microscope files read, results exported, inputs found, outputs named and written whole."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

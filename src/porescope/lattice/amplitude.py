@@ -114,9 +114,8 @@ class LatticeGaps:
 
     Examples
     --------
-    >>> from porescope.lattice.finding import find_lattice
-    >>> from porescope.simulation.drawing import simulate
-    >>> from porescope.simulation.scene import Scene
+    >>> from porescope.lattice import find_lattice
+    >>> from porescope.simulation import Scene, simulate
     >>> micrograph = simulate(Scene(pores=3, max_missing=40), seed=3).micrograph
     >>> int(LatticeGaps().find(micrograph, find_lattice(micrograph)).labels.max())
     3

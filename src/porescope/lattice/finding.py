@@ -101,8 +101,7 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
 
     Examples
     --------
-    >>> from porescope.simulation.drawing import simulate
-    >>> from porescope.simulation.scene import Scene
+    >>> from porescope.simulation import Scene, simulate
     >>> lattice = find_lattice(simulate(Scene(shape=(256, 300), pores=1), seed=1).micrograph)
     >>> round(lattice.constant_nm, 3)
     0.315

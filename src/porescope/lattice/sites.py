@@ -45,10 +45,9 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
 
     Examples
     --------
-    >>> from porescope.lattice.finding import find_lattice
+    >>> from porescope.lattice import find_lattice
     >>> from porescope.materials import MATERIALS
-    >>> from porescope.simulation.drawing import simulate
-    >>> from porescope.simulation.scene import Scene
+    >>> from porescope.simulation import Scene, simulate
     >>> drawn = simulate(Scene("WS2", shape=(200, 260), pores=1, max_missing=1), seed=1)
     >>> sites = find_sites(drawn.micrograph, find_lattice(drawn.micrograph), MATERIALS["WS2"])
     >>> int((sites.empty & ~sites.second).sum())

@@ -1,1 +1,5 @@
-"""The network as a detector: what it sees, its scale, its file, its confidence."""
+"""The network as a detector, run by onnxruntime."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.labels import EDGE, Detection, find_bordered, keep_regions, label_regions
-from porescope.lattice.finding import Lattice
+from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import gather_evidence, rate_regions
 from porescope.network.model import SHIPPED, Model, describe_image, load_model, predict
@@ -47,8 +47,7 @@ class Network:
 
     Examples
     --------
-    >>> from porescope.simulation.drawing import simulate
-    >>> from porescope.simulation.scene import Scene
+    >>> from porescope.simulation import Scene, simulate
     >>> micrograph = simulate(Scene(shape=(150, 170), pores=1, max_missing=9), seed=4).micrograph
     >>> int(Network().find(micrograph).labels.max())
     1

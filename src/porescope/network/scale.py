@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from porescope.lattice.finding import Lattice
+from porescope.lattice import Lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
 

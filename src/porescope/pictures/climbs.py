@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.writing import write_whole
+from porescope.files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd

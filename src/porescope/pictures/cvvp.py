@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.writing import write_whole
-from porescope.recipes.choice import Choice
+from porescope.files import write_whole
+from porescope.recipes import Choice
 
 #: Colours of the images: Okabe and Ito's palette, which the colour-blind can tell apart.
 _PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")

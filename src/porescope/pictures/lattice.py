@@ -8,9 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice.amplitude import RESOLUTION
-from porescope.lattice.finding import Lattice, mix
-from porescope.lattice.sites import Sites
+from porescope.lattice import RESOLUTION, Lattice, Sites, mix
 from porescope.micrograph import Micrograph
 from porescope.pictures.overlays import BLUE, ORANGE, draw_image
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.writing import write_whole
+from porescope.files import write_whole
 from porescope.labels import find_boxes
-from porescope.lattice.finding import find_lattice
+from porescope.lattice import find_lattice
 from porescope.micrograph import Micrograph
-from porescope.network.detector import Network, look_at
+from porescope.network import Network, look_at
 from porescope.pictures.overlays import draw_overlay
-from porescope.recipes.recipe import Recipe
-from porescope.recipes.segmentation import (
+from porescope.recipes import (
+    Recipe,
     average,
     convert_to_gray,
     equalize,

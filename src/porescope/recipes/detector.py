@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from porescope.labels import Detection, clear_outside
-from porescope.lattice.finding import Lattice
+from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.recipes.recipe import Recipe, load_recipe
 from porescope.recipes.segmentation import segment

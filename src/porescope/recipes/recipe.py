@@ -275,7 +275,7 @@ def save_recipe(recipe: Recipe, path: str | Path, *, overwrite: bool = False) ->
     """
     import tomli_w
 
-    from porescope.files.writing import write_whole
+    from porescope.files import write_whole
 
     path = Path(path)
     if path.suffix != ".toml":

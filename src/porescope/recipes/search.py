@@ -151,8 +151,7 @@ def grid_search(
 
     Examples
     --------
-    >>> from porescope.simulation.drawing import simulate
-    >>> from porescope.simulation.scene import Scene
+    >>> from porescope.simulation import Scene, simulate
     >>> drawn = simulate(Scene(shape=(128, 160), pores=2))
     >>> grid_search([drawn.micrograph], [drawn.labels], {"threshold": np.array([40.0, 60.0])}).shape
     (2,)

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from porescope import processes
-from porescope.files.names import DETECT_ENDINGS, ENDINGS, name_files, printable
-from porescope.files.writing import hash_file
+from porescope.files import DETECT_ENDINGS, ENDINGS, hash_file, name_files, printable
 from porescope.measurement import PORE_COLUMNS
 from porescope.micrograph import read_all
 from porescope.runs.image import process_image

@@ -12,8 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from porescope.files.names import FILES, printable
-from porescope.files.writing import write_whole
+from porescope.files import FILES, printable, write_whole
 from porescope.runs.job import Census, Job
 
 #: Files in which an earlier run is recognised.

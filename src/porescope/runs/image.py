@@ -11,13 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import exports
-from porescope.files.names import ENDINGS
-from porescope.files.writing import write_whole
+from porescope.files import ENDINGS, exports, write_whole
 from porescope.labels import Detection
-from porescope.lattice.calibration import calibrate, check_calibration
-from porescope.lattice.finding import Lattice, find_lattice
-from porescope.lattice.sites import Sites, build_structure, count_missing, find_sites
+from porescope.lattice import (
+    Lattice,
+    Sites,
+    build_structure,
+    calibrate,
+    check_calibration,
+    count_missing,
+    find_lattice,
+    find_sites,
+)
 from porescope.materials import MATERIALS, Material
 from porescope.measurement import is_counted, measure_columns
 from porescope.micrograph import Micrograph
@@ -194,8 +199,7 @@ def _write_files(result: ImageResult, job: Job, picture: bool) -> tuple[list[str
 
 def _draw(result: ImageResult, picture: bool) -> tuple[dict[str, bytes], tuple[bytes, ...] | None]:
     """Pictures of one image: PNG files by their kind, and JPEG for the report if ``picture``."""
-    from porescope.pictures.lattice import PALETTE, draw_lattice
-    from porescope.pictures.overlays import draw_image, draw_overlay
+    from porescope.pictures import PALETTE, draw_image, draw_lattice, draw_overlay
 
     micrograph, labels = result.micrograph, result.labels
     files = {"overlay": _encode(".png", draw_overlay(micrograph, labels))}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy.typing import NDArray
 
 from porescope.detection import Detector
-from porescope.lattice.amplitude import LatticeGaps
+from porescope.lattice import LatticeGaps
 from porescope.materials import find_material
-from porescope.network.detector import Network
+from porescope.network import Network
 
 if TYPE_CHECKING:
     import pandas as pd

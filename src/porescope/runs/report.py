@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from porescope.files.names import describe_counts
-from porescope.files.writing import write_whole
+from porescope.files import describe_counts, write_whole
 from porescope.runs.job import Census
 
 #: Largest number of rows in the report's table of pores; ``pores.csv`` has them all.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from porescope.files.names import ENDINGS, FILES
+from porescope.files import ENDINGS, FILES
 from porescope.scoring import Score, score
 from porescope.standards import find_standards, read_standard
 

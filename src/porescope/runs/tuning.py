@@ -17,17 +17,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.names import FILES, TUNING_FILES, name_files
-from porescope.files.writing import hash_file, write_whole
+from porescope.files import FILES, TUNING_FILES, hash_file, name_files, write_whole
 from porescope.micrograph import Micrograph, read
-from porescope.pictures.climbs import draw_ascent
-from porescope.pictures.cvvp import draw_cvvp, read_off, write_page
-from porescope.pictures.overlays import draw_overlay
-from porescope.recipes.choice import Choice, choose, cross_validate, find_metric, rank
-from porescope.recipes.climbing import CLIMBERS, Climb
-from porescope.recipes.recipe import Recipe, save_recipe
-from porescope.recipes.search import Metric, Search, check_axes, grid_search
-from porescope.recipes.segmentation import segment
+from porescope.pictures import draw_ascent, draw_cvvp, draw_overlay, read_off, write_page
+from porescope.recipes import (
+    CLIMBERS,
+    Choice,
+    Climb,
+    Metric,
+    Recipe,
+    Search,
+    check_axes,
+    choose,
+    cross_validate,
+    find_metric,
+    grid_search,
+    rank,
+    save_recipe,
+    segment,
+)
 from porescope.scoring import score
 from porescope.standards import find_standards, read_standard
 

@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from porescope.files.exports import save_labels
-from porescope.files.names import ENDINGS
-from porescope.files.writing import write_whole
+from porescope.files import ENDINGS, save_labels, write_whole
 from porescope.simulation.drawing import Simulation
 from porescope.simulation.series import Tile
 

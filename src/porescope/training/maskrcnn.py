@@ -24,12 +24,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from porescope import processes
-from porescope.files.writing import hash_file, write_whole
+from porescope.files import hash_file, write_whole
 from porescope.labels import Detection, clear_outside, label_regions
-from porescope.lattice.finding import Lattice
+from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
-from porescope.network.scale import CELL_PX, choose_scale
-from porescope.network.views import rescale, standardize
+from porescope.network import CELL_PX, choose_scale, rescale, standardize
 from porescope.training.samples import SIDE, Sample, make_samples
 
 if TYPE_CHECKING:

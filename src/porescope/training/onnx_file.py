@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from porescope.files.writing import write_whole
-from porescope.network.model import INPUTS, MODES
-from porescope.network.scale import CELL_PX
+from porescope.files import write_whole
+from porescope.network import CELL_PX, INPUTS, MODES
 from porescope.training.trainer import Trainer
 from porescope.training.unet import UNet
 

@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice.finding import find_lattice
-from porescope.network.confidence import UNRATED, gather_evidence
-from porescope.network.detector import Network
-from porescope.network.model import MODES, find_mode
-from porescope.simulation.drawing import Simulation, draw
-from porescope.simulation.random_scenes import draw_pores, draw_scene, make_generator
+from porescope.lattice import find_lattice
+from porescope.network import MODES, UNRATED, Network, find_mode, gather_evidence
+from porescope.simulation import Simulation, draw, draw_pores, draw_scene, make_generator
 
 #: Numbers of the simulated images of a rating: none is in the trainer's validation set.
 INDICES = range(20_000, 21_500)

@@ -10,19 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.names import find_files
-from porescope.lattice.finding import find_lattice
+from porescope.files import find_files
+from porescope.lattice import find_lattice
 from porescope.materials import MATERIALS
 from porescope.micrograph import read
-from porescope.network.model import describe_image
-from porescope.network.scale import CELL_PX, choose_scale
-from porescope.network.views import present, rescale
-from porescope.simulation.contamination import thick_carbon
-from porescope.simulation.drawing import expose
-from porescope.simulation.random_scenes import draw_scene, make_generator
-from porescope.simulation.scene import Scene
-from porescope.simulation.specimen import prepare
-from porescope.simulation.truth import find_truth
+from porescope.network import CELL_PX, choose_scale, describe_image, present, rescale
+from porescope.simulation import Scene, draw_scene, expose, find_truth, make_generator, prepare, thick_carbon
 from porescope.standards import find_standards, read_standard
 
 #: Side of a simulated sample, and of the crop that one training step takes from it [px].

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from porescope import processes
-from porescope.files.writing import write_whole
-from porescope.network.model import MODES
+from porescope.files import write_whole
+from porescope.network import MODES
 from porescope.training.samples import CROP, UNKNOWN, Sample, make_samples
 from porescope.training.unet import Net, find_half
 

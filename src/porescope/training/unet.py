@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from porescope.network.model import MODES
+from porescope.network import MODES
 
 
 class Net(nn.Module):

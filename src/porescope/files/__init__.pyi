@@ -1,0 +1,37 @@
+from .exports import save_geojson, save_labels, save_rois, save_structure
+from .formats import ReadError, choose_images, header_pixel_size, load_signals, require_pixel_size
+from .headers import Header
+from .names import (
+    DETECT_ENDINGS,
+    ENDINGS,
+    FILES,
+    TUNING_FILES,
+    describe_counts,
+    find_files,
+    name_files,
+    printable,
+)
+from .writing import hash_file, write_whole
+
+__all__ = [
+    "DETECT_ENDINGS",
+    "ENDINGS",
+    "FILES",
+    "Header",
+    "ReadError",
+    "TUNING_FILES",
+    "choose_images",
+    "describe_counts",
+    "find_files",
+    "hash_file",
+    "header_pixel_size",
+    "load_signals",
+    "name_files",
+    "printable",
+    "require_pixel_size",
+    "save_geojson",
+    "save_labels",
+    "save_rois",
+    "save_structure",
+    "write_whole",
+]

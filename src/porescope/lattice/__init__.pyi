@@ -1,0 +1,19 @@
+from .amplitude import RESOLUTION, LatticeGaps, map_amplitude
+from .calibration import calibrate, check_calibration
+from .finding import Lattice, find_lattice, mix
+from .sites import Sites, build_structure, count_missing, find_sites
+
+__all__ = [
+    "Lattice",
+    "LatticeGaps",
+    "RESOLUTION",
+    "Sites",
+    "build_structure",
+    "calibrate",
+    "check_calibration",
+    "count_missing",
+    "find_lattice",
+    "find_sites",
+    "map_amplitude",
+    "mix",
+]

@@ -1,0 +1,23 @@
+from .confidence import UNRATED, gather_evidence
+from .detector import Network, look_at
+from .model import INPUTS, MODES, SHIPPED, describe_image, find_mode, load_model
+from .scale import CELL_PX, choose_scale
+from .views import present, rescale, standardize
+
+__all__ = [
+    "CELL_PX",
+    "INPUTS",
+    "MODES",
+    "Network",
+    "SHIPPED",
+    "UNRATED",
+    "choose_scale",
+    "describe_image",
+    "find_mode",
+    "gather_evidence",
+    "load_model",
+    "look_at",
+    "present",
+    "rescale",
+    "standardize",
+]

@@ -1,0 +1,32 @@
+from .contamination import thick_carbon
+from .drawing import Simulation, draw, expose, simulate
+from .optics import Optics
+from .random_scenes import draw_pores, draw_scene, make_generator
+from .recording import Recording
+from .saving import save_simulation, save_stage
+from .scene import Scene
+from .series import draw_movie, draw_tiles
+from .sheets import Pore
+from .specimen import prepare
+from .truth import find_truth
+
+__all__ = [
+    "Optics",
+    "Pore",
+    "Recording",
+    "Scene",
+    "Simulation",
+    "draw",
+    "draw_movie",
+    "draw_pores",
+    "draw_scene",
+    "draw_tiles",
+    "expose",
+    "find_truth",
+    "make_generator",
+    "prepare",
+    "save_simulation",
+    "save_stage",
+    "simulate",
+    "thick_carbon",
+]
