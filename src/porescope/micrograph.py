@@ -263,11 +263,20 @@ def read_all(
 ) -> Iterator[Micrograph]:
     """Read every image and frame of a file, one after the other.
 
-    Parameters and errors are those of `read`; frames are counted from 0 over the whole file.
+    Parameters
+    ----------
+    path, pixel_size, modality
+        As for `read`.
 
     Yields
     ------
     Micrograph
+        Frames are counted from 0 over the whole file.
+
+    Raises
+    ------
+    ReadError
+        If the file is no micrograph, is damaged or has no calibration.
 
     Examples
     --------
