@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: setup demo test check bench bench-accuracy docs format clean
+.PHONY: setup demo test check bench bench-accuracy format clean
 
 setup: $(STAMP)
 
