@@ -82,7 +82,13 @@ def test_a_users_own_function_may_return_a_detection_or_gaps_in_its_labels() -> 
     labels = np.array([[0, 7, 0], [3, 0, 0]])
     assert Own(lambda m: labels).find(micrograph).labels.tolist() == [[0, 2, 0], [1, 0, 0]]
     detection = Detection(labels.astype(np.int32), confidence=np.array([0.5, 0.9]))
-    assert Own(lambda m: detection).find(micrograph) is detection
+    found = Own(lambda m: detection).find(micrograph)
+    assert found.labels.tolist() == [[0, 2, 0], [1, 0, 0]] and found.confidence.tolist() == [0.5, 0.9]
+    field = np.array([[True, True, True], [False, True, True]])
+    found = Own(lambda m: detection).find(replace(micrograph, field=field))
+    assert found.labels.tolist() == [[0, 1, 0], [0, 0, 0]] and found.confidence.tolist() == [0.9]
+    with pytest.raises(ValueError, match="one confidence for each of its 2 regions, not 1"):
+        Own(lambda m: replace(detection, confidence=np.array([0.5]))).find(micrograph)
 
 
 @pytest.mark.parametrize("wrong", [np.ones((3, 2)), np.ones((2, 3)), -np.ones((2, 3), int), None])

@@ -8,7 +8,7 @@ import numpy as np
 
 from porescope import detect
 from porescope.lattice import find_lattice
-from porescope.network import Network, load_model, present
+from porescope.network import Network, present
 from porescope.pictures import draw_findings, draw_overlay
 from porescope.simulation import Scene, simulate
 
@@ -40,6 +40,6 @@ drawn = simulate(
 ).micrograph
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "explain.png"
-    draw_findings(drawn, load_model(), path)
+    draw_findings(drawn, Network(), path)
     picture = cv2.imread(str(path))
 cv2.imwrite(str(HERE / "explain.jpg"), cv2.resize(picture, (1200, 840), interpolation=cv2.INTER_AREA))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import Detection, clear_outside, label_regions, number_consecutively
+from porescope.labels import Detection, label_regions, number_consecutively
 from porescope.lattice import Lattice, LatticeGaps, find_lattice
 from porescope.micrograph import Micrograph
 from porescope.network import Network
@@ -141,18 +141,29 @@ class Own:
             raise ValueError(
                 f"the detector {self.method} fails on {micrograph.stem} ({type(error).__name__}: {error})"
             ) from error
-        detection = found if isinstance(found, Detection) else None
-        labels = np.asarray(found if detection is None else detection.labels)
-        shape = micrograph.image.shape
+        detection = found if isinstance(found, Detection) else Detection(np.asarray(found))
+        return self._check(detection, micrograph)
+
+    def _check(self, found: Detection, micrograph: Micrograph) -> Detection:
+        """Refuse what is no label image; number its regions, and clear it outside the field."""
+        labels, shape = np.asarray(found.labels), micrograph.image.shape
         if labels.shape != shape or labels.dtype.kind not in "biu" or labels.min() < 0:
             raise ValueError(
                 f"the detector {self.method} must return a label image or mask of shape {shape} without "
                 f"negative labels, not {labels.dtype} of shape {labels.shape}"
             )
-        if detection is not None:
-            return detection
-        labels = label_regions(labels) if labels.dtype.kind == "b" else number_consecutively(labels)
-        return Detection(clear_outside(labels, micrograph.field))
+        labels = label_regions(labels) if labels.dtype.kind == "b" else labels
+        numbers = np.unique(labels[labels > 0])
+        confidence = found.confidence
+        if confidence is not None and len(confidence) != len(numbers):
+            raise ValueError(
+                f"the detector {self.method} must return one confidence for each of its {len(numbers)} "
+                f"regions, not {len(confidence)}"
+            )
+        if micrograph.field is not None:
+            labels = np.where(micrograph.field, labels, 0)
+            confidence = None if confidence is None else confidence[np.isin(numbers, labels)]
+        return replace(found, labels=number_consecutively(labels), confidence=confidence)
 
 
 def _split_reference(text: str) -> tuple[Path, str]:
