@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from porescope.files.names import ENDINGS, FILES
 from porescope.labels import label_regions
 from porescope.standards import find_standards, read_standard
 
@@ -274,13 +275,13 @@ def score_results(out: Path, folder: Path) -> dict[str, Score]:
     import pandas as pd
     import tifffile
 
-    if not (out / "images.csv").is_file():
+    if not (out / FILES["images"]).is_file():
         raise ValueError(f"{out} holds no images.csv; give the folder of a porescope detect run")
     if not folder.is_dir():
         raise ValueError(f"--standards {folder} is not a folder")
-    images = pd.read_csv(out / "images.csv", dtype=str, keep_default_na=False)
+    images = pd.read_csv(out / FILES["images"], dtype=str, keep_default_na=False)
     if not {"image", "file", "status"} <= set(images):
-        raise ValueError(f"{out / 'images.csv'} is not porescope's: it lacks image, file or status")
+        raise ValueError(f"{out / FILES['images']} is not porescope's: it lacks image, file or status")
     ok = images[images.status == "ok"]
     done = ok.drop_duplicates("file", keep=False)
     if len(done) < len(ok):
@@ -290,7 +291,7 @@ def score_results(out: Path, folder: Path) -> dict[str, Score]:
     files = {Path(f): str(n) for f, n in zip(done["file"], done["image"], strict=True)}
     scores = {}
     for file, standard in find_standards(files, folder).items():
-        labels = np.asarray(tifffile.imread(out / f"{files[file]}_labels.tif"), np.int32)
+        labels = np.asarray(tifffile.imread(out / f"{files[file]}{ENDINGS['labels']}"), np.int32)
         scores[files[file]] = score(read_standard(standard, labels.shape), labels)
     if not scores:
         raise ValueError(

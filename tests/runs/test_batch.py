@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 from pathlib import Path
@@ -8,67 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import roifile
-import tifffile
 from helpers import save_simulated
 
 from porescope import Recipe, detect, measure, read, read_standard
-from porescope.files.exports import save_labels
-from porescope.files.names import find_files, name_files
-from porescope.files.writing import write_whole
-from porescope.labels import outline_regions
 from porescope.measurement import PORE_COLUMNS
 from porescope.runs.batch import process_file, run_batch
 from porescope.runs.folder import write_tables
 from porescope.runs.job import IMAGE_COLUMNS, Job
 
 RECIPE = Recipe()
-
-
-def test_names_are_told_apart_by_the_shortest_differing_folder() -> None:
-    paths = [Path(p) for p in ("r/1/a/x.dm3", "r/2/a/x.dm3", "r/2/b/x.dm3", "r/y.dm3")]
-    assert name_files(paths) == ["1_a_x", "2_a_x", "b_x", "y"]
-
-
-@pytest.mark.parametrize(
-    ("paths", "names"),
-    [
-        (["a/x.dm3", "a/x.tif"], ["x_dm3", "x_tif"]),
-        (["a/X.tif", "b/x.tif"], ["a_X", "b_x"]),
-        (["a/x.tif", "a/x_0000.tif"], ["a_x", "x_0000"]),
-        (["con.tif", "a b.tif", "é.tif"], ["_con", "a b", "é"]),
-        (['q"<b>.tif', "tab\t.tif", "..tif"], ["q__b_", "tab_", "image"]),
-    ],
-)
-def test_names_are_unique_and_safe(tmp_path: Path, paths: list[str], names: list[str]) -> None:
-    got = name_files([Path("/root") / p for p in paths])
-    assert len({n.casefold() for n in got}) == len(got)
-    assert got == names
-    assert all(Path(n).name == n for n in got)
-
-
-def test_files_folders_globs_and_emi(tmp_path: Path) -> None:
-    for name in (
-        "s.emi",
-        "s_1.ser",
-        "t_1.ser",
-        "x.tif",
-        "x_standard.png",
-        "x_labels.tif",
-        "n.txt",
-        "sub/z.dm3",
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert [p.name for p in find_files([tmp_path])] == ["s.emi", "t_1.ser", "x.tif"]
-    assert [p.name for p in find_files([f"{tmp_path}/**/*.dm3"])] == ["z.dm3"]
-    assert [p.name for p in find_files([tmp_path / "x.tif", tmp_path])] == ["x.tif", "s.emi", "t_1.ser"]
-    assert [p.name for p in find_files([tmp_path / "s_1.ser"])] == ["s_1.ser"]
-    with pytest.raises(ValueError, match="names no file"):
-        find_files([tmp_path / "nope*.tif"])
-    with pytest.raises(ValueError, match="holds no image files"):
-        (tmp_path / "empty").mkdir()
-        find_files([tmp_path / "empty"])
 
 
 def test_processes_give_what_the_plain_loop_gives(tmp_path: Path) -> None:
@@ -125,40 +72,6 @@ def _die_on_s1(path: Path, *rest: object) -> object:
     return process_file(path, *rest)
 
 
-def test_nothing_half_written_is_left(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(RuntimeError), write_whole(tmp_path / "a.txt") as part:
-        part.write_text("half")
-        raise RuntimeError
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"] and (tmp_path / "a.txt").read_text() == "old"
-
-
-def test_labels_open_with_their_scale(tmp_path: Path) -> None:
-    labels = np.zeros((30, 40), np.int32)
-    labels[3, 4] = 7
-    save_labels(tmp_path / "l.tif", labels, (0.05, 0.0501))
-    assert read(tmp_path / "l.tif").pixel_size == pytest.approx((0.05, 0.0501))
-    with tifffile.TiffFile(tmp_path / "l.tif") as tiff:
-        assert tiff.is_imagej and tiff.imagej_metadata["unit"] == "nm" and tiff.pages[0].dtype == np.uint8
-    labels[5, 5] = 70_000
-    save_labels(tmp_path / "m.tif", labels, (0.05, 0.05))
-    assert tifffile.imread(tmp_path / "m.tif").max() == 70_000
-
-
-def test_outlines_filled_again_are_the_labels(tmp_path: Path) -> None:
-    path = save_simulated(tmp_path, "s.tif")
-    run_batch([path], Job(tmp_path, RECIPE, overlays=False, rois=True, geojson=True))
-    labels = read_standard(tmp_path / "s_labels.tif")
-    assert np.array_equal(read_standard(tmp_path / "s_rois.zip", labels.shape), labels)
-    assert np.array_equal(read_standard(tmp_path / "s.geojson", labels.shape), labels)
-    assert [r.name for r in roifile.roiread(tmp_path / "s_rois.zip")] == ["0001", "0002", "0003"]
-    feature = json.loads((tmp_path / "s.geojson").read_text())["features"][0]
-    assert (
-        feature["properties"]["area_px"] == (labels == 1).sum() and "confidence" not in feature["properties"]
-    )
-    assert outline_regions(labels)[1].min(axis=0) == pytest.approx(np.argwhere(labels == 1).min(axis=0) - 0.5)
-
-
 def test_an_image_without_pores_still_gets_its_files(tmp_path: Path) -> None:
     np.save(tmp_path / "black.npy", np.zeros((50, 60), np.uint8))
     job = Job(tmp_path, RECIPE, pixel_size=0.05, rois=True, geojson=True)
@@ -167,13 +80,6 @@ def test_an_image_without_pores_still_gets_its_files(tmp_path: Path) -> None:
     assert row.status == "ok" and row.n_pores == 0 and "same value" in row.message
     assert np.isnan(row.median_diameter_nm) and np.isnan(row.pixel_size_header_nm)
     assert zipfile.ZipFile(tmp_path / "black_rois.zip").namelist() == []
-
-
-def test_every_picture_of_ours_is_passed_over_in_folders(tmp_path: Path) -> None:
-    path = save_simulated(tmp_path, "one.tif")
-    first = run_batch([path], Job(tmp_path, RECIPE, lattice=True))
-    (tmp_path / "cvvp.png").touch()
-    assert len(first.outputs) == 3 and find_files([tmp_path]) == [path]
 
 
 def test_a_bad_frame_keeps_the_good_ones_before_it(tmp_path: Path) -> None:

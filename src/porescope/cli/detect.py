@@ -207,6 +207,7 @@ def _run(paths: Sequence[Path], job: Job, workers: int, overwrite: bool) -> Cens
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from porescope.files.names import FILES
     from porescope.runs.batch import run_batch
     from porescope.runs.folder import prepare_folder, write_run, write_tables
     from porescope.runs.report import write_report
@@ -224,7 +225,7 @@ def _run(paths: Sequence[Path], job: Job, workers: int, overwrite: bool) -> Cens
         census = run_batch(paths, job, workers=workers, on_file=lambda _: bar.advance(task))
     names = write_tables(census, job.out)
     run = write_run(census, job, [*census.outputs, *names], sys.argv, started)
-    write_report(census, run, job.out / "report.html")
+    write_report(census, run, job.out / FILES["report"])
     return census
 
 
@@ -232,7 +233,7 @@ def _print_summary(census: Census, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from porescope.files.names import describe_counts
+    from porescope.files.names import FILES, describe_counts
 
     table = Table(box=None, pad_edge=False)
     for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", ""):
@@ -257,7 +258,7 @@ def _print_summary(census: Census, out: Path) -> None:
     console.print(describe_counts(len(census.pores), len(done)) + (f", {failed} failed" if failed else ""))
     median = census.pores.equivalent_diameter_nm.median() if len(census.pores) else float("nan")
     console.print(f"median diameter {median:.3f} nm")
-    console.print(f"report: {out / 'report.html'}")
+    console.print(f"report: {out / FILES['report']}")
 
 
 def _summarise(row: Mapping[Any, Any]) -> tuple[str, ...]:

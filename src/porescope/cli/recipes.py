@@ -85,7 +85,7 @@ def tune(
     workers = workers or count_cores()
     if workers > 1:
         prepare_workers("porescope.recipes.search")
-    from porescope.files.names import find_files
+    from porescope.files.names import FILES, find_files
     from porescope.recipes.recipe import Recipe
     from porescope.recipes.search import PAPER_AXES, read_axis
     from porescope.runs.tuning import Goal, read_all_standards
@@ -93,7 +93,7 @@ def tune(
 
     goal = Goal(metric, objective.value, success, method.value, restarts, seed)
     try:
-        if (out / "recipe.toml").exists() and not overwrite:
+        if (out / FILES["recipe"]).exists() and not overwrite:
             raise ValueError(f"{out} holds a tuned recipe; give another -o or say --overwrite")
         if out.exists() and not out.is_dir():
             raise ValueError(f"{out} is a file; give a folder with -o")
@@ -186,7 +186,7 @@ def explain(
     from dataclasses import replace
     from functools import partial
 
-    from porescope.files.names import find_files, name_files
+    from porescope.files.names import ENDINGS, find_files, name_files
     from porescope.micrograph import read_all
     from porescope.network.model import load_model
     from porescope.pictures.stages import draw_findings, draw_stages
@@ -209,7 +209,7 @@ def explain(
     for path, name in zip(paths, name_files(paths), strict=True):
         try:
             for micrograph in read_all(path, pixel_size=pixel_size, modality=modality.value):
-                picture = out / f"{replace(micrograph, name=name).stem}_{kind}.png"
+                picture = out / f"{replace(micrograph, name=name).stem}{ENDINGS[kind]}"
                 if picture.exists() and not overwrite:
                     stop(f"{picture} exists; give another -o or say --overwrite")
                 draw(micrograph, path=picture)

@@ -1,4 +1,4 @@
-"""Files: found, named for the results, hashed, written whole or not at all."""
+"""Names of files: inputs found, results named, porescope's own files told from micrographs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,39 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-#: Endings that are looked for in a folder; a file that is named is tried whatever its ending.
+#: File types looked for in a folder. A file that is named is read whatever its type.
 SUFFIXES = frozenset(
     (".dm3", ".dm4", ".emd", ".de5", ".emi", ".ser", ".mrc", ".hspy", ".zspy", ".tif", ".tiff")
     + (".png", ".jpg", ".jpeg", ".bmp", ".npy")
 )
-#: Endings of stems that belong to porescope's results and standards, passed over in folders.
-OWN_ENDINGS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
-OWN_NAMES = ("cvvp", "ascent")
+#: Endings of the files that belong to one image; they follow its name.
+ENDINGS = {
+    # porescope detect
+    "labels": "_labels.tif", "field": "_field.tif", "overlay": "_overlay.png", "lattice": "_lattice.png",
+    "vacancies": "_vacancies.png", "rois": "_rois.zip", "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
+    # porescope explain
+    "stages": "_stages.png", "network": "_network.png",
+    # porescope simulate
+    "standard": "_standard.tif", "truth": "_truth.csv", "atoms": "_atoms.csv", "stage": "_stage.csv",
+}  # fmt: skip
+
+#: Endings of `ENDINGS` that ``porescope detect`` writes.
+DETECT_ENDINGS = tuple(
+    ENDINGS[key]
+    for key in ("labels", "field", "overlay", "lattice", "vacancies", "rois", "geojson", "xyz", "cif")
+)
+
+#: Files that a folder of results holds once. Tables are also written as Parquet.
+FILES = {
+    # porescope detect
+    "run": "run.json", "pores": "pores.csv", "images": "images.csv", "report": "report.html",
+    # porescope tune
+    "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
+    "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
+}  # fmt: skip
+
+#: Results and standards that are often saved in another image format, so only the stem counts.
+_OWN_STEMS = tuple(Path(ENDINGS[key]).stem for key in ("labels", "overlay", "lattice", "stages", "standard"))
 
 
 def find_files(inputs: Sequence[str | Path]) -> list[Path]:
@@ -56,7 +81,8 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
 
 
 def _is_wanted(path: Path) -> bool:
-    own = path.stem.endswith(OWN_ENDINGS) or path.stem in OWN_NAMES or path.name.startswith(".")
+    own = path.name.endswith(tuple(ENDINGS.values())) or path.stem.endswith(_OWN_STEMS)
+    own = own or path.name in FILES.values() or path.name.startswith(".")
     return path.suffix.lower() in SUFFIXES and not own and path.is_file()
 
 

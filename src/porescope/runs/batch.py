@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from porescope import processes
-from porescope.files.names import name_files, printable
+from porescope.files.names import DETECT_ENDINGS, ENDINGS, name_files, printable
 from porescope.files.writing import hash_file
 from porescope.measurement import PORE_COLUMNS
 from porescope.micrograph import read_all
@@ -66,7 +66,7 @@ def run_batch(
 
 def _protect_inputs(paths: Sequence[Path], names: Sequence[str], out: Path) -> None:
     """Refuse a run that would write over one of its own inputs."""
-    endings = "_labels.tif|_overlay.png|_lattice.png|_rois.zip|.geojson|.xyz|.cif"
+    endings = "|".join(map(re.escape, DETECT_ENDINGS))
     stems = set(names)
     for path in paths:
         match = re.fullmatch(rf"(.+?)(_\d{{4,}})?({endings})", path.name)
@@ -144,6 +144,6 @@ def _collect(results: Sequence[Result]) -> Census:
         }
     ).astype(PORE_COLUMNS)
     pictures = {
-        Path(r.outputs[0]).name.removesuffix("_labels.tif"): r.pictures for r in results if r.pictures
+        Path(r.outputs[0]).name.removesuffix(ENDINGS["labels"]): r.pictures for r in results if r.pictures
     }
     return Census(images, pores, [name for r in results for name in r.outputs], pictures)

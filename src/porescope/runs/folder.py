@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from porescope.files.names import FILES
 from porescope.files.writing import hash_file, write_whole
 from porescope.network.model import SHIPPED, load_model
 from porescope.runs.job import Census, Job
@@ -16,12 +17,13 @@ from porescope.runs.job import Census, Job
 def write_tables(census: Census, out: Path) -> list[str]:
     """Write ``pores`` and ``images`` as CSV and Parquet; give the files' names."""
     names = []
-    for stem, table in (("pores", census.pores), ("images", census.images)):
-        with write_whole(out / f"{stem}.csv") as part:
+    for csv, table in ((FILES["pores"], census.pores), (FILES["images"], census.images)):
+        parquet = str(Path(csv).with_suffix(".parquet"))
+        with write_whole(out / csv) as part:
             table.to_csv(part, index=False, float_format="%.6g")
-        with write_whole(out / f"{stem}.parquet") as part:
+        with write_whole(out / parquet) as part:
             table.to_parquet(part, index=False)
-        names += [f"{stem}.csv", f"{stem}.parquet"]
+        names += [csv, parquet]
     return names
 
 
@@ -35,14 +37,12 @@ def prepare_folder(out: Path, overwrite: bool) -> None:
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; give a folder with -o")
-    earlier = [
-        name for name in ("run.json", "pores.csv", "images.csv", "report.html") if (out / name).exists()
-    ]
+    earlier = [FILES[key] for key in ("run", "pores", "images", "report") if (out / FILES[key]).exists()]
     if earlier and not overwrite:
         raise ValueError(
             f"{out} holds the results of another run ({earlier[0]}); give another -o or say --overwrite"
         )
-    for name in _outputs_of(out / "run.json") if earlier else []:
+    for name in _outputs_of(out / FILES["run"]) if earlier else []:
         # Names in run.json are a file's content: only plain names inside the folder count.
         if Path(name).name == name and (out / name).is_file():
             (out / name).unlink()
@@ -113,8 +113,8 @@ def write_run(
             )
         },
         "inputs": inputs.where(inputs.notna(), None).to_dict("records"),
-        "outputs": [*outputs, "report.html"],
+        "outputs": [*outputs, FILES["report"]],
     }
-    with write_whole(job.out / "run.json") as part:
+    with write_whole(job.out / FILES["run"]) as part:
         part.write_text(json.dumps(run, indent=1, ensure_ascii=False), encoding="utf-8")
     return run

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.detection import Detection, detect_by
+from porescope.files.names import ENDINGS
 from porescope.files.writing import write_whole
 from porescope.lattice.calibration import calibrate, check_calibration
 from porescope.lattice.finding import Lattice, find_lattice
@@ -148,31 +149,31 @@ def _write_image(
     stem = micrograph.stem
     pictures: tuple[bytes, ...] | None = None
     outputs: dict[str, Callable[[Path], object]] = {
-        f"{stem}_labels.tif": lambda part: export.save_labels(part, labels, micrograph.pixel_size)
+        f"{stem}{ENDINGS['labels']}": lambda part: export.save_labels(part, labels, micrograph.pixel_size)
     }
     if job.rois:
-        outputs[f"{stem}_rois.zip"] = lambda part: export.save_rois(part, labels)
+        outputs[f"{stem}{ENDINGS['rois']}"] = lambda part: export.save_rois(part, labels)
     if job.geojson:
-        outputs[f"{stem}.geojson"] = lambda part: export.save_geojson(part, labels, pores)
+        outputs[f"{stem}{ENDINGS['geojson']}"] = lambda part: export.save_geojson(part, labels, pores)
     if job.overlays:
         from porescope.pictures.lattice import draw_lattice
         from porescope.pictures.overlays import draw_image, draw_overlay
 
         overlay = draw_overlay(micrograph, labels)
-        outputs[f"{stem}_overlay.png"] = lambda part: part.write_bytes(_encode(".png", overlay))
+        outputs[f"{stem}{ENDINGS['overlay']}"] = lambda part: part.write_bytes(_encode(".png", overlay))
         if picture:
             plain = draw_image(micrograph, REPORT_SIZE)[0]
             marked = draw_overlay(micrograph, labels, REPORT_SIZE)
             pictures = (_encode(".jpg", plain), _encode(".jpg", marked))
         if crystal:
             panels = draw_lattice(micrograph, crystal.lattice, crystal.sites)
-            outputs[f"{stem}_lattice.png"] = lambda part: part.write_bytes(_encode(".png", panels))
+            outputs[f"{stem}{ENDINGS['lattice']}"] = lambda part: part.write_bytes(_encode(".png", panels))
             if pictures:
                 pictures = (*pictures, _encode(".jpg", panels))
     if job.structure and job.material and crystal and crystal.sites:
         structure = build_structure(crystal.sites, labels, crystal.lattice, MATERIALS[job.material])
-        outputs[f"{stem}.xyz"] = lambda part: export.save_structure(part, *structure, "extxyz")
-        outputs[f"{stem}.cif"] = lambda part: export.save_structure(part, *structure, "cif")
+        outputs[f"{stem}{ENDINGS['xyz']}"] = lambda part: export.save_structure(part, *structure, "extxyz")
+        outputs[f"{stem}{ENDINGS['cif']}"] = lambda part: export.save_structure(part, *structure, "cif")
     for name, write in outputs.items():
         with write_whole(job.out / name) as part:
             write(part)

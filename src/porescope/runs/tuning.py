@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.names import name_files
+from porescope.files.names import FILES, name_files
 from porescope.files.writing import hash_file, write_whole
 from porescope.micrograph import Micrograph, read
 from porescope.pictures import climbs, cvvp, overlays
@@ -31,9 +31,7 @@ BEST_SHOWN, IMAGES_SHOWN = 10, 6
 
 
 #: What a tuning writes; those of an earlier one are removed first.
-OUTPUTS = (
-    "recipe.toml", "scores.parquet", "cvvp.png", "cvvp.html", "path.csv", "ascent.png", "tuning.json",
-)  # fmt: skip
+OUTPUTS = tuple(FILES[key] for key in ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning"))
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ def tune(
             "expect this on the next image."
         )
     best = replace(best, name=out.name, provenance=_provenance(data, goal, values, held_out))
-    save_recipe(best, out / "recipe.toml", overwrite=True)
+    save_recipe(best, out / FILES["recipe"], overwrite=True)
     record = {
         "version": version("porescope"),
         "command": shlex.join(command),
@@ -158,7 +156,7 @@ def tune(
         "inputs": [{"file": str(p), "sha256": hash_file(p)} for p in (*data.paths, *data.standard_paths)],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with write_whole(out / "tuning.json") as part:
+    with write_whole(out / FILES["tuning"]) as part:
         part.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
     return best, [*lines, *notes]
 
@@ -178,15 +176,15 @@ def _tune_by_grid(
         if cross_validate and len(values) > 1
         else None
     )
-    _write_scores(search, out / "scores.parquet")
+    _write_scores(search, out / FILES["scores"])
     # Where no mark is set the plot shows what comes within 5 % of the best mean.
     mean = float(values[:, best[0]].mean())
     mark = goal.mark if goal.mark is not None else round(mean - 0.05 * abs(mean), 3)
     title = f"{np.prod(search.shape):,} points on {len(values)} images: {goal.metric} above {mark:g}"
-    cvvp.draw_cvvp(search, values, mark, int(best[0]), title, out / "cvvp.png")
+    cvvp.draw_cvvp(search, values, mark, int(best[0]), title, out / FILES["cvvp"])
     overlays = [_draw_overlays(data, search.recipe_at(int(p))) for p in best]
     plain = _without_axes(command)
-    cvvp.write_page(search, values, mark, best.tolist(), overlays, title, plain, out / "cvvp.html")
+    cvvp.write_page(search, values, mark, best.tolist(), overlays, title, plain, out / FILES["cvvp_page"])
     return (
         search.recipe_at(int(best[0])),
         values[:, best[0]],
@@ -209,16 +207,16 @@ def _tune_by_climb(
         held_out = np.array(
             [_leave_out(i, data, axes, recipe, metric, climb, options) for i in range(len(data.paths))]
         )
-    with write_whole(out / "path.csv") as part:
+    with write_whole(out / FILES["path"]) as part:
         done.path.to_csv(part, index=False, float_format="%.6g")
     coarse = {n: v[:: max(1, len(v) // 10)] for n, v in axes.items()}
     search = grid_search(data.micrographs, data.standards, coarse, recipe, workers=workers)
-    _write_scores(search, out / "scores.parquet")
+    _write_scores(search, out / FILES["scores"])
     surface = choice.rank(
         search.evaluate(metric), goal.objective, None if goal.objective != "successes" else goal.mark
     )[:, 1]
     title = f"{goal.method}: {done.evaluations} points looked at, {goal.describe()}"
-    climbs.draw_ascent(surface.reshape(search.shape), search.axes, done.path, title, out / "ascent.png")
+    climbs.draw_ascent(surface.reshape(search.shape), search.axes, done.path, title, out / FILES["ascent"])
     return done.recipe, done.values, held_out, [f"{done.evaluations} distinct points were looked at."]
 
 

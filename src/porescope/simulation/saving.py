@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from porescope.files.exports import save_labels
+from porescope.files.names import ENDINGS
 from porescope.files.writing import write_whole
 from porescope.simulation.drawing import Simulation
 from porescope.simulation.series import Tile
@@ -51,9 +52,13 @@ def save_simulation(folder: Path, drawn: Simulation, note: str) -> list[str]:
     counts = np.clip(micrograph.image, 0, 2**16 - 1).astype(np.uint16)
     writers: dict[str, Any] = {
         f"{stem}.tif": lambda part: tifffile.imwrite(part, counts, imagej=True, **header),
-        f"{stem}_standard.tif": lambda part: save_labels(part, labels, size),
-        f"{stem}_truth.csv": lambda part: pd.DataFrame(truth).to_csv(part, index=False, float_format="%.6g"),
-        f"{stem}_atoms.csv": lambda part: pd.DataFrame(sites).to_csv(part, index=False, float_format="%.6g"),
+        f"{stem}{ENDINGS['standard']}": lambda part: save_labels(part, labels, size),
+        f"{stem}{ENDINGS['truth']}": lambda part: pd.DataFrame(truth).to_csv(
+            part, index=False, float_format="%.6g"
+        ),
+        f"{stem}{ENDINGS['atoms']}": lambda part: pd.DataFrame(sites).to_csv(
+            part, index=False, float_format="%.6g"
+        ),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, write in writers.items():
@@ -74,7 +79,7 @@ def save_stage(folder: Path, name: str, tiles: Sequence[Tile]) -> str:
         }
         for tile in tiles
     ]  # fmt: skip
-    file = f"{name}_stage.csv"
+    file = f"{name}{ENDINGS['stage']}"
     with write_whole(folder / file) as part:
         pd.DataFrame(rows).to_csv(part, index=False, float_format="%.6g")
     return file

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers import run, save_simulated
+
+from porescope import Recipe
+from porescope.files.names import DETECT_ENDINGS, ENDINGS, FILES, SUFFIXES, find_files, name_files, printable
+from porescope.runs.batch import run_batch
+from porescope.runs.job import Job
+from porescope.runs.tuning import OUTPUTS
+
+
+def test_names_are_told_apart_by_the_shortest_differing_folder() -> None:
+    paths = [Path(p) for p in ("r/1/a/x.dm3", "r/2/a/x.dm3", "r/2/b/x.dm3", "r/y.dm3")]
+    assert name_files(paths) == ["1_a_x", "2_a_x", "b_x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/x.dm3", "a/x.tif"], ["x_dm3", "x_tif"]),
+        (["a/X.tif", "b/x.tif"], ["a_X", "b_x"]),
+        (["a/x.tif", "a/x_0000.tif"], ["a_x", "x_0000"]),
+        (["con.tif", "a b.tif", "é.tif"], ["_con", "a b", "é"]),
+        (['q"<b>.tif', "tab\t.tif", "..tif"], ["q__b_", "tab_", "image"]),
+    ],
+)
+def test_names_are_unique_and_safe(tmp_path: Path, paths: list[str], names: list[str]) -> None:
+    got = name_files([Path("/root") / p for p in paths])
+    assert len({n.casefold() for n in got}) == len(got)
+    assert got == names
+    assert all(Path(n).name == n for n in got)
+
+
+def test_files_folders_globs_and_emi(tmp_path: Path) -> None:
+    for name in (
+        "s.emi",
+        "s_1.ser",
+        "t_1.ser",
+        "x.tif",
+        "x_standard.png",
+        "x_labels.tif",
+        "n.txt",
+        "sub/z.dm3",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [p.name for p in find_files([tmp_path])] == ["s.emi", "t_1.ser", "x.tif"]
+    assert [p.name for p in find_files([f"{tmp_path}/**/*.dm3"])] == ["z.dm3"]
+    assert [p.name for p in find_files([tmp_path / "x.tif", tmp_path])] == ["x.tif", "s.emi", "t_1.ser"]
+    assert [p.name for p in find_files([tmp_path / "s_1.ser"])] == ["s_1.ser"]
+    with pytest.raises(ValueError, match="names no file"):
+        find_files([tmp_path / "nope*.tif"])
+    with pytest.raises(ValueError, match="holds no image files"):
+        (tmp_path / "empty").mkdir()
+        find_files([tmp_path / "empty"])
+
+
+def test_every_picture_of_ours_is_passed_over_in_folders(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    first = run_batch([path], Job(tmp_path, Recipe(), lattice=True))
+    (tmp_path / "cvvp.png").touch()
+    assert len(first.outputs) == 3 and find_files([tmp_path]) == [path]
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values())
+def test_a_file_with_each_ending_is_passed_over(tmp_path: Path, ending: str) -> None:
+    for name in (f"a{ending}", f"a_0003{ending}", "a.tif"):
+        (tmp_path / name).touch()
+    assert [p.name for p in find_files([tmp_path])] == ["a.tif"]
+    assert find_files([tmp_path / f"a{ending}"]) == [tmp_path / f"a{ending}"]  # but read where it is named
+
+
+def test_files_of_a_result_are_passed_over(tmp_path: Path) -> None:
+    for name in (*FILES.values(), "A_standard.jpg", "A_labels.png", ".hidden.tif", "A.tif"):
+        (tmp_path / name).touch()
+    assert [p.name for p in find_files([tmp_path])] == ["A.tif"]
+
+
+def test_micrographs_named_like_a_result_are_found(tmp_path: Path) -> None:
+    """Only what porescope writes is passed over: a DM3 file of a bright field is a micrograph."""
+    names = ["bright_field.dm3", "carbon_network.dm3", "field.tif", "network.png", "pores.tif"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [p.name for p in find_files([tmp_path])] == names
+
+
+def test_every_picture_that_is_written_has_its_ending_here() -> None:
+    images = {e for e in (*ENDINGS.values(), *FILES.values()) if Path(f"a{e}").suffix in SUFFIXES}
+    assert images == {
+        "_labels.tif", "_field.tif", "_standard.tif", "_overlay.png", "_lattice.png", "_vacancies.png",
+        "_stages.png", "_network.png", "cvvp.png", "ascent.png",
+    }  # fmt: skip
+    assert set(DETECT_ENDINGS) < set(ENDINGS.values()) and set(OUTPUTS) < set(FILES.values())
+
+
+@pytest.mark.parametrize("options", [[], ["--recipe", "ws2"]])
+def test_explains_pictures_are_passed_over(tmp_path: Path, options: list[str]) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    result = run("explain", path, "-o", tmp_path, *options)
+    assert result.exit_code == 0, result.output
+    assert len(list(tmp_path.iterdir())) == 2 and find_files([tmp_path]) == [path]
+
+
+def test_bytes_that_are_no_text_are_printable() -> None:
+    assert printable(Path("a\udcffé.tif")) == "a\\xffé.tif"
