@@ -20,7 +20,7 @@ from porescope.files.formats import (
 )
 from porescope.files.headers import Header
 from porescope.files.names import printable
-from porescope.modalities import MODALITIES
+from porescope.modalities import MODALITIES, check_modality
 
 #: Pixels whose row and column sizes differ by more than this fraction are refused.
 ANISOTROPY_LIMIT = 0.005
@@ -130,8 +130,7 @@ class Micrograph:
         object.__setattr__(self, "image", _as_finite(image, field))
         object.__setattr__(self, "field", field)
         object.__setattr__(self, "pixel_size", _as_pixel_size(self.pixel_size))
-        if self.modality not in MODALITIES:
-            raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {self.modality!r}")
+        check_modality(self.modality)
 
     @property
     def pixel_area(self) -> float:
@@ -279,8 +278,7 @@ def read_all(
     ['a_0000', 'a_0001']
     """
     path = Path(path)
-    if modality not in ("auto", *MODALITIES):
-        raise ValueError(f"modality must be auto, {', '.join(MODALITIES)}, not {modality!r}")
+    check_modality(modality, ("auto", *MODALITIES))
     stacks = choose_images(path, load_signals(path))
     several = sum(len(stack.frames) for stack in stacks) > 1
     count = 0

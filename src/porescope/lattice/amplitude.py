@@ -12,6 +12,7 @@ from skimage.measure import regionprops
 from porescope.labels import label_regions
 from porescope.lattice.finding import Lattice, find_lattice, flatten, mix, rotate
 from porescope.micrograph import Micrograph
+from porescope.modalities import HOLE_SIGN
 
 #: Resolutions of the amplitude map that are tried, finest first [lattice constants].
 RESOLUTIONS = (0.6, 0.85, 1.2)
@@ -118,7 +119,7 @@ def detect_by_lattice(micrograph: Micrograph, lattice: Lattice | None = None) ->
     else:
         return np.zeros(micrograph.image.shape, np.int32)
     labels = label_regions(amplitude < level)
-    sign = {"haadf": -1.0, "bf": 1.0, "abf": 1.0}.get(micrograph.modality)
+    sign = HOLE_SIGN[micrograph.modality]
     cell = lattice.constant_px
     # Holes are bright from here on, where the modality tells a sign at all.
     signed = micrograph.image * np.float32(sign or 1)
@@ -128,12 +129,12 @@ def detect_by_lattice(micrograph: Micrograph, lattice: Lattice | None = None) ->
     margin = round(2 * cell)
     out = np.zeros(labels.shape, bool)
     for region in regionprops(labels):
-        if region.area < (SMALLEST_UNSIGNED if sign is None else SMALLEST) * cell**2:
+        if region.area < (SMALLEST if sign else SMALLEST_UNSIGNED) * cell**2:
             continue
         top, left, bottom, right = region.bbox
         box = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
         mask = labels[box] == region.label
-        if sign is not None:
+        if sign:
             mask = _trim(mask, smooth[box], round(0.6 * cell), faintest)
         out[box] |= mask
     return label_regions(out)

@@ -12,7 +12,7 @@ from porescope.lattice.amplitude import demodulate
 from porescope.lattice.finding import Lattice, flatten
 from porescope.materials import Material
 from porescope.micrograph import Micrograph
-from porescope.modalities import BRIGHT_HOLES
+from porescope.modalities import HOLE_SIGN
 
 
 class Sites(NamedTuple):
@@ -54,7 +54,7 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
     1
     """
     flat = flatten(micrograph.image)
-    if micrograph.modality in BRIGHT_HOLES:
+    if HOLE_SIGN[micrograph.modality] > 0:
         flat = -flat
     waves = demodulate(flat, lattice.frequencies, 2.5 * lattice.constant_px)
     phase = [np.angle(wave) / (2 * np.pi) for wave in waves]

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from porescope.modalities import HOLE_SIGN
+
 #: What repeats is an amplitude so many times that around it, over this part of the spectrum's sides,
 #: at a frequency above the lowest [1/px].
 STANDS_OUT, AROUND, LOWEST = 3.0, 0.06, 0.09
@@ -30,7 +32,7 @@ def standardize(image: NDArray[np.float32], modality: str) -> NDArray[np.float32
     deviation = 1.4826 * float(np.median(np.abs(image - level)))
     if deviation <= 1e-6 * max(abs(float(level)), 1e-30):
         deviation = float(image.std()) or 1.0
-    sign = -1 if modality in ("bf", "abf") else 1
+    sign = -1 if HOLE_SIGN[modality] > 0 else 1
     return np.asarray(2 * np.arcsinh(sign * (image - level) / np.float32(2 * deviation)), np.float32)
 
 

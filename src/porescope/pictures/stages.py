@@ -12,7 +12,7 @@ from porescope.files.writing import write_whole
 from porescope.labels import find_boxes
 from porescope.lattice.finding import find_lattice
 from porescope.micrograph import Micrograph
-from porescope.modalities import BRIGHT_HOLES
+from porescope.modalities import HOLE_SIGN
 from porescope.network.detector import find_pores, look_at
 from porescope.network.model import Model
 from porescope.pictures.overlays import draw_overlay
@@ -45,7 +45,7 @@ def draw_stages(micrograph: Micrograph, recipe: Recipe, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    gray = normalize(micrograph.image, HOLE_SIGN[micrograph.modality] > 0)
     scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray))
     equal = equalize(gray, scaled.tiles, recipe.clip_limit)
     mean = average(equal, scaled.width)

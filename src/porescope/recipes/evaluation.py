@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from porescope.labels import number_consecutively
 from porescope.micrograph import Micrograph
-from porescope.modalities import BRIGHT_HOLES
+from porescope.modalities import HOLE_SIGN
 from porescope.recipes.recipe import Recipe
 from porescope.recipes.segmentation import (
     average,
@@ -46,7 +46,7 @@ class Problem(NamedTuple):
 
 def prepare(micrograph: Micrograph, standard: NDArray[np.int32]) -> Problem:
     """Do for an image what no parameter changes."""
-    gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    gray = normalize(micrograph.image, HOLE_SIGN[micrograph.modality] > 0)
     standard = number_consecutively(standard)
     near = cv2.integral((standard > 0).astype(np.uint8))
     size = recipe_pixel_size(micrograph)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.micrograph import Micrograph
-from porescope.modalities import BRIGHT_HOLES
+from porescope.modalities import HOLE_SIGN
 from porescope.recipes.recipe import Recipe
 
 #: Pixel size at which the recipe's numbers are in pixels: 10 M× in the paper [nm].
@@ -260,7 +260,7 @@ def segment(micrograph: Micrograph, recipe: Recipe) -> NDArray[np.int32]:
     >>> segment(Micrograph(np.ones((8, 9)), 0.05), Recipe()).max()
     np.int32(0)
     """
-    gray = normalize(micrograph.image, micrograph.modality in BRIGHT_HOLES)
+    gray = normalize(micrograph.image, HOLE_SIGN[micrograph.modality] > 0)
     if not gray.any():
         return np.zeros(gray.shape, np.int32)
     scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray))

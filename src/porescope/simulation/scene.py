@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.materials import MATERIALS
-from porescope.modalities import MODALITIES
+from porescope.modalities import check_modality
 from porescope.simulation.contamination import (
     thick_carbon,
 )
@@ -87,8 +87,7 @@ def check_scene(material: str, modality: str) -> None:
     """Refuse a material or modality that is not known."""
     if material not in MATERIALS:
         raise ValueError(f"material must be one of {', '.join(MATERIALS)}, not {material!r}")
-    if modality not in MODALITIES:
-        raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, not {modality!r}")
+    check_modality(modality)
 
 
 #: Lenses of an aberration-corrected microscope at 80 kV, focused for the clearest atoms.
