@@ -1,4 +1,4 @@
-"""Results in other programs' formats: TIFF, ImageJ ROIs, GeoJSON, atoms, simulations."""
+"""Results in formats of other programs: TIFF, ImageJ ROIs, GeoJSON, atomic structures."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from porescope.labels import outline_regions
 
 
 def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float, float]) -> None:
-    """Write a label image as a TIFF that ImageJ opens with its scale.
+    """Write a label image as a TIFF that ImageJ opens with its pixel size.
 
     Parameters
     ----------
     path : Path
     labels : ndarray of int, shape (M, N)
-        Written as 8-bit integers, from 256 labels on as 16-bit and from 65,536 on as 32-bit ones.
+        Written with 8 bits; with 16 bits if a label exceeds 255, with 32 bits if one exceeds 65,535.
     pixel_size : tuple of float
         (row, column) [nm].
     """
@@ -31,7 +31,7 @@ def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float
         labels.astype(smallest),
         compression="zlib",
         rowsperstrip=labels.shape[0],
-        # ImageJ's own header by hand: tifffile writes it only without compression.
+        # ImageJ's header, written by hand because tifffile writes it to uncompressed files only.
         description="ImageJ=1.54f\nimages=1\nunit=nm\n",
         metadata=None,
         resolution=(1 / pixel_size[1], 1 / pixel_size[0]),
@@ -40,8 +40,16 @@ def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float
 
 
 def save_rois(path: Path, labels: NDArray[np.integer]) -> None:
-    """Write the outlines as an ImageJ ROI archive; ROI names are the labels.
+    """Write the outlines as an archive of ImageJ ROIs, named by their labels.
 
+    Parameters
+    ----------
+    path : Path
+    labels : ndarray of int, shape (M, N)
+        Without regions the archive is empty.
+
+    Notes
+    -----
     ImageJ counts positions from the corner of the first pixel.
     """
     import roifile
@@ -52,7 +60,7 @@ def save_rois(path: Path, labels: NDArray[np.integer]) -> None:
     ]
     path.unlink(missing_ok=True)
     if rois:
-        # roifile tells an archive by the ending .zip, which a file being written lacks.
+        # roifile writes an archive only if the name ends in .zip; that of a temporary file does not.
         archive = path.with_name(f"{path.name}.zip")
         roifile.roiwrite(archive, rois, mode="w")
         archive.replace(path)
@@ -63,9 +71,18 @@ def save_rois(path: Path, labels: NDArray[np.integer]) -> None:
 
 
 def save_geojson(path: Path, labels: NDArray[np.integer], pores: dict[str, NDArray[Any]]) -> None:
-    """Write the outlines as GeoJSON polygons [px, from the corner of the first pixel].
+    """Write the outlines as GeoJSON polygons, with the pore table as their properties.
 
-    Each feature carries its row of the pore table; what is NaN there is left out.
+    Parameters
+    ----------
+    path : Path
+    labels : ndarray of int, shape (M, N)
+    pores : dict of ndarray
+        Columns of the pore table, one value for each region; ``label`` is among them. NaN are left out.
+
+    Notes
+    -----
+    Positions are (x, y) from the corner of the first pixel [px], as in QuPath.
     """
     outlines = outline_regions(labels)
     features = []
@@ -84,15 +101,17 @@ def save_geojson(path: Path, labels: NDArray[np.integer], pores: dict[str, NDArr
 
 
 def save_structure(path: Path, elements: list[str], positions: NDArray[np.float64], form: str) -> None:
-    """Write atoms as extended XYZ or CIF, in a box with 10 Å of vacuum above and below.
+    """Write atoms in a box with 1.5 Å of space at the sides and 10 Å above and below.
 
     Parameters
     ----------
     path : Path
     elements : list of str
+        Symbols of the K atoms.
     positions : ndarray, shape (K, 3)
-        [Å]
+        (x, y, z) of the atoms [Å].
     form : {"extxyz", "cif"}
+        File format: extended XYZ or CIF.
     """
     from ase import Atoms
     from ase.io import write

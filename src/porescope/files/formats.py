@@ -1,4 +1,4 @@
-"""Microscope files: what they hold, in which unit, and why some of it is no micrograph."""
+"""Microscope files: their images, units and pixel sizes, and the reasons to refuse a file."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from porescope.modalities import MODALITIES
 
 
 class ReadError(ValueError):
-    """A file that is not a micrograph porescope can trust; the message says why and what to do."""
+    """A file cannot be read as a micrograph. The message names the file, the reason and the remedy."""
 
 
 class Signal(NamedTuple):
-    """One dataset of a file: its values, its axes, and what the file says about it."""
+    """One dataset of a file: its values, its axes and its metadata."""
 
-    data: NDArray[Any]
+    data: NDArray[Any]  # (M, N) or, for a stack, (K, M, N)
     units: list[str | None]  # of each axis
-    scales: list[float]  # of each axis: step in its unit
+    scales: list[float]  # of each axis: step, in its unit
     stacked: list[bool]  # of each axis: whether it counts the frames of a stack
     title: str = ""
     kind: str = ""  # HyperSpy's signal type, such as "EELS"
-    modality: str | None = None
+    modality: str | None = None  # None where the metadata do not say it
     headers: tuple[Header, ...] = (Header(),)  # one for each frame, or one for all
 
     @property
@@ -37,29 +37,48 @@ class Signal(NamedTuple):
         return self.data if self.data.ndim == 3 else self.data[None]
 
     def header_of(self, frame: int) -> Header:
-        """Look up what the file says about one frame.
+        """Look up the metadata of one frame.
 
         Parameters
         ----------
         frame : int
-            Counted from 0 in this stack.
+            Index in this stack, counted from 0.
 
         Returns
         -------
         Header
-            Its time is the frame's own: the time of the stack plus ``frame`` steps of a calibrated time
-            axis, which start at 0 where the file has no date.
+            With the frame's own time: that of the stack plus ``frame`` steps of a calibrated time axis. A
+            stack without a date starts at 0 s.
         """
         if len(self.headers) > 1:
             return self.headers[frame]
         header, unit = self.headers[0], seconds(self.units[0])
-        if self.data.ndim == 3 and unit is not None and np.isfinite(self.scales[0]):
-            return header._replace(time_s=(header.time_s or 0.0) + frame * self.scales[0] * unit)
-        return header
+        if self.data.ndim < 3 or unit is None:
+            return header
+        time = (header.time_s or 0.0) + frame * self.scales[0] * unit
+        return header._replace(time_s=time) if np.isfinite(time) else header
 
 
 def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
-    """Keep the signals that are images in real space; say why where there is none."""
+    """Keep the datasets that are images, or stacks of images, in real space.
+
+    Parameters
+    ----------
+    path : Path
+        Named in errors.
+    signals : list of Signal
+        As `load_signals` gives them.
+
+    Returns
+    -------
+    list of Signal
+        In grey. If any has a pixel size, those without one are left out.
+
+    Raises
+    ------
+    ReadError
+        If none is an image; the message says why the first is not.
+    """
     images, reasons = [], []
     for signal in signals:
         reason = _why_no_image(signal)
@@ -70,11 +89,12 @@ def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
     if not images:
         raise ReadError(f"{path.name} {reasons[0] if reasons else 'holds no image'}")
     calibrated = [image for image in images if header_pixel_size(image)]
-    # A page without a scale beside one that has it is a preview or an annotated copy.
+    # In a file with calibrated images, an uncalibrated one is a preview or an annotated copy.
     return calibrated or images
 
 
 def _why_no_image(signal: Signal) -> str | None:
+    """Say why a dataset is no image in real space; None if it is one."""
     data = signal.data
     units = [(unit or "").replace(" ", "") for unit in signal.units]
     if data.dtype.kind == "V" and not set("RGB") <= set(data.dtype.names or ()):
@@ -105,7 +125,17 @@ def _grey(data: NDArray[Any]) -> NDArray[Any]:
 
 
 def header_pixel_size(signal: Signal) -> tuple[float, float] | None:
-    """Pixel size (row, column) [nm] that the file gives; None if it gives none."""
+    """Look up the pixel size in the file's metadata.
+
+    Parameters
+    ----------
+    signal : Signal
+
+    Returns
+    -------
+    tuple of float or None
+        (row, column) [nm]; None if the file gives none, or none in a unit of length.
+    """
     factors = [nanometres(unit) for unit in signal.units[-2:]]
     if None in factors:
         return None
@@ -114,7 +144,24 @@ def header_pixel_size(signal: Signal) -> tuple[float, float] | None:
 
 
 def require_pixel_size(path: Path, signal: Signal) -> tuple[float, float]:
-    """Pixel size (row, column) [nm] that the file gives; an error if it gives none."""
+    """Look up the pixel size in the file's metadata, which must give one.
+
+    Parameters
+    ----------
+    path : Path
+        Named in the error.
+    signal : Signal
+
+    Returns
+    -------
+    tuple of float
+        (row, column) [nm].
+
+    Raises
+    ------
+    ReadError
+        If the file gives none, or none in a unit of length.
+    """
     header = header_pixel_size(signal)
     if header is None:
         unit = signal.units[-1]
@@ -124,7 +171,22 @@ def require_pixel_size(path: Path, signal: Signal) -> tuple[float, float]:
 
 
 def load_signals(path: Path) -> list[Signal]:
-    """Load every dataset of a file; whatever a reader raises becomes one sentence."""
+    """Load every dataset of a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    list of Signal
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, empty, damaged, cut off or of an unknown format. Whatever a reader raises
+        becomes one sentence.
+    """
     suffix = path.suffix.lower()
     if not path.is_file():
         raise ReadError(f"{path} is not a file; check the path")
@@ -206,7 +268,7 @@ def _load_tiff(path: Path) -> list[Signal]:
 
 
 def _add_ome(signals: list[Signal], ome: Any) -> list[Signal]:
-    """Add what OME's metadata say about each image, if they describe as many as there are."""
+    """Take stage positions and times from OME's metadata, if they describe as many images as there are."""
     try:
         images = ome["OME"]["Image"]
     except (KeyError, TypeError):
@@ -221,7 +283,7 @@ def _add_ome(signals: list[Signal], ome: Any) -> list[Signal]:
 
 
 def _check_tiff_whole(path: Path, tiff: Any) -> None:
-    """Refuse a cut-off TIFF; tifffile would give the frames that are left."""
+    """Refuse a TIFF that is cut off. tifffile itself would return the remaining frames."""
     size = path.stat().st_size
     pages = list(tiff.pages)
     claimed = int((tiff.imagej_metadata or {}).get("images", 1))
@@ -242,9 +304,9 @@ def _check_tiff_whole(path: Path, tiff: Any) -> None:
 
 
 def _tiff_scale(tiff: Any, page: Any) -> tuple[float, float] | None:
-    """Pixel size (row, column) [nm] from OME, ImageJ or the resolution tags.
+    """Pixel size (row, column) [nm] from OME's or ImageJ's metadata, or from the resolution tags.
 
-    rosettasciio reads the makers' own tags, but of these only ImageJ's microns.
+    rosettasciio reads the microscope makers' tags; of ImageJ's units it knows microns only, and no OME.
     """
     if tiff.ome_metadata:
         import tifffile
@@ -267,7 +329,7 @@ def _tiff_scale(tiff: Any, page: Any) -> tuple[float, float] | None:
     unit = unit or {2: 2.54e7, 3: 1e7}.get(int(page.resolutionunit or 1))
     if unit is None:
         return None
-    # 1 µm a pixel or more: printers' dots (72, 96, 300 dpi), not a microscope's scale.
+    # 1 µm per pixel or more is a printing resolution (72, 96, 300 dpi), no pixel size.
     return (unit / row, unit / column) if unit / min(row, column) < 1000 else None
 
 
@@ -283,7 +345,7 @@ def _find_reader(path: Path) -> Any:
     from importlib import import_module
 
     suffix = path.suffix.lower()[1:]
-    if suffix in ("dm3", "dm4"):  # spares the registry's 50 ms
+    if suffix in ("dm3", "dm4"):  # saves the 50 ms that importing the registry takes
         return import_module("rsciio.digitalmicrograph").file_reader
     from rsciio import IO_PLUGINS
 
@@ -302,7 +364,7 @@ def _find_reader(path: Path) -> Any:
             try:
                 return import_module(api).file_reader(filename)
             except Exception as e:
-                # The last plugin's complaint may concern another format; keep the telling one.
+                # Later plugins may complain about another format: keep the first error.
                 error = e if error is None or isinstance(error, ImportError) else error
         assert error is not None
         raise error

@@ -44,15 +44,23 @@ _OWN_STEMS = tuple(Path(ENDINGS[key]).stem for key in ("labels", "overlay", "lat
 
 
 def find_files(inputs: Sequence[str | Path]) -> list[Path]:
-    """List the files that the inputs name: files, folders (not what lies below), globs.
+    """List the files that the inputs name.
 
-    An ``.emi`` wins over its own ``.ser``; in folders, porescope's results and standards are
-    passed over.
+    Parameters
+    ----------
+    inputs : sequence of str or Path
+        Files, folders (without their subfolders) or globs.
+
+    Returns
+    -------
+    list of Path
+        Each file once. In folders porescope's own results and standards are passed over, and so is a
+        ``.ser`` file whose ``.emi`` is there.
 
     Raises
     ------
     ValueError
-        If an input names no file.
+        If an input names no file, or all of them together hold no image file.
     """
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
@@ -87,9 +95,17 @@ def _is_wanted(path: Path) -> bool:
 
 
 def name_files(paths: Sequence[Path]) -> list[str]:
-    """Give each file a name for tables and outputs: its stem, safe on any system and unique.
+    """Give each file a unique name for tables and outputs.
 
-    Equal stems are told apart by the shortest differing parent folder, then by their ending.
+    Parameters
+    ----------
+    paths : sequence of Path
+
+    Returns
+    -------
+    list of str
+        The stems, with characters replaced that some system does not allow. Equal stems of one folder get
+        their file type appended, others the shortest path of parent folders that differs prepended.
 
     Examples
     --------
@@ -99,7 +115,7 @@ def name_files(paths: Sequence[Path]) -> list[str]:
     full = [path.resolve() for path in paths]
     names = [_safe(path.stem) for path in full]
     for i in _clashing(names):
-        # Of files in one folder the ending tells, not the folder.
+        # Files of one folder differ by their type, not by their folder.
         if sum(p.parent == full[i].parent and p.stem.casefold() == full[i].stem.casefold() for p in full) > 1:
             names[i] = _safe(f"{full[i].stem}_{full[i].suffix[1:]}")
     stems = list(names)
@@ -116,7 +132,16 @@ def name_files(paths: Sequence[Path]) -> list[str]:
 
 
 def describe_counts(pores: int, images: int) -> str:
-    """What a run found, in words.
+    """Say how many pores a run found.
+
+    Parameters
+    ----------
+    pores, images : int
+        Numbers of pores and of images.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -127,19 +152,29 @@ def describe_counts(pores: int, images: int) -> str:
 
 
 def printable(path: Path) -> str:
-    """A path as text that any file can hold, also where its bytes are no UTF-8."""
+    """Make a path printable, also where its bytes are no UTF-8.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        Bytes that are no UTF-8 are written as backslash, x and two hexadecimal digits.
+    """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _safe(name: str) -> str:
-    """A file name without path separators, control characters or Windows' reserved ones."""
+    """Replace path separators, control characters, and characters and names that Windows reserves."""
     name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', "_", name).strip(" .")[-150:] or "image"
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     return f"_{name}" if reserved else name
 
 
 def _clashing(names: Sequence[str]) -> list[int]:
-    """Places of names that equal another, or could be a frame of another."""
+    """Indices of names that equal another, or equal another's name without its frame number."""
     keys = [name.casefold() for name in names]
     counts: dict[str, int] = {}
     for key in keys:

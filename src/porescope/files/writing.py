@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and hashed."""
+"""Atomic writing of files, and their hashes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,28 @@ from pathlib import Path
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to beside ``path``, renamed to it if the block succeeds."""
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file; an earlier one is replaced.
+
+    Yields
+    ------
+    Path
+        A temporary file in the same folder, to write to. It is renamed to ``path`` if the block succeeds,
+        and removed if it raises.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with write_whole(Path(folder) / "a.txt") as part:
+    ...         _ = part.write_text("whole")
+    ...     [p.name for p in Path(folder).iterdir()]
+    ['a.txt']
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
@@ -21,6 +42,16 @@ def write_whole(path: Path) -> Iterator[Path]:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """Hash a file's content.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        SHA-256, as 64 hexadecimal digits.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
