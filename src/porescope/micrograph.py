@@ -1,4 +1,4 @@
-"""Micrographs: an image with its nanometres per pixel, read from any microscope file."""
+"""Micrographs: an image with its pixel size, read from any microscope file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from porescope.files import (
 )
 from porescope.modalities import check_modality
 
-#: Pixels whose row and column sizes differ by more than this fraction are refused.
+#: Largest relative difference between the row and column size of a pixel.
 ANISOTROPY_LIMIT = 0.005
 
 
@@ -81,7 +81,7 @@ class Acquisition:
 
 @dataclass(frozen=True, eq=False)
 class Micrograph:
-    """An image and what is known about it.
+    """An image with its pixel size, its modality and its acquisition.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class Micrograph:
 
     @property
     def stem(self) -> str:
-        """Name for output files: the name, with the frame of a stack as ``_kkkk``."""
+        """Name of output files: ``NAME``, or ``NAME_kkkk`` for frame k of a stack."""
         return self.name if self.frame is None else f"{self.name}_{self.frame:04d}"
 
     @cached_property
@@ -199,7 +199,7 @@ def _median(values: NDArray[np.float32]) -> np.float32:
 
 
 def _check_finite(image: NDArray[np.float32]) -> None:
-    # One pass in the good case: a sum is finite unless a pixel is not (or overflows).
+    # A sum is finite only if all pixels are: one pass where all is well.
     with np.errstate(over="ignore", invalid="ignore"):
         suspicious = not np.isfinite(image.sum(dtype=np.float64))
     if suspicious:
@@ -229,11 +229,11 @@ def read(path: str | Path, *, pixel_size: float | None = None, modality: str = "
     Parameters
     ----------
     path : str or Path
-        Any file that rosettasciio or tifffile reads; PNG, JPEG and NPY too.
+        Any file that rosettasciio or tifffile reads; PNG, JPEG, BMP and NPY too.
     pixel_size : float, optional
-        Pixel size [nm], in place of the file's own.
+        Pixel size [nm]; default: the file's.
     modality : {"auto", "haadf", "bf", "abf", "hrtem"}
-        ``auto`` asks the metadata, and takes HAADF where they are silent.
+        ``auto`` takes it from the metadata, and HAADF if they do not say it.
 
     Returns
     -------
@@ -242,7 +242,9 @@ def read(path: str | Path, *, pixel_size: float | None = None, modality: str = "
     Raises
     ------
     ReadError
-        If the file is no micrograph, is damaged, has no calibration, or holds several images.
+        If the file is no micrograph, is damaged, has no pixel size, or holds several images.
+    ValueError
+        If the modality is unknown.
 
     Examples
     --------

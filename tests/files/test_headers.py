@@ -87,9 +87,9 @@ OME: dict[str, Any] = {
     "StageLabel": {"Name": "here", "X": 3, "Y": 2, "XUnit": "µm", "YUnit": "µm"},
     "Pixels": {
         "Plane": [
-            {"TheT": 1, "DeltaT": 1500, "DeltaTUnit": "ms", "PositionX": 7, "PositionY": 9},
+            {"TheZ": 1, "DeltaT": 1500, "DeltaTUnit": "ms", "PositionX": 7, "PositionY": 9},
             {
-                "TheT": 0, "DeltaT": 0.5,
+                "TheZ": 0, "DeltaT": 0.5,
                 "PositionX": 7, "PositionXUnit": "nm", "PositionY": 9, "PositionYUnit": "µm",
             },
         ]

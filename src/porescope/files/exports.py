@@ -100,15 +100,17 @@ def save_geojson(path: Path, labels: NDArray[np.integer], pores: dict[str, NDArr
 
 
 def save_structure(path: Path, elements: list[str], positions: NDArray[np.float64], form: str) -> None:
-    """Write atoms as extended XYZ or CIF, in a box with 10 Å of vacuum above and below.
+    """Write atoms in a box with 1.5 Å of space at the sides and 10 Å above and below.
 
     Parameters
     ----------
     path : Path
     elements : list of str
+        Symbols of the K atoms.
     positions : ndarray, shape (K, 3)
         x, y, z [Å]
     form : {"extxyz", "cif"}
+        File format: extended XYZ or CIF.
     """
     from ase import Atoms
     from ase.io import write

@@ -20,15 +20,15 @@ class ReadError(ValueError):
 
 
 class Signal(NamedTuple):
-    """One dataset of a file: its values, its axes, and what the file says about it."""
+    """One dataset of a file: its values, its axes and its metadata."""
 
-    data: NDArray[Any]
+    data: NDArray[Any]  # (M, N) or, for a stack, (K, M, N)
     units: list[str | None]  # of each axis
-    scales: list[float]  # of each axis: step in its unit
+    scales: list[float]  # of each axis: step, in its unit
     stacked: list[bool]  # of each axis: whether it counts the frames of a stack
     title: str = ""
     kind: str = ""  # HyperSpy's signal type, such as "EELS"
-    modality: str | None = None
+    modality: str | None = None  # None where the metadata do not say it
     headers: tuple[Header, ...] = (Header(),)  # one for each frame, or one for all
 
     @property
@@ -37,25 +37,26 @@ class Signal(NamedTuple):
         return self.data if self.data.ndim == 3 else self.data[None]
 
     def header_of(self, frame: int) -> Header:
-        """Look up what the file says about one frame.
+        """Look up the metadata of one frame.
 
         Parameters
         ----------
         frame : int
-            Counted from 0 in this stack.
+            Index in this stack, counted from 0.
 
         Returns
         -------
         Header
-            Its time is the frame's own: the time of the stack plus ``frame`` steps of a calibrated time
-            axis, which start at 0 where the file has no date.
+            With the frame's own time: that of the stack plus ``frame`` steps of a calibrated time axis. A
+            stack without a date starts at 0 s.
         """
         if len(self.headers) > 1:
             return self.headers[frame]
         header, unit = self.headers[0], seconds(self.units[0])
-        if self.data.ndim == 3 and unit is not None and np.isfinite(self.scales[0]):
-            return header._replace(time_s=(header.time_s or 0.0) + frame * self.scales[0] * unit)
-        return header
+        if self.data.ndim < 3 or unit is None:
+            return header
+        time = (header.time_s or 0.0) + frame * self.scales[0] * unit
+        return header._replace(time_s=time) if np.isfinite(time) else header
 
 
 def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
@@ -92,6 +93,7 @@ def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
 
 
 def _why_no_image(signal: Signal) -> str | None:
+    """Say why a dataset is no image in real space; None if it is one."""
     data = signal.data
     units = [(unit or "").replace(" ", "") for unit in signal.units]
     if data.dtype.kind == "V" and not set("RGB") <= set(data.dtype.names or ()):
@@ -264,7 +266,7 @@ def _load_tiff(path: Path) -> list[Signal]:
 
 
 def _add_ome(signals: list[Signal], ome: Any) -> list[Signal]:
-    """Add what OME's metadata say about each image, if they describe as many as there are."""
+    """Take stage positions and times from OME's metadata, if they describe as many images as there are."""
     try:
         images = ome["OME"]["Image"]
     except (KeyError, TypeError):
@@ -279,7 +281,7 @@ def _add_ome(signals: list[Signal], ome: Any) -> list[Signal]:
 
 
 def _check_tiff_whole(path: Path, tiff: Any) -> None:
-    """Refuse a cut-off TIFF; tifffile would give the frames that are left."""
+    """Refuse a TIFF that is cut off. tifffile itself would return the remaining frames."""
     size = path.stat().st_size
     pages = list(tiff.pages)
     claimed = int((tiff.imagej_metadata or {}).get("images", 1))
@@ -300,9 +302,9 @@ def _check_tiff_whole(path: Path, tiff: Any) -> None:
 
 
 def _tiff_scale(tiff: Any, page: Any) -> tuple[float, float] | None:
-    """Pixel size (row, column) [nm] from OME, ImageJ or the resolution tags.
+    """Pixel size (row, column) [nm] from OME's or ImageJ's metadata, or from the resolution tags.
 
-    rosettasciio reads the makers' own tags, but of these only ImageJ's microns.
+    rosettasciio reads the microscope makers' tags; of ImageJ's units it knows microns only, and no OME.
     """
     if tiff.ome_metadata:
         import tifffile
@@ -325,7 +327,7 @@ def _tiff_scale(tiff: Any, page: Any) -> tuple[float, float] | None:
     unit = unit or {2: 2.54e7, 3: 1e7}.get(int(page.resolutionunit or 1))
     if unit is None:
         return None
-    # 1 µm a pixel or more: printers' dots (72, 96, 300 dpi), not a microscope's scale.
+    # 1 µm per pixel or more is a printing resolution (72, 96, 300 dpi), no pixel size.
     return (unit / row, unit / column) if unit / min(row, column) < 1000 else None
 
 
@@ -341,7 +343,7 @@ def _find_reader(path: Path) -> Any:
     from importlib import import_module
 
     suffix = path.suffix.lower()[1:]
-    if suffix in ("dm3", "dm4"):  # spares the registry's 50 ms
+    if suffix in ("dm3", "dm4"):  # saves the 50 ms that importing the registry takes
         return import_module("rsciio.digitalmicrograph").file_reader
     from rsciio import IO_PLUGINS
 
@@ -360,7 +362,7 @@ def _find_reader(path: Path) -> Any:
             try:
                 return import_module(api).file_reader(filename)
             except Exception as e:
-                # The last plugin's complaint may concern another format; keep the telling one.
+                # Later plugins may complain about another format: keep the first error.
                 error = e if error is None or isinstance(error, ImportError) else error
         assert error is not None
         raise error

@@ -1,4 +1,4 @@
-"""What the instrument recorded: stage position, time, magnification, beam, from untrusted metadata."""
+"""Acquisition metadata, untrusted: stage position, time, magnification, beam energy and current."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ _MAX_TEXT = 200
 #: Start of Windows' file times, in POSIX time [s]; they count 100 ns since 1601-01-01.
 _FILETIME_START = -11_644_473_600
 
-#: Sources in rosettasciio's mappings whose stage position is in mm. Others are in m, or in no known unit.
+#: Prefixes of the sources in rosettasciio's mappings whose stage position is in mm. Others are in m, or
+#: in no known unit.
 _STAGE_IN_MM = ("CZ_SEM.", "samplePosition.")
 
-#: Readers whose stage position, as HyperSpy stores it, is in mm.
+#: Names of rosettasciio's readers that store the stage position in mm, as HyperSpy documents it.
 _READERS_IN_MM = ("digitalmicrograph", "digital_micrograph", "tia", "fei", "phenom")
 
 _NOTHING: Mapping[str, Any] = {}
 
 
 class Header(NamedTuple):
-    """What a file says about an acquisition; None where it says nothing that can be relied on."""
+    """Acquisition metadata of a frame; None where the file gives none that is certain."""
 
     stage_nm: tuple[float, float] | None = None  # (y, x) [nm]
     time_s: float | None = None  # POSIX time; a clock without a time zone is read as UTC [s]
     magnification: float | None = None
     beam_energy_kev: float | None = None  # [keV]
-    instrument: str | None = None
-    beam_current_na: float | None = None  # of a beam that scanned this image and nothing else [nA]
+    instrument: str | None = None  # name of the microscope
+    beam_current_na: float | None = None  # only of a scanned image that is the whole scan [nA]
 
 
 def read_header(entry: Mapping[str, Any], shape: tuple[int, ...]) -> Header:
-    """Read what the instrument recorded with one dataset.
+    """Read the acquisition metadata of a dataset.
 
     Parameters
     ----------
@@ -55,8 +56,8 @@ def read_header(entry: Mapping[str, Any], shape: tuple[int, ...]) -> Header:
 
     Notes
     -----
-    The maker's own metadata count first (DigitalMicrograph, Velox, TIA, NCEM), because rosettasciio's
-    stage positions are in mm or in m, depending on the reader. HyperSpy's tree fills what is left.
+    The maker's metadata (DigitalMicrograph, Velox, TIA, NCEM, Olympus) take precedence over HyperSpy's
+    tree, where the unit of the stage position depends on rosettasciio's reader: mm or m.
     """
     original = as_mapping(entry.get("original_metadata"))
     tree = as_mapping(entry.get("metadata"))
@@ -136,7 +137,7 @@ def _read_digital_micrograph(original: Mapping[str, Any], shape: tuple[int, ...]
     tags: Mapping[str, Any] = next(
         (t for t in (as_mapping(look_up(i, "ImageTags")) for i in images.values()) if t), _NOTHING
     )
-    # The stack builder keeps the tags of the images that it was given.
+    # DigitalMicrograph's stack builder stores the tags of its source images here.
     tags = as_mapping(look_up(tags, "source", "Tags at creation")) or tags
     info = as_mapping(look_up(tags, "Microscope Info"))
     scan = as_mapping(look_up(tags, "DigiScan"))
@@ -199,7 +200,7 @@ def _read_olympus(original: Mapping[str, Any], shape: tuple[int, ...]) -> Header
     return Header(magnification=_positive(look_up(original, "Olympus_SIS_metadata", "magnification")))
 
 
-#: Readers of the makers' own metadata, by a key that tells the maker.
+#: Readers of the makers' metadata, by a key that only this maker's metadata have.
 _MAKERS = {
     "ImageList": _read_digital_micrograph,
     "ser_header_parameters": _read_tia,
@@ -235,7 +236,7 @@ def _apply(mapping: Mapping[str, Any], original: Mapping[str, Any]) -> tuple[dic
 
 
 def _stage_in_mm(tree: Mapping[str, Any]) -> bool:
-    """Say whether a HyperSpy tree's stage position is in mm: HyperSpy's unit, which not all readers keep."""
+    """Say whether a HyperSpy tree's stage position is in mm, by the readers it says it was loaded with."""
     records = as_mapping(look_up(tree, "General", "FileIO")).values()
     readers = [
         str(as_text(look_up(record, "io_plugin"))).lower()
@@ -247,7 +248,7 @@ def _stage_in_mm(tree: Mapping[str, Any]) -> bool:
 
 
 def _read_tree(tree: Mapping[str, Any], stage_in_mm: bool) -> Header:
-    """Read HyperSpy's tree: keV, nA, and mm where the reader keeps to that."""
+    """Read HyperSpy's tree, whose units are keV and nA."""
     instruments = as_mapping(look_up(tree, "Acquisition_instrument"))
     name = next((n for n in ("TEM", "SEM") if as_mapping(instruments.get(n))), "TEM")
     node = as_mapping(instruments.get(name))
@@ -264,7 +265,7 @@ def _read_tree(tree: Mapping[str, Any], stage_in_mm: bool) -> Header:
 
 
 def _stage(position: Any, names: Sequence[str], factor: float) -> tuple[float, float] | None:
-    """Read (y, x) [nm] by the names of z, y and x; a stage at the very origin was not recorded."""
+    """Read (y, x) [nm], given the keys of z, y and x. All zeros mean that no position was recorded."""
     z, y, x = (_scale(_number(as_mapping(position).get(name)), factor) for name in names)
     return None if y is None or x is None or not (x or y or z) else (y, x)
 
@@ -332,7 +333,7 @@ def look_up(node: Any, *path: str) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    """Read a finite number, also from a short text; None if it is none."""
+    """Read a finite number, also from text; None if there is none."""
     if isinstance(value, (bytes, str)):
         value = value[:_MAX_TEXT]
     elif isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):

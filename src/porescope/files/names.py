@@ -62,7 +62,7 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
     Raises
     ------
     ValueError
-        If an input names no file.
+        If an input names no file, or all of them together hold no image file.
     """
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
