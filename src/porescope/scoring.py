@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from porescope.files.names import ENDINGS, FILES
 from porescope.labels import label_regions
 
 

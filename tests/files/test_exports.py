@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,12 @@ import roifile
 import tifffile
 from helpers import save_simulated
 
-from porescope import Recipe, read, read_standard
-from porescope.files import save_labels
+from porescope import read, read_standard
+from porescope.files.exports import save_geojson, save_labels, save_rois, save_structure
 from porescope.labels import outline_regions
 from porescope.recipes import Threshold
-from porescope.runs import Job, run_batch
-
-RECIPE = Recipe()
+from porescope.runs.batch import run_batch
+from porescope.runs.job import Job
 
 
 def test_labels_open_with_their_scale(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_labels_open_with_their_scale(tmp_path: Path) -> None:
 
 def test_outlines_filled_again_are_the_labels(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "s.tif")
-    run_batch([path], Job(tmp_path, Threshold(RECIPE), overlays=False, rois=True, geojson=True))
+    run_batch([path], Job(tmp_path, Threshold(), overlays=False, rois=True, geojson=True))
     labels = read_standard(tmp_path / "s_labels.tif")
     assert np.array_equal(read_standard(tmp_path / "s_rois.zip", labels.shape), labels)
     assert np.array_equal(read_standard(tmp_path / "s.geojson", labels.shape), labels)
@@ -42,3 +42,37 @@ def test_outlines_filled_again_are_the_labels(tmp_path: Path) -> None:
         feature["properties"]["area_px"] == (labels == 1).sum() and "confidence" not in feature["properties"]
     )
     assert outline_regions(labels)[1].min(axis=0) == pytest.approx(np.argwhere(labels == 1).min(axis=0) - 0.5)
+
+
+def test_outlines_count_from_the_corner_of_the_first_pixel(tmp_path: Path) -> None:
+    labels = np.zeros((6, 8), np.int32)
+    labels[1:3, 4:7] = 5  # rows 1 and 2, columns 4 to 6: x from 4 to 7, y from 1 to 3
+    table = {"label": np.array([5]), "area_nm2": np.array([0.25]), "confidence": np.array([np.nan])}
+    save_geojson(tmp_path / "a.geojson", labels, table)
+    (feature,) = json.loads((tmp_path / "a.geojson").read_text())["features"]
+    ring = np.array(feature["geometry"]["coordinates"][0])
+    assert ring.min(axis=0).tolist() == [4, 1] and ring.max(axis=0).tolist() == [7, 3]
+    assert feature["properties"] == {"objectType": "annotation", "name": "5", "label": 5, "area_nm2": 0.25}
+    save_rois(tmp_path / "a.zip", labels)
+    (roi,) = roifile.roiread(tmp_path / "a.zip")
+    points = roi.coordinates()
+    assert (
+        roi.name == "0005" and points.min(axis=0).tolist() == [4, 1] and points.max(axis=0).tolist() == [7, 3]
+    )
+
+
+def test_without_regions_the_archive_is_empty(tmp_path: Path) -> None:
+    save_rois(tmp_path / "a.zip", np.zeros((3, 4), np.int32))
+    assert zipfile.ZipFile(tmp_path / "a.zip").namelist() == []
+
+
+@pytest.mark.parametrize("form", ["extxyz", "cif"])
+def test_structures_open_in_a_box_with_vacuum(tmp_path: Path, form: str) -> None:
+    from ase.io import read as read_atoms
+
+    atoms = np.array([[2.0, 3.0, -1.5], [5.0, 7.0, 1.5]])
+    save_structure(tmp_path / "a", ["W", "S"], atoms, form)
+    got = read_atoms(tmp_path / "a", format=form)
+    assert got.get_chemical_symbols() == ["W", "S"]
+    assert got.cell.lengths() == pytest.approx([6, 7, 23])  # 1.5 Å beside, 10 Å above and below
+    assert got.positions == pytest.approx(np.array([[1.5, 1.5, 10], [4.5, 5.5, 13]]))

@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 from helpers import run, save_simulated
 
-from porescope import Recipe
-from porescope.files import ENDINGS, FILES, find_files, name_files
+from porescope.files.names import DETECT_ENDINGS, ENDINGS, FILES, SUFFIXES, find_files, name_files, printable
 from porescope.recipes import Threshold
-from porescope.runs import Job, run_batch
-
-RECIPE = Recipe()
+from porescope.runs.batch import run_batch
+from porescope.runs.job import Job
+from porescope.runs.tuning import OUTPUTS
 
 
 def test_names_are_told_apart_by_the_shortest_differing_folder() -> None:
@@ -61,21 +60,49 @@ def test_files_folders_globs_and_emi(tmp_path: Path) -> None:
 
 def test_every_picture_of_ours_is_passed_over_in_folders(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "one.tif")
-    first = run_batch([path], Job(tmp_path, Threshold(RECIPE), lattice=True))
+    first = run_batch([path], Job(tmp_path, Threshold(), lattice=True))
     (tmp_path / "cvvp.png").touch()
     assert len(first.outputs) == 3 and find_files([tmp_path]) == [path]
 
 
-@pytest.mark.parametrize("name", [*(f"one{ending}" for ending in ENDINGS.values()), *FILES.values()])
-def test_nothing_that_porescope_writes_is_taken_for_a_micrograph(tmp_path: Path, name: str) -> None:
-    for file in ("one.tif", name):
-        (tmp_path / file).touch()
-    assert [p.name for p in find_files([tmp_path])] == ["one.tif"]
+@pytest.mark.parametrize("ending", ENDINGS.values())
+def test_a_file_with_each_ending_is_passed_over(tmp_path: Path, ending: str) -> None:
+    for name in (f"a{ending}", f"a_0003{ending}", "a.tif"):
+        (tmp_path / name).touch()
+    assert [p.name for p in find_files([tmp_path])] == ["a.tif"]
+    assert find_files([tmp_path / f"a{ending}"]) == [tmp_path / f"a{ending}"]  # but read where it is named
 
 
-def test_explaining_into_the_images_own_folder_adds_no_micrograph(tmp_path: Path) -> None:
+def test_files_of_a_result_are_passed_over(tmp_path: Path) -> None:
+    for name in (*FILES.values(), "A_standard.jpg", "A_labels.png", ".hidden.tif", "A.tif"):
+        (tmp_path / name).touch()
+    assert [p.name for p in find_files([tmp_path])] == ["A.tif"]
+
+
+def test_micrographs_named_like_a_result_are_found(tmp_path: Path) -> None:
+    """Only what porescope writes is passed over: a DM3 file of a bright field is a micrograph."""
+    names = ["bright_field.dm3", "carbon_network.dm3", "field.tif", "network.png", "pores.tif"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [p.name for p in find_files([tmp_path])] == names
+
+
+def test_every_picture_that_is_written_has_its_ending_here() -> None:
+    images = {e for e in (*ENDINGS.values(), *FILES.values()) if Path(f"a{e}").suffix in SUFFIXES}
+    assert images == {
+        "_labels.tif", "_field.tif", "_standard.tif", "_overlay.png", "_lattice.png", "_vacancies.png",
+        "_stages.png", "_network.png", "cvvp.png", "ascent.png",
+    }  # fmt: skip
+    assert set(DETECT_ENDINGS) < set(ENDINGS.values()) and set(OUTPUTS) < set(FILES.values())
+
+
+@pytest.mark.parametrize("options", [[], ["--recipe", "ws2"]])
+def test_explains_pictures_are_passed_over(tmp_path: Path, options: list[str]) -> None:
     path = save_simulated(tmp_path, "one.tif")
-    for options in ([], ["--recipe", "ws2"]):
-        assert run("explain", path, "-o", tmp_path, *options).exit_code == 0
-    names = {"one.tif", "one_network.png", "one_stages.png"}
-    assert {p.name for p in tmp_path.iterdir()} == names and find_files([tmp_path]) == [path]
+    result = run("explain", path, "-o", tmp_path, *options)
+    assert result.exit_code == 0, result.output
+    assert len(list(tmp_path.iterdir())) == 2 and find_files([tmp_path]) == [path]
+
+
+def test_bytes_that_are_no_text_are_printable() -> None:
+    assert printable(Path("a\udcffé.tif")) == "a\\xffé.tif"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 #: Suffixes looked for in a folder. A file that is named is read whatever its suffix.
-_SUFFIXES = frozenset(
+SUFFIXES = frozenset(
     (".dm3", ".dm4", ".emd", ".de5", ".emi", ".ser", ".mrc", ".hspy", ".zspy", ".tif", ".tiff")
     + (".png", ".jpg", ".jpeg", ".bmp", ".npy")
 )
@@ -93,7 +93,7 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
 def _is_wanted(path: Path) -> bool:
     own = path.name.endswith(tuple(ENDINGS.values())) or path.stem.endswith(_OWN_STEMS)
     own = own or path.name in FILES.values() or path.name.startswith(".")
-    return path.suffix.lower() in _SUFFIXES and not own and path.is_file()
+    return path.suffix.lower() in SUFFIXES and not own and path.is_file()
 
 
 def name_files(paths: Sequence[Path]) -> list[str]:
