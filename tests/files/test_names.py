@@ -5,11 +5,19 @@ from pathlib import Path
 import pytest
 from helpers import run, save_simulated
 
-from porescope.files.names import DETECT_ENDINGS, ENDINGS, FILES, SUFFIXES, find_files, name_files, printable
+from porescope.files.names import (
+    DETECT_ENDINGS,
+    ENDINGS,
+    FILES,
+    SUFFIXES,
+    TUNING_FILES,
+    find_files,
+    name_files,
+    printable,
+)
 from porescope.recipes import Threshold
 from porescope.runs.batch import run_batch
 from porescope.runs.job import Job
-from porescope.runs.tuning import OUTPUTS
 
 
 def test_names_are_told_apart_by_the_shortest_differing_folder() -> None:
@@ -93,7 +101,9 @@ def test_every_picture_that_is_written_has_its_ending_here() -> None:
         "_labels.tif", "_field.tif", "_standard.tif", "_overlay.png", "_lattice.png", "_vacancies.png",
         "_stages.png", "_network.png", "cvvp.png", "ascent.png",
     }  # fmt: skip
-    assert set(DETECT_ENDINGS) < set(ENDINGS.values()) and set(OUTPUTS) < set(FILES.values())
+    assert set(DETECT_ENDINGS) < set(ENDINGS.values()) and set(FILES[kind] for kind in TUNING_FILES) < set(
+        FILES.values()
+    )
 
 
 @pytest.mark.parametrize("options", [[], ["--recipe", "ws2"]])
