@@ -1,4 +1,4 @@
-"""The paper's search beside a naive loop, and climbs; ``make bench`` prints times and their ratio."""
+"""Speed of the paper's search, against a naive loop, and of climbs; ``make bench`` prints it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from porescope.recipes import PAPER_AXES
 from porescope.recipes.climbing import evolve
 from porescope.scoring import METRICS
 
-#: 100 with FULL=1; a run takes seconds.
+#: Number of climbs; one takes seconds.
 RUNS = 100 if os.environ.get("FULL") else 10
 
 WS2 = Path(__file__).parents[2] / "shared" / "data" / "ws2"
@@ -53,17 +53,17 @@ def test_paper_search(data) -> None:
 def test_climbs(data, climb, runs: int) -> None:
     search = grid_search(*data, PAPER_AXES, Recipe(), workers=count_cores())
     best = search.evaluate(METRICS["f1"]).mean(axis=0).max()
-    shares, times, looks = [], [], []
+    shares, times, evaluations = [], [], []
     for seed in range(runs):
         start = time.perf_counter()
         found = climb(*data, PAPER_AXES, METRICS["f1"], seed=seed)
         times.append(time.perf_counter() - start)
         shares.append(found.values.mean() / best)
-        looks.append(found.evaluations)
+        evaluations.append(found.evaluations)
     print(
         f"\n{runs} runs of {climb.__name__}, effort 5: {np.median(shares):.1%} of the grid's best (median),"
     )
-    print(f"  worst {min(shares):.1%}; {np.median(times):.1f} s a run, {np.median(looks):.0f} points")
+    print(f"  worst {min(shares):.1%}; {np.median(times):.1f} s a run, {np.median(evaluations):.0f} points")
 
 
 @pytest.mark.full

@@ -4,19 +4,30 @@ import json
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import dump, run
+from typer.main import get_command
 
-from porescope.cli.recipes import Objective, Scaling, TuneMethod
-from porescope.recipes import CLIMBERS, parameters
+from porescope.cli.recipes import Objective, Scaling, TuneMethod, app
+from porescope.recipes import CLIMBERS, PAPER_AXES, parameters
 from porescope.recipes.choice import OBJECTIVES
 from porescope.recipes.recipe import SCALINGS
+from porescope.recipes.search import read_axis
 
 
 def test_the_options_are_those_of_the_library() -> None:
     assert set(Objective) == set(OBJECTIVES) and set(Scaling) == set(SCALINGS)
     assert set(TuneMethod) == {"grid", *CLIMBERS}
+
+
+def test_the_help_names_the_papers_axes() -> None:
+    options = {p.name: p for p in get_command(app).commands["tune"].params}
+    axes = options["axis"].help.split("Default: ")[1].rstrip(".").split(", ")
+    said = dict(read_axis(text) for text in axes)
+    assert list(said) == list(PAPER_AXES)
+    assert all(np.array_equal(said[name], values) for name, values in PAPER_AXES.items())
 
 
 def test_tune_on_the_command_line(ws2: Path, tmp_path: Path, chromium: str) -> None:

@@ -242,9 +242,7 @@ class _Result(NamedTuple):
 
     recipe: Recipe
     values: NDArray[np.float64]  # (images,) metric of each image
-    left_out: (
-        NDArray[np.float64] | None
-    )  # (images,) metric of each image, with the recipe tuned on the others
+    left_out: NDArray[np.float64] | None  # (images,) the same, with the recipe tuned on the other images
     notes: list[str]  # sentences
 
 
