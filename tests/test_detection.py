@@ -13,7 +13,7 @@ from porescope.labels import Detection
 from porescope.lattice import LatticeGaps, find_lattice
 from porescope.network import Network
 from porescope.recipes import Threshold
-from porescope.simulation import Scene, Simulation, simulate
+from porescope.simulation import Pore, Scene, Simulation, simulate
 
 HERE = Path(__file__)
 
@@ -112,7 +112,9 @@ def test_without_a_lattice_the_lattice_method_finds_nothing(drawn: Simulation) -
 
 
 @pytest.mark.parametrize("method", [*DETECTORS, "own"])
-def test_nothing_is_found_outside_the_field(method: str, drawn: Simulation) -> None:
+def test_nothing_is_found_outside_the_field(method: str) -> None:
+    pores = (Pore((3.0, 4.0), missing=60), Pore((7.0, 9.0), missing=12))
+    drawn = simulate(Scene(shape=(240, 300), pores=pores, dose=2e6), seed=5)
     field = np.ones(drawn.labels.shape, bool)
     largest = drawn.labels == 1 + int(drawn.area_nm2.argmax())
     rows, columns = np.nonzero(largest)
@@ -134,3 +136,39 @@ def test_the_default_is_the_network(ws2: Path) -> None:
     micrograph = read(ws2 / "A.dm3")
     by_hand = Network().find(micrograph, find_lattice(micrograph)).labels
     assert np.array_equal(detect(micrograph), by_hand)
+
+
+def _leave(micrograph: Micrograph) -> None:
+    raise SystemExit(0)
+
+
+def _spoil(micrograph: Micrograph) -> np.ndarray:
+    micrograph.image[:] = 0
+    return micrograph.image > 1
+
+
+@pytest.mark.parametrize(("function", "words"), [(_leave, "SystemExit"), (_spoil, "read-only")])
+def test_a_users_own_function_can_neither_end_the_run_nor_change_the_image(function, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Own(function).find(Micrograph(np.ones((2, 3)), 0.05))
+
+
+@pytest.mark.parametrize("maps", [np.zeros((3, 2), np.float32), np.full((2, 3), np.nan, np.float32)])
+def test_maps_of_a_users_own_function_must_fit(maps: np.ndarray) -> None:
+    labels = np.ones((2, 3), np.int32)
+    for name in ("probability", "unusable"):
+        detection = Detection(labels, **{name: maps})
+        with pytest.raises(ValueError, match=f"must return {name} as finite numbers of shape"):
+            Own(lambda m, d=detection: d).find(Micrograph(np.ones((2, 3)), 0.05))
+
+
+@pytest.mark.parametrize("method", DETECTORS)
+def test_what_lies_outside_the_field_does_not_matter(method: str, drawn: Simulation) -> None:
+    field = np.ones(drawn.labels.shape, bool)
+    field[:, 200:] = False
+    found = []
+    for outside in (np.nan, 1e30, 0.0):
+        image = np.where(field, drawn.micrograph.image, outside)
+        micrograph = replace(drawn.micrograph, image=image, field=field)
+        found.append(choose_detector(method, {}).find(micrograph, find_lattice(micrograph)).labels)
+    assert found[0].max() > 0 and all(np.array_equal(labels, found[0]) for labels in found)

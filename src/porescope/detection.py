@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.files import printable
 from porescope.labels import Detection, label_regions, number_consecutively
 from porescope.lattice import Lattice, LatticeGaps, find_lattice
 from porescope.micrograph import Micrograph
@@ -91,8 +92,9 @@ class Own:
         """File and name of the function."""
         if isinstance(self.function, str):
             file, name = _split_reference(self.function)
-            return f"{file.name}:{name}"
-        return f"{self.function.__module__}:{getattr(self.function, '__qualname__', 'function')}"
+            return printable(Path(f"{file.name}:{name}"))
+        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        return f"{self.function.__module__}:{name}"
 
     def describe(self) -> dict[str, Any]:
         """Describe the detector for ``run.json``: the function and its file's hash.
@@ -111,7 +113,7 @@ class Own:
         file, name = _split_reference(self.function)
         _load_function(self.function)
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        return {"method": self.method, "function": {"file": str(file), "name": name, "sha256": sha256}}
+        return {"method": self.method, "function": {"file": printable(file), "name": name, "sha256": sha256}}
 
     def find(
         self, micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None
@@ -135,13 +137,15 @@ class Own:
             If the function fails, or returns something else.
         """
         function = _load_function(self.function) if isinstance(self.function, str) else self.function
+        image = micrograph.image.view()
+        image.flags.writeable = False  # tables and pictures need it as it was read
         try:
-            found = function(micrograph)
-        except Exception as error:  # the function is the user's, it may raise anything
+            found = function(replace(micrograph, image=image))
+            detection = found if isinstance(found, Detection) else Detection(np.asarray(found))
+        except (Exception, SystemExit) as error:  # the function is the user's, it may raise anything
             raise ValueError(
                 f"the detector {self.method} fails on {micrograph.stem} ({type(error).__name__}: {error})"
             ) from error
-        detection = found if isinstance(found, Detection) else Detection(np.asarray(found))
         return self._check(detection, micrograph)
 
     def _check(self, found: Detection, micrograph: Micrograph) -> Detection:
@@ -153,6 +157,13 @@ class Own:
                 f"negative labels, not {labels.dtype} of shape {labels.shape}"
             )
         labels = label_regions(labels) if labels.dtype.kind == "b" else labels
+        for name in ("probability", "unusable"):
+            values = getattr(found, name)
+            if values is not None and (np.shape(values) != shape or not np.isfinite(values).all()):
+                raise ValueError(
+                    f"the detector {self.method} must return {name} as finite numbers of shape {shape}, "
+                    f"not of shape {np.shape(values)}"
+                )
         numbers = np.unique(labels[labels > 0])
         confidence = found.confidence
         if confidence is not None and len(confidence) != len(numbers):
@@ -175,25 +186,23 @@ def _split_reference(text: str) -> tuple[Path, str]:
 def _load_function(reference: str) -> Callable[[Micrograph], _Found]:
     file, name = _split_reference(reference)
     try:
-        content = _run_file(file.resolve(), file.stat().st_mtime_ns)
+        content = file.read_bytes()
     except OSError as error:
         raise ValueError(f"--method {reference}: {file} cannot be opened ({error.strerror})") from None
-    function = content.get(name)
+    function = _run_file(file.resolve(), content).get(name)
     if not callable(function):
         raise ValueError(f"--method {reference}: {file} has no function {name}")
     return function  # type: ignore[no-any-return]
 
 
 @cache
-def _run_file(file: Path, changed: int) -> dict[str, Any]:
-    """Run a Python file once, and again if it has changed; its names."""
+def _run_file(file: Path, content: bytes) -> dict[str, Any]:
+    """Run a Python file once, and again if its content has changed; its names."""
     import runpy
 
     try:
         return runpy.run_path(str(file))
-    except OSError:
-        raise
-    except Exception as error:  # the file is the user's, it may raise anything
+    except (Exception, SystemExit) as error:  # the file is the user's, it may raise anything
         raise ValueError(f"{file.name} cannot be run ({type(error).__name__}: {error})") from error
 
 
@@ -228,11 +237,12 @@ def choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
     kind = DETECTORS.get(method)
     if kind is None and ":" not in method:
         raise ValueError(f"--method must be {', '.join(DETECTORS)} or FILE.py:NAME, not {method!r}")
-    known = {f.name for f in fields(kind)} if kind else set()
-    for name in given.keys() - known:
-        owner = next(m for m, other in DETECTORS.items() if name in {f.name for f in fields(other)})
-        option = f"--{name.replace('_', '-')}"
-        raise ValueError(f"--method {method} takes no {option}; it belongs to --method {owner}")
+    own = {f.name for f in fields(kind)} if kind else set()
+    for name in given:
+        if name not in own:
+            owners = [m for m, other in DETECTORS.items() if name in {f.name for f in fields(other)}]
+            whose = f"; it belongs to --method {owners[0]}" if owners else ""
+            raise ValueError(f"--method {method} takes no --{name.replace('_', '-')}{whose}")
     return kind(**given) if kind else Own(method)
 
 

@@ -206,7 +206,7 @@ def _check_finite(image: NDArray[np.float32]) -> None:
         n_nan, n_inf = int(np.isnan(image).sum()), int(np.isinf(image).sum())
         raise ValueError(
             f"image must be finite in float32, but has {n_nan} NaN and {n_inf} infinite pixels; "
-            "replace them, crop them, or leave them out of the field"
+            "replace them, crop them, or leave them out with Micrograph(field=…)"
         )
 
 

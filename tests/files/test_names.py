@@ -89,7 +89,14 @@ def test_files_of_a_result_are_passed_over(tmp_path: Path) -> None:
 
 def test_micrographs_named_like_a_result_are_found(tmp_path: Path) -> None:
     """Only what porescope writes is passed over: a DM3 file of a bright field is a micrograph."""
-    names = ["bright_field.dm3", "carbon_network.dm3", "field.tif", "network.png", "pores.tif"]
+    names = [
+        "bright_field.dm3",
+        "bright_field.tif",
+        "carbon_network.dm3",
+        "field.tif",
+        "network.png",
+        "pores.tif",
+    ]
     for name in names:
         (tmp_path / name).touch()
     assert [p.name for p in find_files([tmp_path])] == names
@@ -98,7 +105,7 @@ def test_micrographs_named_like_a_result_are_found(tmp_path: Path) -> None:
 def test_every_picture_that_is_written_has_its_ending_here() -> None:
     images = {e for e in (*ENDINGS.values(), *FILES.values()) if Path(f"a{e}").suffix in SUFFIXES}
     assert images == {
-        "_labels.tif", "_field.tif", "_standard.tif", "_overlay.png", "_lattice.png", "_vacancies.png",
+        "_labels.tif", "_standard.tif", "_overlay.png", "_lattice.png",
         "_stages.png", "_network.png", "cvvp.png", "ascent.png",
     }  # fmt: skip
     assert set(DETECT_ENDINGS) < set(ENDINGS.values()) and set(FILES[kind] for kind in TUNING_FILES) < set(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,3 +35,14 @@ def test_the_structure_is_the_perfect_sheet_without_its_pores() -> None:
     np.testing.assert_allclose(nearest, 3.153, atol=1e-3)
     bonds = np.linalg.norm(positions - middle, axis=1)
     assert np.sort(bonds)[1] == pytest.approx(np.hypot(3.153 / np.sqrt(3), 1.57), abs=1e-2)
+
+
+def test_no_site_lies_outside_the_field() -> None:
+    drawn = simulate(Scene("WS2", shape=(200, 240), pores=0), seed=1)
+    field = np.ones(drawn.labels.shape, bool)
+    field[:, 120:] = False
+    micrograph = replace(drawn.micrograph, field=field)
+    lattice = find_lattice(micrograph)
+    sites = find_sites(micrograph, lattice, MATERIALS["WS2"])
+    assert len(sites.positions) > 500 and sites.positions[:, 1].max() < 120
+    assert len(sites.places) == len(sites.second) == len(sites.empty) == len(sites.positions)

@@ -95,3 +95,14 @@ def test_the_lattices_picture_is_as_large_as_the_image_deserves(
     rows, columns, colours = cv2.imread(str(path)).shape
     assert (rows, columns, colours) == (side + 26, 2 * (side + 8), 3)
     assert path.stat().st_size < 1.2 * side**2  # a byte a pixel for the noisy panel, less for the other
+
+
+def test_an_image_with_a_field_is_drawn_and_measured(tmp_path: Path) -> None:
+    drawn = simulate(Scene("WS2", shape=(200, 260), pores=(Pore((4.0, 5.0), missing=12),)), seed=1)
+    field = np.ones(drawn.labels.shape, bool)
+    field[:, 220:] = False
+    micrograph = replace(drawn.micrograph, image=np.where(field, drawn.micrograph.image, 1e30), field=field)
+    record = process_image(micrograph, "", Job(tmp_path, material="WS2"), picture=True)
+    assert record.row["n_pores"] == 1 and len(record.outputs) == 3
+    overlay = cv2.imread(str(tmp_path / "simulated_overlay.png"), cv2.IMREAD_GRAYSCALE)
+    assert overlay[:, :500].std() > 10  # the grey range is that of the field

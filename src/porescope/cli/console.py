@@ -33,7 +33,7 @@ Modality = Annotated[
 
 PixelSize = Annotated[
     float | None,
-    typer.Option("--pixel-size", metavar="NM", help="Pixel size [nm]; default: as the files say."),
+    typer.Option("--pixel-size", metavar="NM", help="Pixel size in nm; default: as the files say."),
 ]
 
 

@@ -33,9 +33,10 @@ def detect(
     method: Annotated[
         str | None,
         typer.Option(
-            metavar="network|threshold|lattice|FILE.py:NAME",
-            help="How pores are found; FILE.py:NAME is a function of your own that takes a Micrograph and "
-            "returns a label image. Default: network, or threshold if a recipe is given.",
+            metavar="METHOD",
+            help="How pores are found: network, threshold, lattice, or FILE.py:NAME for a function of your "
+            "own that takes a Micrograph and returns a label image. Default: network, or threshold if a "
+            "recipe is given.",
         ),
     ] = None,
     recipe: Annotated[
@@ -148,6 +149,8 @@ def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector
 def _load_maskrcnn(path: Path) -> Detector:
     from importlib.util import find_spec
 
+    if not path.is_file():
+        raise ValueError(f"--model {path} is not a file")
     if find_spec("torchvision") is None:
         raise ValueError("a Mask R-CNN needs torchvision: pip install 'porescope[maskrcnn]'")
     from porescope.training import MaskRCNN

@@ -16,8 +16,8 @@ SUFFIXES = frozenset(
 #: Endings of the files that belong to one image; they follow its name.
 ENDINGS = {
     # porescope detect
-    "labels": "_labels.tif", "field": "_field.tif", "overlay": "_overlay.png", "lattice": "_lattice.png",
-    "vacancies": "_vacancies.png", "rois": "_rois.zip", "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
+    "labels": "_labels.tif", "overlay": "_overlay.png", "lattice": "_lattice.png", "rois": "_rois.zip",
+    "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
     # porescope explain
     "stages": "_stages.png", "network": "_network.png",
     # porescope simulate
@@ -26,8 +26,7 @@ ENDINGS = {
 
 #: Endings of the files that ``porescope detect`` writes.
 DETECT_ENDINGS = tuple(
-    ENDINGS[kind]
-    for kind in ("labels", "field", "overlay", "lattice", "vacancies", "rois", "geojson", "xyz", "cif")
+    ENDINGS[kind] for kind in ("labels", "overlay", "lattice", "rois", "geojson", "xyz", "cif")
 )
 
 #: Files that a folder of results holds once. Tables of ``porescope detect`` are also written as Parquet.

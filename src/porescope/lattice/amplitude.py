@@ -133,7 +133,9 @@ class LatticeGaps:
         """
         return {"method": self.method}
 
-    def find(self, micrograph: Micrograph, lattice: Lattice | None, material: str | None = None) -> Detection:
+    def find(
+        self, micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None
+    ) -> Detection:
         """Find pores.
 
         Parameters

@@ -109,9 +109,9 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     >>> find_lattice(Micrograph(np.random.default_rng(0).normal(size=(200, 210)), 0.04)) is None
     True
     """
-    if min(micrograph.image.shape) < 24 or float(np.ptp(micrograph.image)) == 0:
-        return None
     image = micrograph.filled
+    if min(image.shape) < 24 or float(np.ptp(image)) == 0:
+        return None
     flat = flatten(image)
     spectrum = _measure_spectrum(image, flat)
     spots = _find_hexagon(spectrum)

@@ -62,6 +62,10 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
     parts = [_lay_sites(lattice, waves, origin, flat.shape) for origin in origins]
     positions, places = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     second = np.repeat([False, True], [len(part[0]) for part in parts])
+    if micrograph.field is not None:
+        y, x = np.rint(positions).astype(int).T
+        inside = micrograph.field[y, x]
+        positions, places, second = positions[inside], places[inside], second[inside]
     smooth = cv2.GaussianBlur(flat, (0, 0), max(0.18 * lattice.constant_px, 0.5))
     at = np.rint(positions).astype(int)
     value = smooth[at[:, 0], at[:, 1]]

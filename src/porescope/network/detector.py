@@ -61,6 +61,8 @@ class Network:
     needs_lattice: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        if self.model is not None:
+            object.__setattr__(self, "model", Path(self.model))
         if not 0 <= self.least_confidence <= 1:
             raise ValueError(f"least_confidence must be from 0 to 1, not {self.least_confidence:g}")
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from porescope.lattice import Lattice
-from porescope.materials import MATERIALS
+from porescope.materials import MATERIALS, find_material
 from porescope.micrograph import Micrograph
 
 #: Lattice constant at the network's scale [px].
@@ -70,7 +70,7 @@ def _find_constant(lattice: Lattice | None, material: str | None) -> float | Non
     If it fits none, the pixel size is probably wrong.
     """
     if material:
-        return MATERIALS[material].constant
+        return find_material(material).constant
     if lattice is None:
         return None
     known = np.array([m.constant for m in MATERIALS.values()])

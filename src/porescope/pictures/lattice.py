@@ -107,7 +107,8 @@ def _draw_sites(micrograph: Micrograph, sites: Sites, size: int) -> Indexed:
     half = min(12 * spacing, min(rows, columns) / 2)
     low = np.clip(np.round(middle - half), 0, np.array([rows, columns]) - 2 * half).astype(int)
     side = max(int(2 * half), 2)
-    part = replace(micrograph, image=micrograph.image[low[0] : low[0] + side, low[1] : low[1] + side])
+    cut = np.s_[low[0] : low[0] + side, low[1] : low[1] + side]
+    part = replace(micrograph, image=micrograph.filled[cut], field=None)
     drawn, zoom = draw_image(part, size)
     picture = (drawn[..., 0] // (256 // _GREYS)).astype(np.uint8)
     for (y, x), second, is_empty in zip(

@@ -35,7 +35,7 @@ def draw_image(micrograph: Micrograph, size: int = 768) -> tuple[RGB, float]:
     zoom : float
         Picture pixels per image pixel.
     """
-    image = micrograph.image
+    image = micrograph.filled
     zoom = size / max(image.shape)
     sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)]
     low, high = np.percentile(sample, (0.1, 99.9))

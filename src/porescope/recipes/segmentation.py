@@ -124,7 +124,7 @@ def convert_to_gray(micrograph: Micrograph) -> Gray:
     -------
     ndarray of uint8, shape (M, N)
     """
-    return normalize(micrograph.image, has_bright_holes(micrograph.modality))
+    return normalize(micrograph.filled, has_bright_holes(micrograph.modality))
 
 
 def median_gray(gray: Gray) -> float:

@@ -106,7 +106,15 @@ def _map_processes(tasks: Sequence[_Task], workers: int) -> Iterator[tuple[int, 
             try:
                 yield i, pool.submit(process_file, *tasks[i]).result()
             except BrokenProcessPool:
-                yield i, [_fail(tasks[i], "the process that read it died; the file is damaged")]
+                yield (
+                    i,
+                    [
+                        _fail(
+                            tasks[i],
+                            "the process that read it died: the file is damaged, or the method kills it",
+                        )
+                    ],
+                )
 
 
 def process_file(path: Path, name: str, job: Job, picture: bool = False) -> list[ImageRecord]:

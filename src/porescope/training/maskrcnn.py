@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from porescope import processes
 from porescope.files import hash_file, write_whole
-from porescope.labels import Detection, clear_outside, label_regions
+from porescope.labels import EDGE, Detection, clear_outside, label_regions
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.network import CELL_PX, choose_scale, rescale, standardize
@@ -48,8 +48,6 @@ _SMALLEST = 4
 _LABELLED_SHARE = 0.2
 #: Lowest score of an instance that counts as a pore.
 _MIN_SCORE = 0.5
-#: Mask probability above which a pixel belongs to an instance.
-_EDGE = 0.5
 
 
 def _build_maskrcnn() -> _Module:
@@ -329,7 +327,7 @@ class MaskRCNN:
         for score, mask in zip(found["scores"].tolist(), found["masks"], strict=True):  # highest first
             likely = rescale(mask[0].float().numpy(), shape).clip(0, 1)
             np.maximum(probability, np.float32(score) * likely, out=probability)
-            inside = likely > _EDGE
+            inside = likely > EDGE
             free = inside & (labels == 0)
             if score >= _MIN_SCORE and 2 * free.sum() > inside.sum():
                 labels[free] = labels.max() + 1
