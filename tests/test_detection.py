@@ -113,7 +113,7 @@ def test_without_a_lattice_the_lattice_method_finds_nothing(drawn: Simulation) -
 
 @pytest.mark.parametrize("method", [*DETECTORS, "own"])
 def test_nothing_is_found_outside_the_field(method: str) -> None:
-    pores = (Pore((3.0, 4.0), missing=60), Pore((7.0, 9.0), missing=12))
+    pores = (Pore((3.0, 4.0), missing=16), Pore((7.0, 9.0), missing=12))
     drawn = simulate(Scene(shape=(240, 300), pores=pores, dose=2e6), seed=5)
     field = np.ones(drawn.labels.shape, bool)
     largest = drawn.labels == 1 + int(drawn.area_nm2.argmax())
@@ -126,10 +126,11 @@ def test_nothing_is_found_outside_the_field(method: str) -> None:
     detector = Own(lambda m: m.image <= level) if method == "own" else choose_detector(method, {})
     found = detector.find(micrograph, find_lattice(micrograph), None)
     assert not found.labels[~field].any()
-    at = np.unique(found.labels[largest & field])
-    assert at.max() > 0
+    common = np.bincount(found.labels[largest & field])
+    own = 1 + int(common[1:].argmax())
+    assert common[own] > 0.3 * (largest & field).sum()
     table = measure(micrograph, found.labels)
-    assert table.touches_border[table.label == at.max()].all()
+    assert table.touches_border[table.label == own].all()
 
 
 def test_the_default_is_the_network(ws2: Path) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from porescope.micrograph import Micrograph
 from porescope.modalities import has_bright_holes
@@ -124,7 +125,11 @@ def convert_to_gray(micrograph: Micrograph) -> Gray:
     -------
     ndarray of uint8, shape (M, N)
     """
-    return normalize(micrograph.filled, has_bright_holes(micrograph.modality))
+    image, field = micrograph.image, micrograph.field
+    if field is not None:
+        # Outside the field each pixel repeats the nearest one inside, so that averages at its edge hold.
+        image = image[tuple(distance_transform_edt(~field, return_distances=False, return_indices=True))]
+    return normalize(image, has_bright_holes(micrograph.modality))
 
 
 def median_gray(gray: Gray) -> float:
