@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import tifffile
 from typer.testing import CliRunner, Result
 
 from porescope.cli.app import app
+from porescope.runs import Job, Run, read_run, run_batch, write_record
+from porescope.runs.parts import iterate_tables
 from porescope.simulation import Scene, simulate
 
 
@@ -52,3 +55,15 @@ def broken_metric(score) -> float:
 
 def not_a_number(score) -> float:
     return float("nan")
+
+
+def take_census(paths: list[Path], job: Job, **options: object) -> Run:
+    """Run a batch and read what it wrote."""
+    write_record(job, paths, ["porescope"], datetime.now(UTC), "running")
+    run_batch(paths, job, **options)
+    return read_run(job.out)
+
+
+def list_outputs(out: Path) -> list[str]:
+    """Names of the files that a run wrote for its images, in the order of the inputs."""
+    return [name for images, _ in iterate_tables(out) for names in images._outputs for name in names]

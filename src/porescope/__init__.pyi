@@ -5,6 +5,7 @@ from .recipes.climbing import gradient_ascent
 from .recipes.recipe import Recipe
 from .recipes.search import grid_search
 from .recipes.segmentation import average, equalize, normalize, segment, select, threshold
+from .runs.parts import read_run
 from .scoring import Score, score
 from .standards import read_standard
 
@@ -12,5 +13,5 @@ __version__: str
 __all__ = [
     "Micrograph", "Recipe", "Score", "average", "detect", "equalize",
     "gradient_ascent", "grid_search", "measure", "normalize",
-    "read", "read_all", "read_standard", "score", "segment", "select", "threshold",
+    "read", "read_all", "read_run", "read_standard", "score", "segment", "select", "threshold",
 ]  # fmt: skip

@@ -1,14 +1,20 @@
-"""Worker processes: how many, fast to start, one core each."""
+"""Worker processes: how many, fast to start, one core each, none left behind."""
 
 from __future__ import annotations
 
 import gc
 import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from multiprocessing import get_all_start_methods, get_context
+from contextlib import suppress
+from multiprocessing import connection, get_all_start_methods, get_context
+from typing import Any, NamedTuple
 
-#: Most files that are processed without workers, whose start would take longer than they save.
+#: Most files that are processed by one worker, since starting another takes longer than it saves.
 _FEW_FILES = 20
+#: Number of workers that a task may kill before it is given up.
+_MOST_DEATHS = 2
 
 
 def count_cores() -> int:
@@ -48,10 +54,26 @@ def prepare_workers(*modules: str) -> None:
         Names of the modules.
     """
     if "forkserver" in get_all_start_methods():
-        from multiprocessing import forkserver
-
         get_context("forkserver").set_forkserver_preload(list(modules))
+        _start_fork_server()
+
+
+def _start_fork_server() -> None:
+    """Start the fork server deaf to Ctrl-C, as are its workers: the main process decides."""
+    import signal
+    from multiprocessing import forkserver, resource_tracker
+
+    resource_tracker.ensure_running()  # which would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
         forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _get_context() -> Any:
+    # A fork would inherit threads, and their locks, that a fork server has not.
+    return get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
 
 
 def start_pool(workers: int) -> Executor:
@@ -66,9 +88,7 @@ def start_pool(workers: int) -> Executor:
     -------
     Executor
     """
-    # A fork would inherit threads, and their locks, that a fork server has not.
-    method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
-    return ProcessPoolExecutor(workers, get_context(method), _start_worker)
+    return ProcessPoolExecutor(workers, _get_context(), _start_worker)
 
 
 def _start_worker() -> None:
@@ -79,3 +99,119 @@ def _start_worker() -> None:
     # of the time.
     gc.freeze()
     gc.set_threshold(50_000)
+
+
+class Outcome(NamedTuple):
+    """One result of a task, or its end."""
+
+    task: int  # number of the task
+    result: Any  # None at the end of the task
+    ended: bool
+    died: bool = False  # whether the task killed its workers
+
+
+class _Worker:
+    """A process that runs one task at a time."""
+
+    def __init__(self, function: Callable[..., Iterator[Any]]) -> None:
+        self.pipe, theirs = connection.Pipe()
+        self.process = _get_context().Process(target=_serve, args=(function, theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.task: int | None = None
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def _serve(function: Callable[..., Iterator[Any]], pipe: Any) -> None:
+    """Run tasks until the pipe is closed; end at once when the parent process is gone."""
+    import signal
+    import threading
+    from multiprocessing import parent_process
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
+    _start_worker()
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        for result in function(*task):
+            pipe.send((result, False))
+        pipe.send((None, True))
+
+
+def run_tasks(
+    function: Callable[..., Iterator[Any]], tasks: Sequence[tuple[Any, ...]], workers: int
+) -> Iterator[Outcome]:
+    """Run tasks in worker processes; a task that kills its worker does not stop the others.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a task's arguments and yields results; must not raise.
+    tasks : sequence of tuple
+    workers : int
+        Number of processes; with 0 the tasks run in this one.
+
+    Yields
+    ------
+    Outcome
+        Each result as it comes, then the end of its task. A task whose worker dies is run once more.
+    """
+    if workers == 0:
+        for i, task in enumerate(tasks):
+            yield from (Outcome(i, result, False) for result in function(*task))
+            yield Outcome(i, None, True)
+        return
+    if "forkserver" in get_all_start_methods():
+        _start_fork_server()
+    waiting = deque(range(len(tasks)))
+    deaths = dict.fromkeys(waiting, 0)
+    pool: list[_Worker] = []
+    try:
+        pool += [_Worker(function) for _ in range(min(workers, len(tasks)))]
+        while waiting or any(worker.task is not None for worker in pool):
+            for worker in pool:
+                if worker.task is None and waiting:
+                    worker.task = waiting.popleft()
+                    _send(worker, tasks[worker.task])
+            busy = [worker for worker in pool if worker.task is not None]
+            ready = connection.wait([worker.pipe for worker in busy])
+            for worker in busy:
+                if worker.pipe not in ready:
+                    continue
+                assert worker.task is not None
+                try:
+                    result, ended = worker.pipe.recv()
+                except (EOFError, OSError):
+                    deaths[worker.task] += 1
+                    if deaths[worker.task] < _MOST_DEATHS:
+                        waiting.appendleft(worker.task)
+                    else:
+                        yield Outcome(worker.task, None, True, died=True)
+                    worker.stop()
+                    pool[pool.index(worker)] = _Worker(function)
+                    continue
+                yield Outcome(worker.task, result, ended)
+                if ended:
+                    worker.task = None
+    finally:
+        for worker in pool:
+            worker.stop()
+
+
+def _send(worker: _Worker, task: tuple[Any, ...]) -> None:
+    with suppress(OSError):  # it has died; receiving will tell
+        worker.pipe.send(task)

@@ -59,7 +59,9 @@ def test_detect_writes_what_the_contract_says(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     stems = ("one", "two_0000", "two_0001")
     endings = ("_labels.tif", "_overlay.png", "_lattice.png", "_rois.zip", ".geojson")
-    tables = ("pores.csv", "pores.parquet", "images.csv", "images.parquet", "report.html", "run.json")
+    tables = (
+        "pores.csv", "pores.parquet", "images.csv", "images.parquet", "report.html", "run.json", "pictures",
+    )  # fmt: skip
     assert {p.name for p in (tmp_path / "out").iterdir()} == {s + e for s in stems for e in endings} | set(
         tables
     )

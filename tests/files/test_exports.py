@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import roifile
 import tifffile
-from helpers import save_simulated
+from helpers import save_simulated, take_census
 
 from porescope import read, read_standard
 from porescope.files.exports import save_geojson, save_labels, save_rois, save_structure
 from porescope.labels import outline_regions
 from porescope.recipes import Threshold
-from porescope.runs.batch import run_batch
 from porescope.runs.job import Job
 
 
@@ -32,7 +31,7 @@ def test_labels_open_with_their_scale(tmp_path: Path) -> None:
 
 def test_outlines_filled_again_are_the_labels(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "s.tif")
-    run_batch([path], Job(tmp_path, Threshold(), overlays=False, rois=True, geojson=True))
+    take_census([path], Job(tmp_path, Threshold(), overlays=False, rois=True, geojson=True))
     labels = read_standard(tmp_path / "s_labels.tif")
     assert np.array_equal(read_standard(tmp_path / "s_rois.zip", labels.shape), labels)
     assert np.array_equal(read_standard(tmp_path / "s.geojson", labels.shape), labels)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers import run, save_simulated
+from helpers import list_outputs, run, save_simulated, take_census
 
 from porescope.files.names import (
     DETECT_ENDINGS,
@@ -16,7 +16,6 @@ from porescope.files.names import (
     printable,
 )
 from porescope.recipes import Threshold
-from porescope.runs.batch import run_batch
 from porescope.runs.job import Job
 
 
@@ -68,9 +67,9 @@ def test_files_folders_globs_and_emi(tmp_path: Path) -> None:
 
 def test_every_picture_of_ours_is_passed_over_in_folders(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "one.tif")
-    first = run_batch([path], Job(tmp_path, Threshold(), lattice=True))
+    take_census([path], Job(tmp_path, Threshold(), lattice=True))
     (tmp_path / "cvvp.png").touch()
-    assert len(first.outputs) == 3 and find_files([tmp_path]) == [path]
+    assert len(list_outputs(tmp_path)) == 3 and find_files([tmp_path]) == [path]
 
 
 @pytest.mark.parametrize("ending", ENDINGS.values())

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import save_simulated
+from helpers import save_simulated, take_census
 
 from porescope import Recipe
 from porescope.detection import Own
 from porescope.measurement import PORE_COLUMNS
 from porescope.network import Network
 from porescope.recipes import Threshold
-from porescope.runs import Job, run_batch, write_run, write_tables
+from porescope.runs import Job, close_run, write_tables
 from porescope.runs.job import IMAGE_COLUMNS
 
 
@@ -25,10 +25,14 @@ from porescope.runs.job import IMAGE_COLUMNS
 def test_the_record_says_all_that_is_needed_to_repeat_a_run(tmp_path: Path, detector) -> None:
     path = save_simulated(tmp_path, "one.tif")
     job = Job(tmp_path, detector, overlays=False)
-    census = run_batch([path], job)
-    write_run(census, job, census.outputs, ["porescope", "detect", "one.tif"], datetime.now(UTC))
+    take_census([path], job)
+    close_run(job, [path], ["porescope", "detect", "one.tif"], datetime.now(UTC), "finished")
     record = json.loads((tmp_path / "run.json").read_text())
-    assert record["method"] == detector.method and record["folder"] == os.getcwd()
+    assert (
+        record["state"] == "finished"
+        and record["method"] == detector.method
+        and record["folder"] == os.getcwd()
+    )
     touched = {"numpy", "pandas", "pyarrow", "tifffile", "rosettasciio", "pillow", "onnxruntime", "h5py"}
     assert touched <= set(record["libraries"]) and "pytest" not in record["libraries"]
     assert (record["seed"] is not None) == (detector.method == "network")
@@ -62,8 +66,8 @@ RECIPE = Recipe()
 
 def test_tables_have_all_columns_even_when_all_fails(tmp_path: Path) -> None:
     (tmp_path / "bad.dm3").write_bytes(b"nothing")
-    census = run_batch([tmp_path / "bad.dm3"], Job(tmp_path, Threshold(RECIPE)))
-    write_tables(census, tmp_path)
+    take_census([tmp_path / "bad.dm3"], Job(tmp_path, Threshold(RECIPE)))
+    write_tables(tmp_path)
     for name, columns in {"pores": PORE_COLUMNS, "images": IMAGE_COLUMNS}.items():
         for table in (pd.read_csv(tmp_path / f"{name}.csv"), pd.read_parquet(tmp_path / f"{name}.parquet")):
             assert list(table.columns) == list(columns)

@@ -41,7 +41,7 @@ def test_stacks_are_left_out_with_a_warning(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_scored_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds no images\.csv"):
+    with pytest.raises(ValueError, match="holds no run of porescope"):
         score_results(tmp_path, tmp_path)
     (tmp_path / "images.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="lacks image, file or status"):

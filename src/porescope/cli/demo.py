@@ -44,11 +44,11 @@ def demo(
 
     try:
         images, standards = find_images(out / "simulated", say)
-        census = run_job(images, Job(out), 1, overwrite)
+        run = run_job(images, Job(out), 1, overwrite=overwrite)
         _print_scores(out, standards)
     except (ValueError, OSError) as error:
         stop(str(error))
-    print_summary(census, out)
+    print_summary(run, out)
 
 
 def _print_scores(out: Path, folder: Path) -> None:

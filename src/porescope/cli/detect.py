@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from porescope.cli.console import Inputs, Modality, PixelSize, say, stop
 
 if TYPE_CHECKING:
     from porescope.detection import Detector
-    from porescope.runs import Census, Job
+    from porescope.runs import Job, Run
 
 app = typer.Typer()
 
@@ -76,6 +77,10 @@ def detect(
         typer.Option(min=1, help="Number of processes; default: one a core, but one for up to 20 files."),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a stopped run: process only what is missing."),
+    ] = False,
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Write overlays and show pictures in the report.")
     ] = True,
@@ -94,9 +99,8 @@ def detect(
     except (ValueError, OSError) as error:
         stop(str(error))
     workers = workers or choose_workers(len(paths))
-    if workers > 1:
-        heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
-        prepare_workers(*heavy)
+    heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
+    prepare_workers(*heavy)
     from porescope.runs import Job
 
     options: dict[str, Any] = {
@@ -119,11 +123,13 @@ def detect(
         )
         if method is None and recipe is None:
             say(f"Method: network ({model.name if model else 'the shipped one'}), which needs no labels.")
-        census = run_job(paths, job, workers, overwrite)
+        if overwrite and resume:
+            raise ValueError("--overwrite and --resume contradict each other; say one of them")
+        run = run_job(paths, job, workers, overwrite=overwrite, resume=resume)
     except (ValueError, OSError) as error:
         stop(str(error))
-    print_summary(census, out)
-    if (census.images.status != "ok").any():
+    print_summary(run, out)
+    if (run.images.status != "ok").any():
         raise typer.Exit(1)
 
 
@@ -158,8 +164,10 @@ def _load_maskrcnn(path: Path) -> Detector:
     return MaskRCNN(path)
 
 
-def run_job(paths: Sequence[Path], job: Job, workers: int, overwrite: bool) -> Census:
-    """Run a batch with a progress bar, and write tables, record and report.
+def run_job(
+    paths: Sequence[Path], job: Job, workers: int, *, overwrite: bool = False, resume: bool = False
+) -> Run:
+    """Run a batch with a progress bar, and write tables, record and report, also if it is stopped.
 
     Parameters
     ----------
@@ -169,40 +177,73 @@ def run_job(paths: Sequence[Path], job: Job, workers: int, overwrite: bool) -> C
         Number of processes.
     overwrite : bool
         Whether to replace an earlier run's results.
+    resume : bool
+        Whether to go on with an earlier run.
 
     Returns
     -------
-    Census
+    Run
+
+    Raises
+    ------
+    typer.Exit
+        If the run was stopped by a signal; its exit code is 128 + the signal's number.
     """
     import datetime
 
+    from porescope.files import printable, remove_unfinished
+    from porescope.runs import (
+        close_run,
+        list_done,
+        list_inputs,
+        lock_folder,
+        prepare_folder,
+        read_record,
+        run_batch,
+        write_record,
+    )
+
+    started = datetime.datetime.now(datetime.UTC)
+    with lock_folder(job.out):
+        prepare_folder(job, paths, overwrite=overwrite, resume=resume)
+        done = list_done(job.out) if resume else None
+        earlier = list_inputs(read_record(job.out)) if resume else []
+        gone = sorted(set(earlier) - {printable(path) for path in paths})
+        if gone:
+            say(f"{len(gone)} earlier inputs are not named now; their results stay: {', '.join(gone[:5])}.")
+        write_record(job, paths, sys.argv, started, "running")
+        try:
+            with _show_progress(len(paths)) as on_file:
+                run_batch(paths, job, workers=workers, done=done, on_file=on_file)
+        except SystemExit as error:  # a signal
+            remove_unfinished(job.out)
+            run = close_run(job, paths, sys.argv, started, "stopped")
+            n = run.images["file"].nunique()
+            say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
+            raise typer.Exit(int(error.code or 0)) from None
+        return close_run(job, paths, sys.argv, started, "finished")
+
+
+@contextmanager
+def _show_progress(n_files: int) -> Iterator[Callable[[Path], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from porescope.files import FILES
-    from porescope.runs import prepare_folder, run_batch, write_report, write_run, write_tables
-
-    started = datetime.datetime.now(datetime.UTC)
-    prepare_folder(job.out, overwrite)
     bar = Progress(
         TextColumn("detecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=Console(stderr=True), transient=True,
     )  # fmt: skip
     with bar:
-        task = bar.add_task("", total=len(paths))
-        census = run_batch(paths, job, workers=workers, on_file=lambda _: bar.advance(task))
-    names = write_tables(census, job.out)
-    run = write_run(census, job, [*census.outputs, *names], sys.argv, started)
-    write_report(census, run, job.out / FILES["report"])
-    return census
+        task = bar.add_task("", total=n_files)
+        yield lambda _: bar.advance(task)
 
 
-def print_summary(census: Census, out: Path) -> None:
+def print_summary(run: Run, out: Path) -> None:
     """Print a row for each image, the messages with their counts, and the totals.
 
     Parameters
     ----------
-    census : Census
+    run : Run
     out : Path
         Folder of the results.
     """
@@ -214,7 +255,7 @@ def print_summary(census: Census, out: Path) -> None:
     table = Table(box=None, pad_edge=False)
     for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", ""):
         table.add_column(head, justify="right" if head.endswith(("s", "]")) else "left")
-    rows = census.images.to_dict("records")
+    rows = run.images.to_dict("records")
     bad = [row for row in rows if row["status"] != "ok"]
     shown = rows if len(rows) <= 20 else bad[:20]
     if len(rows) > 20 and len(bad) > 20:
@@ -224,15 +265,15 @@ def print_summary(census: Census, out: Path) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
     if shown:
         console.print(table)
-    done = census.images[census.images.status == "ok"]
+    done = run.images[run.images.status == "ok"]
     told = done.message[done.message != ""].value_counts()
     for message, n in told.head(8).items():
         say(f"{n} of {len(rows)} images: {message}.")
     if len(told) > 8:
         say(f"{len(told) - 8} further messages stand in images.csv.")
-    failed = int((census.images.status != "ok").sum())
-    console.print(describe_counts(len(census.pores), len(done)) + (f", {failed} failed" if failed else ""))
-    median = census.pores.equivalent_diameter_nm.median() if len(census.pores) else float("nan")
+    failed = int((run.images.status != "ok").sum())
+    console.print(describe_counts(len(run.pores), len(done)) + (f", {failed} failed" if failed else ""))
+    median = run.pores.equivalent_diameter_nm.median() if len(run.pores) else float("nan")
     console.print(f"median diameter {median:.3f} nm")
     console.print(f"report: {out / FILES['report']}")
 

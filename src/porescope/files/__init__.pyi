@@ -5,19 +5,23 @@ from .names import (
     DETECT_ENDINGS,
     ENDINGS,
     FILES,
+    PARTS,
+    PICTURES,
     TUNING_FILES,
     describe_counts,
     find_files,
     name_files,
     printable,
 )
-from .writing import hash_file, write_whole
+from .writing import hash_file, remove_unfinished, write_whole
 
 __all__ = [
     "DETECT_ENDINGS",
     "ENDINGS",
     "FILES",
     "Header",
+    "PARTS",
+    "PICTURES",
     "ReadError",
     "TUNING_FILES",
     "choose_images",
@@ -28,6 +32,7 @@ __all__ = [
     "load_signals",
     "name_files",
     "printable",
+    "remove_unfinished",
     "require_pixel_size",
     "save_geojson",
     "save_labels",

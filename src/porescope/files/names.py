@@ -37,6 +37,8 @@ FILES = {
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
 }  # fmt: skip
+#: Folders of a run: its tables in parts, while it runs, and the pictures of its report.
+PARTS, PICTURES = ("images", "pores"), "pictures"
 #: Kinds of `FILES` that ``porescope tune`` writes.
 TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning")
 

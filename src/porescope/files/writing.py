@@ -22,12 +22,23 @@ def write_whole(path: Path) -> Iterator[Path]:
     Path
         A temporary file in the same folder. It is renamed to ``path`` if the block succeeds, else removed.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"_{path.name}.{os.getpid()}.part")
     try:
         yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove temporary files that a killed process left in a folder and the folders below it.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    for path in (*folder.glob("_*.part"), *folder.glob("*/_*.part")):
+        path.unlink(missing_ok=True)
 
 
 def hash_file(path: Path) -> str:

@@ -1,22 +1,33 @@
 from .batch import run_batch
-from .folder import prepare_folder, write_run, write_tables
+from .comparison import COMPARISON_COLUMNS, compare_runs
+from .folder import close_run, lock_folder, prepare_folder, write_record
 from .image import ImageResult
-from .job import Census, Job
+from .job import Job
+from .parts import Run, list_done, list_inputs, read_record, read_run, refresh_tables, write_tables
 from .report import write_report
 from .scores import score_results
 from .tuning import Goal, read_labelled_images, tune
 
 __all__ = [
-    "Census",
+    "COMPARISON_COLUMNS",
     "Goal",
     "ImageResult",
     "Job",
+    "Run",
+    "close_run",
+    "compare_runs",
+    "list_done",
+    "list_inputs",
+    "lock_folder",
     "prepare_folder",
     "read_labelled_images",
+    "read_record",
+    "read_run",
+    "refresh_tables",
     "run_batch",
     "score_results",
     "tune",
+    "write_record",
     "write_report",
-    "write_run",
     "write_tables",
 ]

@@ -1,23 +1,19 @@
-"""Many files: detect and measure in processes, and collect the tables."""
+"""Many files: detect and measure in worker processes, and write the results in parts."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from porescope import processes
-from porescope.files import DETECT_ENDINGS, ENDINGS, hash_file, name_files, printable
-from porescope.measurement import PORE_COLUMNS
+from porescope.files import DETECT_ENDINGS, PICTURES, hash_file, name_files, printable
 from porescope.micrograph import read_all
+from porescope.processes import run_tasks
 from porescope.runs.image import process_image
-from porescope.runs.job import IMAGE_COLUMNS, Census, ImageRecord, Job
+from porescope.runs.job import ImageRecord, Job
+from porescope.runs.parts import PART_SECONDS, Done, PartWriter
 
 #: Most pictures kept per file for the report.
 _PICTURES_A_FILE = 10
@@ -27,11 +23,13 @@ def run_batch(
     paths: Sequence[Path],
     job: Job,
     *,
-    workers: int = 1,
+    workers: int = 0,
     max_pictures: int = 100,
+    done: Done | None = None,
+    part_seconds: float = PART_SECONDS,
     on_file: Callable[[Path], None] = lambda path: None,
-) -> Census:
-    """Detect and measure in all files, write the files of each image, and collect the tables.
+) -> None:
+    """Detect and measure in all files, and write the results to the run's folder as they come.
 
     Parameters
     ----------
@@ -39,16 +37,15 @@ def run_batch(
         As `find_files` returns them.
     job : Job
     workers : int
-        Number of processes; with 1 all happens in this one.
+        Number of worker processes; with 0 all happens in this one.
     max_pictures : int
         Number of files of which pictures are kept for the report.
+    done : Done, optional
+        Images that an earlier start of the run has done, which are left out.
+    part_seconds : float
+        Time after which the results so far are written as a part [s].
     on_file : callable
         Called with each file when it is done.
-
-    Returns
-    -------
-    Census
-        In the order of the files; a file that failed has one row with status ``failed``.
 
     Raises
     ------
@@ -58,13 +55,32 @@ def run_batch(
     names = name_files(paths)
     _protect_inputs(paths, names, job.out)
     keep = max_pictures if job.overlays else 0
-    tasks = [(path, name, job, i < keep) for i, (path, name) in enumerate(zip(paths, names, strict=True))]
-    records: list[list[ImageRecord]] = [[] for _ in tasks]
-    mapped = _map_here(tasks) if workers <= 1 else _map_processes(tasks, workers)
-    for i, done in mapped:
-        records[i] = done
-        on_file(paths[i])
-    return _collect([record for of_file in records for record in of_file])
+    tasks = [
+        (path, name, job, i < keep, (done or {}).get(name, {}))
+        for i, (path, name) in enumerate(zip(paths, names, strict=True))
+    ]
+    writer = PartWriter(job.out, part_seconds)
+    if keep:
+        (job.out / PICTURES).mkdir(exist_ok=True)
+    # The last image of a file is known when the file has ended.
+    held: dict[int, ImageRecord] = {}
+    try:
+        for outcome in run_tasks(process_file, tasks, workers):
+            i = outcome.task
+            if i in held:
+                writer.add(held.pop(i), last=outcome.ended and not outcome.died)
+            if outcome.died:
+                path, name, *_ = tasks[i]
+                message = "the process that read it died twice: the file is damaged, or the method kills it"
+                writer.add(_fail(path, name, job, 0, message), last=True)
+            elif not outcome.ended:
+                held[i] = outcome.result
+            if outcome.ended:
+                on_file(paths[i])
+    finally:
+        for record in held.values():
+            writer.add(record, last=False)
+        writer.close_part()
 
 
 def _protect_inputs(paths: Sequence[Path], names: Sequence[str], out: Path) -> None:
@@ -81,43 +97,13 @@ def _protect_inputs(paths: Sequence[Path], names: Sequence[str], out: Path) -> N
             raise ValueError(f"{path} would be overwritten by this run's own results; give another -o")
 
 
-_Task = tuple[Path, str, Job, bool]
-
-
-def _map_here(tasks: Sequence[_Task]) -> Iterator[tuple[int, list[ImageRecord]]]:
-    for i, task in enumerate(tasks):
-        yield i, process_file(*task)
-
-
-def _map_processes(tasks: Sequence[_Task], workers: int) -> Iterator[tuple[int, list[ImageRecord]]]:
-    done: set[int] = set()
-    with processes.start_pool(workers) as pool:
-        futures = {pool.submit(process_file, *task): i for i, task in enumerate(tasks)}
-        try:
-            for future in as_completed(futures):
-                records = future.result()
-                done.add(futures[future])
-                yield futures[future], records
-        except BrokenProcessPool:
-            pass
-    # A file killed its process. The rest run one by one, so that only this file is lost.
-    for i in sorted(set(range(len(tasks))) - done):
-        with processes.start_pool(1) as pool:
-            try:
-                yield i, pool.submit(process_file, *tasks[i]).result()
-            except BrokenProcessPool:
-                yield (
-                    i,
-                    [
-                        _fail(
-                            tasks[i],
-                            "the process that read it died: the file is damaged, or the method kills it",
-                        )
-                    ],
-                )
-
-
-def process_file(path: Path, name: str, job: Job, picture: bool = False) -> list[ImageRecord]:
+def process_file(
+    path: Path,
+    name: str,
+    job: Job,
+    picture: bool = False,
+    done: dict[str, tuple[set[int], bool]] | None = None,
+) -> Iterator[ImageRecord]:
     """Detect and measure in every image of a file; a bad file gives a failed row, never an exception.
 
     Parameters
@@ -128,45 +114,32 @@ def process_file(path: Path, name: str, job: Job, picture: bool = False) -> list
     job : Job
     picture : bool
         Whether to draw pictures for the report.
+    done : dict, optional
+        Hash of the file → frames that are done, and whether these are all of them.
 
-    Returns
-    -------
-    list of ImageRecord
+    Yields
+    ------
+    ImageRecord
     """
-    records: list[ImageRecord] = []
+    frame = 0
     try:
         sha256 = hash_file(path)
+        known, whole = (done or {}).get(sha256, (set(), False))
+        if whole:
+            return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # readers' remarks on foreign metadata
             for micrograph in read_all(path, pixel_size=job.pixel_size, modality=job.modality):
-                shown = picture and len(records) < _PICTURES_A_FILE
-                records.append(process_image(replace(micrograph, name=name), sha256, job, shown))
-        return records
+                if frame not in known:
+                    shown = picture and frame < _PICTURES_A_FILE
+                    yield process_image(replace(micrograph, name=name), sha256, job, shown)
+                frame += 1
     except Exception as error:
-        known = isinstance(error, (ValueError, OSError))
-        message = str(error) if known else f"{type(error).__name__}: {error}"
-        failed = _fail((path, name, job, picture), printable(Path(" ".join(message.split()))))
-        failed.row["frame"] = len(records)
-        return [*records, failed]
+        known_kind = isinstance(error, (ValueError, OSError))
+        message = str(error) if known_kind else f"{type(error).__name__}: {error}"
+        yield _fail(path, name, job, frame, printable(Path(" ".join(message.split()))))
 
 
-def _fail(task: _Task, message: str) -> ImageRecord:
-    path, name, job, _ = task
-    row = {"image": name, "frame": 0, "file": printable(path), "method": job.detector.method}
-    return ImageRecord({**row, "status": "failed", "message": message}, {}, [], None)
-
-
-def _collect(records: Sequence[ImageRecord]) -> Census:
-    import pandas as pd
-
-    rows = [record.row for record in records]
-    images = pd.DataFrame(rows, columns=list(IMAGE_COLUMNS)).astype(IMAGE_COLUMNS)
-    parts = [record.pores for record in records if record.pores]
-    pores = pd.DataFrame(
-        {
-            name: np.concatenate([part[name] for part in parts]) if parts else np.array([], object)
-            for name in PORE_COLUMNS
-        }
-    ).astype(PORE_COLUMNS)
-    pictures = {r.outputs[0].removesuffix(ENDINGS["labels"]): r.pictures for r in records if r.pictures}
-    return Census(images, pores, [name for r in records for name in r.outputs], pictures)
+def _fail(path: Path, name: str, job: Job, frame: int, message: str) -> ImageRecord:
+    row = {"image": name, "frame": frame, "file": printable(path), "method": job.detector.method}
+    return ImageRecord({**row, "status": "failed", "message": message}, {}, [])

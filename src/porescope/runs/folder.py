@@ -1,4 +1,4 @@
-"""The folder of a run: made, filled with the tables and the record, never overwritten unasked."""
+"""The folder of a run: made, recorded, closed, never overwritten unasked."""
 
 from __future__ import annotations
 
@@ -6,93 +6,157 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from porescope.files import FILES, printable, write_whole
-from porescope.runs.job import Census, Job
+from porescope.files import DETECT_ENDINGS, FILES, PARTS, PICTURES, printable, remove_unfinished, write_whole
+from porescope.runs.job import Job
+from porescope.runs.parts import Run, read_record, read_run, restore_parts, write_tables
 
-#: Files in which an earlier run is recognised.
+#: Files in which an earlier run is recognised, and all that a run has once.
 _SIGNS = tuple(FILES[kind] for kind in ("run", "pores", "images", "report"))
+_OWN_FILES = {*_SIGNS, *(Path(FILES[kind]).with_suffix(".parquet").name for kind in PARTS)}
 
 
-def prepare_folder(out: Path, overwrite: bool) -> None:
-    """Make the folder of a run.
+@contextmanager
+def lock_folder(out: Path) -> Iterator[None]:
+    """Make the folder of a run, and keep other runs out of it.
 
     Parameters
     ----------
     out : Path
-    overwrite : bool
-        Whether to remove the files of an earlier run.
 
     Raises
     ------
     ValueError
-        If the folder holds results that may not be replaced.
+        If the folder cannot be written, or another run is writing to it.
     """
+    from filelock import FileLock, Timeout
+
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; give a folder with -o")
-    earlier = [name for name in _SIGNS if (out / name).exists()]
-    if earlier and not overwrite:
-        raise ValueError(
-            f"{out} holds the results of another run ({earlier[0]}); give another -o or say --overwrite"
-        )
-    for name in _list_outputs(out / FILES["run"]) if earlier else []:
-        # The content of run.json is untrusted: only plain names inside the folder count.
-        if Path(name).name == name and (out / name).is_file():
-            (out / name).unlink()
-    out.mkdir(parents=True, exist_ok=True)
-
-
-def _list_outputs(path: Path) -> list[str]:
+    lock = FileLock(out / "_lock")
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))["outputs"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [str(name) for name in names] if isinstance(names, list) else []
+        out.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"another run is writing to {out}; give another -o, or wait for it") from None
+    except OSError as error:
+        raise ValueError(f"{out} cannot be written ({error.strerror}); give another -o") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (out / "_lock").unlink(missing_ok=True)
 
 
-def write_tables(census: Census, out: Path) -> list[str]:
-    """Write the tables ``pores`` and ``images`` as CSV and Parquet.
+def prepare_folder(job: Job, paths: Sequence[Path], *, overwrite: bool = False, resume: bool = False) -> None:
+    """Make the folder of a run ready: empty of an earlier run, or ready to go on with it.
 
     Parameters
     ----------
-    census : Census
-    out : Path
+    job : Job
+    paths : sequence of Path
+        The inputs, which are never removed.
+    overwrite : bool
+        Whether to remove the files of an earlier run.
+    resume : bool
+        Whether to go on with an earlier run, which must be of the same job.
 
-    Returns
-    -------
-    list of str
-        Names of the files.
+    Raises
+    ------
+    ValueError
+        If the folder holds results that may not be replaced, or a run of another job.
     """
-    names = []
-    for csv, table in ((FILES["pores"], census.pores), (FILES["images"], census.images)):
-        parquet = Path(csv).with_suffix(".parquet").name
-        with write_whole(out / csv) as part:
-            table.to_csv(part, index=False, float_format="%.6g")
-        with write_whole(out / parquet) as part:
-            table.to_parquet(part, index=False)
-        names += [csv, parquet]
-    return names
+    out = job.out
+    earlier = [name for name in _SIGNS if (out / name).exists()]
+    if resume:
+        _check_same_job(job, read_record(out))
+        restore_parts(out)
+    elif earlier and not overwrite:
+        raise ValueError(
+            f"{out} holds the results of another run ({earlier[0]}); give another -o, or say --overwrite, or "
+            "--resume to go on with it"
+        )
+    elif earlier:
+        _remove_run(out, paths)
+    remove_unfinished(out)
 
 
-def write_run(
-    census: Census, job: Job, outputs: Sequence[str], command: Sequence[str], started: datetime
+def _check_same_job(job: Job, record: Mapping[str, Any]) -> None:
+    """Refuse to go on with a run whose numbers were made in another way."""
+    if not record:
+        return
+    mine = {"version": version("porescope"), **job.describe()}
+    for key, value in json.loads(json.dumps(mine, default=str)).items():
+        if record.get(key) != value:
+            raise ValueError(
+                f"--resume: {job.out} was made with {key} = {record.get(key)!r}, not {value!r}; say the same "
+                "options as then, or give another -o"
+            )
+
+
+def _remove_run(out: Path, paths: Sequence[Path]) -> None:
+    """Remove the files that an earlier run wrote, and no others.
+
+    The content of run.json is untrusted. Only plain names of porescope's own kinds count, and no input.
+    """
+    record = read_record(out)
+    inputs = [entry.get("file", "") for entry in record.get("inputs", ()) if isinstance(entry, dict)]
+    keep = {path.resolve() for path in paths} | {Path(str(name)).resolve() for name in inputs}
+    names = record.get("outputs", ())
+    for name in map(str, names if isinstance(names, list) else ()):
+        own = name in _OWN_FILES or name.endswith(DETECT_ENDINGS)
+        path = out / name
+        if own and Path(name).name == name and path.is_file() and path.resolve() not in keep:
+            path.unlink()
+    clear_parts(out)
+    for path in (out / PICTURES).glob("*_[0-9].jpg"):
+        path.unlink()
+
+
+def clear_parts(out: Path) -> None:
+    """Remove the parts of a run, and their folders if nothing else is in them.
+
+    Parameters
+    ----------
+    out : Path
+    """
+    for kind in PARTS:
+        for path in (out / kind).glob("part-*.parquet"):
+            path.unlink()
+        with suppress(OSError):
+            (out / kind).rmdir()
+
+
+def write_record(
+    job: Job,
+    paths: Sequence[Path],
+    command: Sequence[str],
+    started: datetime,
+    state: str,
+    outputs: Sequence[str] = (),
+    inputs: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Write ``run.json``: all that is needed to repeat a run.
 
     Parameters
     ----------
-    census : Census
     job : Job
-    outputs : sequence of str
-        Names of the files written so far.
+    paths : sequence of Path
+        The inputs.
     command : sequence of str
         The command line.
     started : datetime
+    state : {"running", "stopped", "finished"}
+    outputs : sequence of str
+        Names of the files written so far.
+    inputs : sequence of mapping, optional
+        File and hash of each input, once they are known.
 
     Returns
     -------
@@ -102,32 +166,48 @@ def write_run(
     import platform
     import shlex
 
-    inputs = census.images.drop_duplicates("file")[["file", "sha256"]].astype(object)
-    run = {
+    record = {
         "version": version("porescope"),
+        "state": state,
         "command": shlex.join([Path(command[0]).name, *command[1:]]),
         "folder": printable(Path(os.getcwd())),
-        "recipe_name": None,
-        "recipe": {},
-        "recipe_provenance": {},
-        "model": None,
-        "seed": None,
-        **job.detector.describe(),
-        "modality": job.modality,
-        "pixel_size_nm": job.pixel_size,
-        "material": job.material,
-        "calibrate": "lattice" if job.calibrate else "header",
-        "lattice": job.wants_lattice,
+        **job.describe(),
         "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds") if state != "running" else None,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "libraries": _list_versions(),
-        "inputs": inputs.where(inputs.notna(), None).to_dict("records"),
-        "outputs": [*outputs, FILES["report"]],
+        "inputs": [{"file": printable(p), "sha256": None} for p in paths] if inputs is None else list(inputs),
+        "outputs": list(outputs),
     }
     with write_whole(job.out / FILES["run"]) as part:
-        part.write_text(json.dumps(run, indent=1, ensure_ascii=False), encoding="utf-8")
+        part.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+    return record
+
+
+def close_run(job: Job, paths: Sequence[Path], command: Sequence[str], started: datetime, state: str) -> Run:
+    """Write the tables, the record and the report of a run from its parts.
+
+    Parameters
+    ----------
+    job, paths, command, started, state
+        As for `write_record`.
+
+    Returns
+    -------
+    Run
+    """
+    from porescope.runs.report import write_report
+
+    outputs = write_tables(job.out)
+    run = read_run(job.out)
+    inputs = run.images.drop_duplicates("file")[["file", "sha256"]].astype(object)
+    known: Any = inputs.where(inputs.notna(), None).to_dict("records")
+    record = write_record(job, paths, command, started, state, [*outputs, FILES["report"]], known)
+    run = run._replace(record=record)
+    write_report(run, job.out)
+    if state == "finished":
+        clear_parts(job.out)
     return run
 
 

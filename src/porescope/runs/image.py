@@ -11,7 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import ENDINGS, exports, write_whole
+from porescope.files import (
+    ENDINGS,
+    PICTURES,
+    save_geojson,
+    save_labels,
+    save_rois,
+    save_structure,
+    write_whole,
+)
 from porescope.labels import Detection
 from porescope.lattice import (
     Lattice,
@@ -85,8 +93,8 @@ def process_image(micrograph: Micrograph, sha256: str, job: Job, picture: bool) 
     ImageRecord
     """
     result = find_and_measure(micrograph, job)
-    outputs, pictures = _write_files(result, job, picture)
-    return ImageRecord(_make_row(result, sha256, job.detector.method), result.pores, outputs, pictures)
+    outputs = _write_files(result, job, picture)
+    return ImageRecord(_make_row(result, sha256, job.detector.method), result.pores, outputs)
 
 
 def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
@@ -170,47 +178,48 @@ def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
     }
 
 
-def _write_files(result: ImageResult, job: Job, picture: bool) -> tuple[list[str], tuple[bytes, ...] | None]:
-    """Write the files of one image; their names, and pictures for the report."""
+def _write_files(result: ImageResult, job: Job, picture: bool) -> list[str]:
+    """Write the files of one image; their names."""
     micrograph, labels, crystal = result.micrograph, result.labels, result.crystal
-    pictures: tuple[bytes, ...] | None = None
     files: dict[str, Callable[[Path], object]] = {
-        "labels": lambda part: exports.save_labels(part, labels, micrograph.pixel_size)
+        ENDINGS["labels"]: lambda part: save_labels(part, labels, micrograph.pixel_size)
     }
     if job.rois:
-        files["rois"] = lambda part: exports.save_rois(part, labels)
+        files[ENDINGS["rois"]] = lambda part: save_rois(part, labels)
     if job.geojson:
-        files["geojson"] = lambda part: exports.save_geojson(part, labels, result.pores)
-    if job.overlays:
-        drawn, pictures = _draw(result, picture)
-        for kind, content in drawn.items():
-            files[kind] = lambda part, content=content: part.write_bytes(content)  # type: ignore[misc]
+        files[ENDINGS["geojson"]] = lambda part: save_geojson(part, labels, result.pores)
     if job.structure and crystal and crystal.material and crystal.sites:
         structure = build_structure(crystal.sites, labels, crystal.lattice, crystal.material)
-        files["xyz"] = lambda part: exports.save_structure(part, *structure, "extxyz")
-        files["cif"] = lambda part: exports.save_structure(part, *structure, "cif")
-    names = []
-    for kind, write in files.items():
-        names.append(f"{micrograph.stem}{ENDINGS[kind]}")
-        with write_whole(job.out / names[-1]) as part:
+        files[ENDINGS["xyz"]] = lambda part: save_structure(part, *structure, "extxyz")
+        files[ENDINGS["cif"]] = lambda part: save_structure(part, *structure, "cif")
+    shown: list[bytes] = []
+    if job.overlays:
+        drawn, shown = _draw(result, picture)
+        for ending, content in drawn.items():
+            files[ending] = lambda part, content=content: part.write_bytes(content)  # type: ignore[misc]
+    for i, content in enumerate(shown):
+        with write_whole(job.out / PICTURES / f"{micrograph.stem}_{i}.jpg") as part:
+            part.write_bytes(content)
+    for ending, write in files.items():
+        with write_whole(job.out / f"{micrograph.stem}{ending}") as part:
             write(part)
-    return names, pictures
+    return [f"{micrograph.stem}{ending}" for ending in files]
 
 
-def _draw(result: ImageResult, picture: bool) -> tuple[dict[str, bytes], tuple[bytes, ...] | None]:
-    """Pictures of one image: PNG files by their kind, and JPEG for the report if ``picture``."""
+def _draw(result: ImageResult, picture: bool) -> tuple[dict[str, bytes], list[bytes]]:
+    """Pictures of one image: PNG files by their ending, and JPEG for the report if ``picture``."""
     from porescope.pictures import PALETTE, draw_image, draw_lattice, draw_overlay
 
     micrograph, labels = result.micrograph, result.labels
-    files = {"overlay": _encode(".png", draw_overlay(micrograph, labels))}
+    files = {ENDINGS["overlay"]: _encode(".png", draw_overlay(micrograph, labels))}
     shown: list[NDArray[np.uint8]] = []
     if picture:
         shown = [draw_image(micrograph, _REPORT_SIZE)[0], draw_overlay(micrograph, labels, _REPORT_SIZE)]
     if result.crystal:
         panels = draw_lattice(micrograph, result.crystal.lattice, result.crystal.sites)
-        files["lattice"] = _encode_indexed(panels, PALETTE)
+        files[ENDINGS["lattice"]] = _encode_indexed(panels, PALETTE)
         shown.append(PALETTE[panels])
-    return files, tuple(_encode(".jpg", panel) for panel in shown) if picture else None
+    return files, [_encode(".jpg", panel) for panel in shown] if picture else []
 
 
 def _encode(ending: str, picture: NDArray[np.uint8]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -13,9 +13,6 @@ from porescope.detection import Detector
 from porescope.lattice import LatticeGaps
 from porescope.materials import find_material
 from porescope.network import Network
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Columns of ``images.csv``, in order, with their types.
 IMAGE_COLUMNS = {
@@ -84,6 +81,32 @@ class Job:
         if self.lattice is False and self.detector.method == LatticeGaps.method:
             raise ValueError("--method lattice needs the lattice; leave out --no-lattice")
 
+    def describe(self) -> dict[str, Any]:
+        """Describe what changes the numbers of a run, for ``run.json`` and for ``--resume``.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        ValueError
+            If the detector cannot be used.
+        """
+        return {
+            "recipe_name": None,
+            "recipe": {},
+            "recipe_provenance": {},
+            "model": None,
+            "seed": None,
+            **self.detector.describe(),
+            "modality": self.modality,
+            "pixel_size_nm": self.pixel_size,
+            "material": self.material,
+            "calibrate": "lattice" if self.calibrate else "header",
+            "lattice": self.wants_lattice,
+        }
+
     @property
     def wants_lattice(self) -> bool:
         """Whether to look for the lattice."""
@@ -98,13 +121,3 @@ class ImageRecord(NamedTuple):
     row: dict[str, Any]  # of ``images.csv``
     pores: dict[str, NDArray[Any]]  # columns of ``pores.csv``
     outputs: list[str]  # names of the files written
-    pictures: tuple[bytes, ...] | None  # JPEG, for the report
-
-
-class Census(NamedTuple):
-    """The tables of a run, and what its report shows."""
-
-    images: pd.DataFrame  # one row for each image
-    pores: pd.DataFrame  # one row for each pore
-    outputs: list[str]  # names of the files written
-    pictures: dict[str, tuple[bytes, ...]]  # JPEG by stem, of the first images

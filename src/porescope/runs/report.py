@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from porescope.files import describe_counts, write_whole
-from porescope.runs.job import Census
+from porescope.files import FILES, PICTURES, describe_counts, write_whole
+from porescope.runs.parts import Run
 
 #: Largest number of rows in the report's table of pores; ``pores.csv`` has them all.
 _MAX_ROWS = 2000
+#: Largest number of images in the report; ``images.csv`` has them all.
+_MAX_CARDS = 200
 
 #: Columns of the report's table of pores: column of ``pores.csv``, heading, number of decimals.
 _TABLE = (
@@ -26,15 +28,17 @@ _TABLE = (
 )  # fmt: skip
 
 
-def write_report(census: Census, run: dict[str, Any], path: Path) -> None:
-    """Write the report of a run.
+def write_report(run: Run, folder: Path) -> Path:
+    """Write the report of a run into its folder.
 
     Parameters
     ----------
-    census : Census
-    run : dict
-        The content of ``run.json``.
-    path : Path
+    run : Run
+    folder : Path
+
+    Returns
+    -------
+    Path
         The HTML file.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -42,16 +46,18 @@ def write_report(census: Census, run: dict[str, Any], path: Path) -> None:
     environment = Environment(
         loader=PackageLoader("porescope.runs", "."), autoescape=True, undefined=StrictUndefined
     )
-    images, pores = census.images, census.pores
+    images, pores = run.images, run.pores
     done = images[images.status == "ok"]
     area_um2 = float((done.height_px * done.width_px * done.pixel_size_nm**2).sum()) / 1e6
     counted = (
         float((done.density_per_um2 * done.height_px * done.width_px * done.pixel_size_nm**2).sum()) / 1e6
     )
-    cards = [_card(row, census) for row in images.to_dict("records")[: max(len(census.pictures), 200)]]
+    # Failures come first; a stable sort keeps the rest in order.
+    shown = images.sort_values("status", key=lambda s: s == "ok", kind="stable").head(_MAX_CARDS)
+    cards = [_make_card(row, folder) for row in shown.to_dict("records")]
     columns = [(name, head, digits) for name, head, digits in _TABLE]
     html = environment.get_template("report.html.j2").render(
-        run=run,
+        run=run.record,
         headline=describe_counts(len(pores), len(done)),
         n_failed=len(images) - len(done),
         n_pores=len(pores),
@@ -70,16 +76,18 @@ def write_report(census: Census, run: dict[str, Any], path: Path) -> None:
         ],
         n_rows_left_out=max(0, len(pores) - _MAX_ROWS),
     )
+    path = folder / FILES["report"]
     with write_whole(path) as part:
         part.write_text(html, encoding="utf-8")
+    return path
 
 
-def _card(row: Mapping[Any, Any], census: Census) -> dict[str, Any]:
+def _make_card(row: Mapping[Any, Any], folder: Path) -> dict[str, Any]:
     frame = f"{row['image']}_{row['frame']:04d}"
-    stem = frame if frame in census.pictures else row["image"]
-    pictures = census.pictures.get(stem, ())
-    sources = [f"data:image/jpeg;base64,{base64.b64encode(p).decode()}" for p in pictures]
-    return {**row, "stem": stem, "pictures": sources}
+    stem = frame if (folder / PICTURES / f"{frame}_0.jpg").is_file() else row["image"]
+    files = [folder / PICTURES / f"{stem}_{i}.jpg" for i in range(3)]
+    pictures = [base64.b64encode(path.read_bytes()).decode() for path in files if path.is_file()]
+    return {**row, "stem": stem, "pictures": [f"data:image/jpeg;base64,{text}" for text in pictures]}
 
 
 def _format(value: Any, digits: int | None) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from porescope.files import ENDINGS, FILES
+from porescope.files import ENDINGS
+from porescope.runs.parts import read_run
 from porescope.scoring import Score, score
 from porescope.standards import find_standards, read_standard
 
@@ -37,16 +38,11 @@ def score_results(out: Path, folder: Path) -> dict[str, Score]:
     ValueError
         If ``out`` holds no results, ``folder`` is no folder, or no image has a standard.
     """
-    import pandas as pd
     import tifffile
 
-    if not (out / FILES["images"]).is_file():
-        raise ValueError(f"{out} holds no images.csv; give the folder of a porescope detect run")
+    images = read_run(out).images
     if not folder.is_dir():
         raise ValueError(f"--standards {folder} is not a folder")
-    images = pd.read_csv(out / FILES["images"], dtype=str, keep_default_na=False)
-    if not {"image", "file", "status"} <= set(images):
-        raise ValueError(f"{out / 'images.csv'} is not porescope's: it lacks image, file or status")
     ok = images[images.status == "ok"]
     single = ok.drop_duplicates("file", keep=False)
     if len(single) < len(ok):

@@ -1,0 +1,60 @@
+"""The commands around finished and stopped runs: report, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from porescope.cli.console import say, stop
+
+app = typer.Typer()
+
+RunFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run of porescope detect.")]
+
+
+@app.command()
+def report(out: RunFolder) -> None:
+    """Write the tables and the report of a run from what is there, also while it runs."""
+    from porescope.files import FILES
+    from porescope.runs import read_run, refresh_tables, write_report
+
+    try:
+        run = read_run(out)
+        refresh_tables(out, run)
+        path = write_report(run, out)
+    except (ValueError, OSError) as error:
+        stop(str(error))
+    state = run.record.get("state", "finished")
+    n = run.images["file"].nunique()
+    say(f"{n} files, {state}; tables in {out / FILES['pores']} and {FILES['images']}.")
+    typer.echo(str(path))
+
+
+@app.command()
+def compare(
+    one: Annotated[Path, typer.Argument(metavar="OUT1", help="Folder of a run.")],
+    two: Annotated[Path, typer.Argument(metavar="OUT2", help="Folder of another run of the same images.")],
+) -> None:
+    """Print what differs between two runs: pores that appeared, are gone, or changed their size."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from porescope.runs import compare_runs, read_run
+
+    try:
+        changes = compare_runs(read_run(one), read_run(two))
+    except (ValueError, OSError) as error:
+        stop(str(error))
+    table = Table("image", "change", "y [nm]", "x [nm]", "diameter 1 [nm]", "diameter 2 [nm]", box=None)
+    for image, frame, change, *values in changes.head(50).to_numpy().tolist():
+        numbers = ("" if value != value else f"{value:.3f}" for value in values)
+        table.add_row(f"{image} [{frame}]" if frame else image, change, *numbers)
+    if len(changes):
+        Console(highlight=False, markup=False).print(table)
+    counts = changes.change.value_counts()
+    words = ", ".join(f"{n} {change}" for change, n in counts.items())
+    typer.echo(words if words else "no difference in images, pores or sizes")
+    if len(changes) > 50:
+        say(f"The first 50 of {len(changes)} differences are shown.")

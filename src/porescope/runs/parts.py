@@ -1,0 +1,369 @@
+"""The tables of a run in parts: written while it runs, read at any moment.
+
+A part holds whole images. Its pores are written first and its images second, each file whole or not at all,
+so that a part counts once its images are there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, PARTS, write_whole
+from porescope.measurement import PORE_COLUMNS
+from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Seconds after which a part is closed, and number of pores at which it is closed earlier.
+PART_SECONDS, _PART_PORES = 5.0, 200_000
+#: Columns of a part of ``images`` beside those of the table: whether this is the last image of its file, and
+#: the files written for it.
+_HIDDEN = {"_last": "bool", "_outputs": "object"}
+
+
+class Run(NamedTuple):
+    """A run, as far as it has come."""
+
+    images: pd.DataFrame  # one row for each image
+    pores: pd.DataFrame  # one row for each pore
+    record: dict[str, Any]  # the content of ``run.json``
+
+
+class PartWriter:
+    """Collects the records of a run and writes them to its folder in parts.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+    seconds : float
+        Time after which a part is closed [s].
+    """
+
+    def __init__(self, out: Path, seconds: float = PART_SECONDS) -> None:
+        self.out, self.seconds = out, seconds
+        for kind in PARTS:
+            (out / kind).mkdir(parents=True, exist_ok=True)
+        self._number = len(_list_parts(out))
+        # By name and frame: an image whose worker died may come twice.
+        self._records: dict[tuple[str, int], tuple[ImageRecord, bool]] = {}
+        self._pores, self._opened = 0, time.monotonic()
+
+    def add(self, record: ImageRecord, last: bool) -> None:
+        """Add the record of one image; closes the part if it is old or large.
+
+        Parameters
+        ----------
+        record : ImageRecord
+        last : bool
+            Whether this is the last image of the file.
+        """
+        if not self._records:
+            self._opened = time.monotonic()
+        self._records[record.row["image"], record.row["frame"]] = record, last
+        self._pores += len(record.pores.get("label", ()))
+        if time.monotonic() - self._opened > self.seconds or self._pores > _PART_PORES:
+            self.close_part()
+
+    def close_part(self) -> None:
+        """Write the records collected so far as a part."""
+        if not self._records:
+            return
+        _write_part(self.out, self._number, *_make_tables(list(self._records.values())))
+        self._records, self._pores = {}, 0
+        self._number += 1
+
+
+def _write_part(out: Path, number: int, images: pd.DataFrame, pores: pd.DataFrame) -> None:
+    for kind, table in (("pores", pores), ("images", images)):
+        with write_whole(out / kind / f"part-{number:06d}.parquet") as part:
+            table.to_parquet(part, index=False)
+
+
+def _make_tables(records: Sequence[tuple[ImageRecord, bool]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    import pandas as pd
+
+    rows = [{**record.row, "_last": last, "_outputs": record.outputs} for record, last in records]
+    images = pd.DataFrame(rows, columns=[*IMAGE_COLUMNS, *_HIDDEN]).astype({**IMAGE_COLUMNS, **_HIDDEN})
+    filled = [record.pores for record, _ in records if record.pores]
+    pores = pd.DataFrame(
+        {
+            name: np.concatenate([columns[name] for columns in filled]) if filled else np.array([], object)
+            for name in PORE_COLUMNS
+        }
+    ).astype(PORE_COLUMNS)
+    return images, pores
+
+
+def _list_parts(out: Path) -> list[Path]:
+    """Parts that count, in the order in which they were written."""
+    return sorted((out / "images").glob("part-*.parquet"))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read ``run.json``.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+
+    Returns
+    -------
+    dict
+        Empty if there is none, or none that can be read.
+    """
+    try:
+        record = json.loads((folder / FILES["run"]).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def read_run(folder: str | Path) -> Run:
+    """Read a run at any moment, also one that is running or was stopped.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As given to ``porescope detect -o``.
+
+    Returns
+    -------
+    Run
+        In the order of the inputs. If an image was processed again, the last result counts.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no run.
+
+    Examples
+    --------
+    >>> read_run("nowhere")
+    Traceback (most recent call last):
+    ...
+    ValueError: nowhere holds no run of porescope; give the folder that porescope detect wrote
+    """
+    import pandas as pd
+
+    folder = Path(folder)
+    record = read_record(folder)
+    if record.get("state", "finished") != "finished" or not _find_table(folder, "images"):
+        parts = list(iterate_tables(folder))
+        if not parts and not record:
+            raise ValueError(
+                f"{folder} holds no run of porescope; give the folder that porescope detect wrote"
+            )
+        empty = _make_tables([])
+        images, pores = (
+            pd.concat([part[i] for part in parts], ignore_index=True) if parts else empty[i] for i in (0, 1)
+        )
+        return Run(images[list(IMAGE_COLUMNS)], pores, record)
+    return Run(_read_table(folder, "images"), _read_table(folder, "pores"), record)
+
+
+def _find_table(folder: Path, kind: str) -> Path | None:
+    csv = folder / FILES[kind]
+    return next((path for path in (csv.with_suffix(".parquet"), csv) if path.is_file()), None)
+
+
+def _read_table(folder: Path, kind: str) -> pd.DataFrame:
+    """Read a final table, of this or an older version."""
+    import pandas as pd
+
+    path = _find_table(folder, kind)
+    if path is None:
+        raise ValueError(f"{folder} holds no {FILES[kind]}; give the folder of a porescope detect run")
+    try:
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except Exception as error:  # pyarrow has many kinds of error
+        raise ValueError(f"{path} cannot be read ({type(error).__name__}); is it whole?") from None
+    columns = IMAGE_COLUMNS if kind == "images" else PORE_COLUMNS
+    lacking = [name for name in ("image", "frame") if name not in table]
+    if lacking:
+        raise ValueError(f"{path} is not porescope's: it lacks {lacking[0]}")
+    # Columns that an older version did not know are unknown.
+    return table.reindex(columns=[*columns, *(name for name in table if name not in columns)])
+
+
+def _list_images(folder: Path) -> pd.DataFrame:
+    """Part of every image, in the order of the inputs; of equal images the last one."""
+    import pandas as pd
+
+    columns = ["image", "frame", "file", "sha256", "status", "_last"]
+    tables = [pd.read_parquet(path, columns=columns).assign(_part=path.name) for path in _list_parts(folder)]
+    if not tables:
+        return pd.DataFrame(columns=[*columns, "_part"])
+    listed = pd.concat(tables, ignore_index=True).drop_duplicates(["image", "frame"], keep="last")
+    inputs = list_inputs(read_record(folder))
+    order = listed.file.map({file: i for i, file in enumerate(inputs)}).fillna(len(inputs))
+    return listed.assign(_order=order).sort_values(["_order", "image", "frame"], kind="stable")
+
+
+def list_inputs(record: Mapping[str, Any]) -> list[str]:
+    """Files of a run, in their order.
+
+    Parameters
+    ----------
+    record : mapping
+        The content of ``run.json``.
+
+    Returns
+    -------
+    list of str
+    """
+    inputs = record.get("inputs")
+    entries = inputs if isinstance(inputs, list) else []
+    return [str(entry["file"]) for entry in entries if isinstance(entry, dict) and "file" in entry]
+
+
+def restore_parts(folder: Path) -> None:
+    """Make a part of the final tables of a finished run, so that it can be gone on with.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    import pandas as pd
+
+    record = read_record(folder)
+    if record.get("state", "finished") != "finished" or not _find_table(folder, "images"):
+        return
+    images, pores = (_read_table(folder, kind) for kind in ("images", "pores"))
+    outputs = set(map(str, record.get("outputs", [])))
+    stems = [
+        image if f"{image}{ENDINGS['labels']}" in outputs else f"{image}_{frame:04d}"
+        for image, frame in zip(images.image, images.frame, strict=True)
+    ]
+    images = images.assign(
+        _last=~images.duplicated("image", keep="last"),
+        _outputs=pd.Series(
+            [[stem + e for e in DETECT_ENDINGS if stem + e in outputs] for stem in stems], dtype=object
+        ),
+    )
+    for kind in PARTS:
+        (folder / kind).mkdir(exist_ok=True)
+    _write_part(folder, 0, images, pores)
+
+
+def iterate_tables(folder: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Read the tables of a run from its parts, bit by bit, in the order of the inputs.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Yields
+    ------
+    tuple of DataFrame
+        Rows of images, with the hidden columns, and the rows of their pores.
+    """
+    listed = _list_images(folder)
+    left = listed.groupby("_part").size().to_dict()
+    loaded: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
+    for _, chunk in listed.groupby((listed._part != listed._part.shift()).cumsum(), sort=False):
+        name = str(chunk._part.iloc[0])
+        if name not in loaded:
+            loaded[name] = _read_part(folder, name)
+        keys = chunk[["image", "frame"]]
+        images, pores = (
+            keys.merge(table, on=["image", "frame"], how="inner")[list(table)] for table in loaded[name]
+        )
+        yield images, pores
+        left[name] -= len(chunk)
+        if not left[name]:
+            del loaded[name]
+
+
+def _read_part(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    import pandas as pd
+
+    images, pores = (pd.read_parquet(folder / kind / name) for kind in ("images", "pores"))
+    return images.drop_duplicates(["image", "frame"], keep="last"), pores
+
+
+#: Of each file, by its name in the tables: hash of its content → frames that are done, and whether these
+#: are all of them.
+Done = dict[str, dict[str, tuple[set[int], bool]]]
+
+
+def list_done(folder: Path) -> Done:
+    """List the images of a run that need not be processed again.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict
+        Name of the file → hash of its content → frames that are done, and whether these are all. Failed
+        images are not among them.
+    """
+    done: Done = {}
+    listed = _list_images(folder)
+    failed = set(listed.image[listed.status != "ok"])
+    ok = listed[listed.status == "ok"]
+    for name, frame, sha256, last in ok[["image", "frame", "sha256", "_last"]].itertuples(index=False):
+        frames, whole = done.setdefault(name, {}).get(sha256, (set(), False))
+        done[name][sha256] = ({*frames, frame}, (whole or last) and name not in failed)
+    return done
+
+
+def write_tables(folder: Path) -> list[str]:
+    """Write the final tables ``pores`` and ``images``, as CSV and Parquet, from the parts.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of str
+        Names of the files, those of the images first.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    empty = [table.drop(columns=list(_HIDDEN), errors="ignore") for table in _make_tables([])]
+    csvs = [folder / FILES[kind] for kind in PARTS]
+    parquets = [path.with_suffix(".parquet") for path in csvs]
+    outputs: list[str] = []
+    with ExitStack() as stack:
+        writers, texts = [], []
+        for table, csv, parquet in zip(empty, csvs, parquets, strict=True):
+            schema = pa.Table.from_pandas(table, preserve_index=False).schema
+            writers.append(
+                stack.enter_context(pq.ParquetWriter(stack.enter_context(write_whole(parquet)), schema))
+            )
+            text = stack.enter_context(write_whole(csv)).open("w", encoding="utf-8", newline="")
+            texts.append(stack.enter_context(text))
+            table.to_csv(text, index=False)
+        for tables in iterate_tables(folder):
+            outputs += [name for names in tables[0]._outputs for name in names]
+            for table, known, writer, text in zip(tables, empty, writers, texts, strict=True):
+                rows = table[list(known)]
+                rows.to_csv(text, index=False, header=False, float_format="%.6g")
+                writer.write_table(pa.Table.from_pandas(rows, schema=writer.schema, preserve_index=False))
+    return [*outputs, *(path.name for path in (*csvs, *parquets))]
+
+
+def refresh_tables(folder: Path, run: Run) -> None:
+    """Write the final tables again, if the run has parts; those of a finished run stay as they are.
+
+    Parameters
+    ----------
+    folder : Path
+    run : Run
+    """
+    if run.record.get("state", "finished") != "finished":
+        write_tables(folder)

@@ -1,0 +1,196 @@
+"""Runs that are killed for real: nothing twice, nothing lost, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import tifffile
+
+from porescope import read_run
+from porescope.simulation import Scene, simulate
+
+if os.name == "nt":
+    pytest.skip("signals are those of POSIX", allow_module_level=True)
+
+COMMAND = [sys.executable, "-c", "from porescope.cli.start import main; main()", "detect"]
+OPTIONS = ["--no-images", "--workers", "2"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 small images of two kinds, one of them broken."""
+    folder = tmp_path_factory.mktemp("night")
+    drawn = [simulate(Scene(shape=(90, 110), pores=2, max_missing=40, dose=2e6), seed=s) for s in range(4)]
+    for i in range(200):
+        path = folder / f"n{i:03d}.tif"
+        image = drawn[i % 4].micrograph.image + i  # no two have the same content
+        tifffile.imwrite(
+            path, image.astype("uint16"), imagej=True, resolution=(25, 25), metadata={"unit": "nm"}
+        )
+    (folder / "n100.tif").write_bytes(b"II*\0 no image")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    assert _start(folder, out).wait(120) == 1  # one image is broken
+    return out
+
+
+def _start(folder: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
+    more = more if "--method" in more else (*more, "--method", "threshold")
+    # A session of its own stands for a terminal of its own: its processes can be found and killed.
+    command = [*COMMAND, str(folder), "-o", str(out), *OPTIONS, *more]
+    with _log(out).open("w") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+
+def _log(out: Path) -> Path:
+    return out.with_name(f"{out.name}.log")
+
+
+def _run(folder: Path, out: Path, *more: str) -> tuple[int, str]:
+    code = _start(folder, out, *more).wait(60)
+    return code, _log(out).read_text()
+
+
+def _processes(session: int) -> list[int]:
+    """Living processes of a session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (path / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(path.name))
+    return found
+
+
+def _wait_until_gone(session: int, seconds: float = 10) -> list[int]:
+    until = time.monotonic() + seconds
+    while (left := _processes(session)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return left
+
+
+def _check_equal(out: Path, undisturbed: Path) -> None:
+    for name in ("images", "pores"):
+        got, wanted = (pd.read_parquet(run / f"{name}.parquet") for run in (out, undisturbed))
+        pd.testing.assert_frame_equal(got, wanted)
+        assert (out / f"{name}.csv").read_bytes() == (undisturbed / f"{name}.csv").read_bytes()
+    names = {p.name for p in out.iterdir()}
+    assert names == {p.name for p in undisturbed.iterdir()}, names ^ {p.name for p in undisturbed.iterdir()}
+
+
+def test_a_run_killed_at_random_is_gone_on_with_until_it_is_whole(
+    folder: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    chance = random.Random(1)
+    for round_ in range(10):
+        out = tmp_path / f"out{round_}"
+        process = _start(folder, out)
+        for _ in range(20):
+            try:
+                process.wait(chance.uniform(0.3, 2.5))
+                break
+            except subprocess.TimeoutExpired:
+                pass
+            victims = _processes(process.pid)
+            if chance.random() < 0.5 and len(victims) > 1:  # a worker; the run goes on without it
+                os.kill(chance.choice([v for v in victims if v != process.pid]), signal.SIGKILL)
+                continue
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait(10)
+            assert _wait_until_gone(process.pid) == []
+            if (out / "run.json").exists():
+                assert read_run(out).record["state"] == "running"
+            process = _start(folder, out, "--resume")
+        while process.poll() is None:
+            process.wait(60)
+        if process.returncode != 1:  # the fork server itself was the victim
+            process = _start(folder, out, "--resume")
+            process.wait(60)
+        assert process.returncode == 1, _log(out).read_text()
+        assert _wait_until_gone(process.pid) == []
+        _check_equal(out, undisturbed)
+        shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("after", [0.12, 0.3, 0.5, 0.8, 1.2, 1.7])
+def test_a_signal_stops_a_run_at_any_moment(
+    folder: Path, undisturbed: Path, tmp_path: Path, number: signal.Signals, after: float
+) -> None:
+    out = tmp_path / "out"
+    process = _start(folder, out)
+    time.sleep(after)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    process.wait(30)
+    said = _log(out).read_text()
+    if process.returncode == 1:  # it was faster
+        return
+    assert process.returncode == 128 + number, said
+    assert "Traceback" not in said and _wait_until_gone(process.pid) == []
+    if (out / "run.json").exists():
+        assert json.loads((out / "run.json").read_text())["state"] == "stopped"
+        assert "go on with --resume" in said
+        images = pd.read_csv(out / "images.csv")
+        assert len(images) == len(read_run(out).images) and not list(out.rglob("_*"))
+    assert _run(folder, out, "--resume")[0] == 1
+    _check_equal(out, undisturbed)
+
+
+def _two(folder: Path, tmp_path: Path) -> Iterator[Path]:
+    for name in ("n000.tif", "n001.tif"):
+        yield Path(shutil.copy(folder / name, tmp_path / name))
+
+
+def test_a_second_run_into_the_same_folder_is_refused(folder: Path, tmp_path: Path) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time\ndef find(m):\n    time.sleep(0.04)\n    return m.image < 0\n")
+    first = _start(folder, tmp_path / "out", "--method", f"{slow}:find")
+    while not (tmp_path / "out" / "run.json").exists():
+        time.sleep(0.02)
+    while not list((tmp_path / "out").glob("*_labels.tif")):
+        time.sleep(0.02)
+    code, said = _run(folder, tmp_path / "out", "--overwrite")
+    assert code == 2 and "another run is writing to" in said
+    assert first.wait(60) == 1
+
+
+def test_another_job_is_not_gone_on_with(folder: Path, tmp_path: Path) -> None:
+    one, _ = _two(folder, tmp_path)
+    out = tmp_path / "out"
+    assert _start(one, out).wait(60) == 0
+    _, said = _run(one, out, "--resume", "--pixel-size", "0.05")
+    assert "was made with pixel_size_nm = None, not 0.05" in said
+
+
+def test_more_inputs_and_changed_ones_are_done_and_no_others(folder: Path, tmp_path: Path) -> None:
+    one, two = _two(folder, tmp_path)
+    out = tmp_path / "out"
+    assert _start(one, out).wait(60) == 0
+    before = (out / "n000_labels.tif").stat().st_mtime_ns
+    code, said = _run(tmp_path, out, "--resume")
+    assert code == 0, said
+    assert (out / "n000_labels.tif").stat().st_mtime_ns == before
+    shutil.copy(folder / "n003.tif", one)
+    two.unlink()
+    code, said = _run(tmp_path, out, "--resume")
+    assert code == 0 and "1 earlier inputs are not named now" in said
+    images = read_run(out).images
+    assert images.image.tolist() == ["n000", "n001"] and images.sha256.nunique() == 2
+    assert (out / "n000_labels.tif").stat().st_mtime_ns > before
