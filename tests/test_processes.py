@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from porescope import processes
-from porescope.processes import choose_workers, count_cores, start_pool
+from porescope.processes import choose_workers, count_cores, run_tasks, start_pool
 
 
 def test_many_files_get_a_process_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,3 +27,35 @@ def test_a_worker_is_another_process() -> None:
     with start_pool(1) as pool:
         assert pool.submit(os.getpid).result() != os.getpid()
         assert pool.submit(sum, [1, 2]).result() == 3
+
+
+def _count(n: int, folder: Path) -> Iterator[int]:
+    """Yield 0 to n - 1; the first time that n is 3 the process dies, each time that it is 4; 5 takes long."""
+    mark = folder / f"{n}.{os.getpid()}"
+    for i in range(n):
+        if n == 4 and i == 2 or n == 3 and not list(folder.glob("3.*")):
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if n == 5:
+            time.sleep(30)
+        yield i
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_task_that_kills_its_worker_is_run_once_more_and_stops_no_other(
+    tmp_path: Path, workers: int
+) -> None:
+    tasks = [(n, tmp_path) for n in (2, 4, 3, 1, 5)]
+    outcomes = list(run_tasks(_count, tasks, workers, timeout=2))
+    ended = {o.task: o for o in outcomes if o.ended}
+    assert set(ended) == set(range(5)) and [i for i, o in ended.items() if o.died] == [1]
+    assert [i for i, o in ended.items() if o.late] == [4]
+    for task, results in ((0, [0, 1]), (1, [0, 1, 0, 1]), (2, [0, 1, 2]), (3, [0])):
+        assert [o.result for o in outcomes if o.task == task and not o.ended] == results
+
+
+def test_tasks_without_workers_run_here() -> None:
+    outcomes = list(run_tasks(lambda n: iter(range(n)), [(2,), (0,)], 0))
+    assert [(o.task, o.result, o.ended) for o in outcomes] == [
+        (0, 0, False), (0, 1, False), (0, None, True), (1, None, True),
+    ]  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -15,6 +17,8 @@ from typing import Any, NamedTuple
 _FEW_FILES = 20
 #: Number of workers that a task may kill before it is given up.
 _MOST_DEATHS = 2
+#: Interval at which workers are looked after [s].
+_WATCH = 0.5
 
 
 def count_cores() -> int:
@@ -108,6 +112,7 @@ class Outcome(NamedTuple):
     result: Any  # None at the end of the task
     ended: bool
     died: bool = False  # whether the task killed its workers
+    late: bool = False  # whether it took longer than it may
 
 
 class _Worker:
@@ -119,6 +124,7 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.task: int | None = None
+        self.since = 0.0  # start of the task
 
     def stop(self) -> None:
         self.process.kill()
@@ -153,7 +159,11 @@ def _serve(function: Callable[..., Iterator[Any]], pipe: Any) -> None:
 
 
 def run_tasks(
-    function: Callable[..., Iterator[Any]], tasks: Sequence[tuple[Any, ...]], workers: int
+    function: Callable[..., Iterator[Any]],
+    tasks: Sequence[tuple[Any, ...]],
+    workers: int,
+    *,
+    timeout: float = math.inf,
 ) -> Iterator[Outcome]:
     """Run tasks in worker processes; a task that kills its worker does not stop the others.
 
@@ -164,6 +174,8 @@ def run_tasks(
     tasks : sequence of tuple
     workers : int
         Number of processes; with 0 the tasks run in this one.
+    timeout : float
+        Longest time of a task [s]; its worker is killed then. It holds only with workers.
 
     Yields
     ------
@@ -185,14 +197,18 @@ def run_tasks(
         while waiting or any(worker.task is not None for worker in pool):
             for worker in pool:
                 if worker.task is None and waiting:
-                    worker.task = waiting.popleft()
+                    worker.task, worker.since = waiting.popleft(), time.monotonic()
                     _send(worker, tasks[worker.task])
             busy = [worker for worker in pool if worker.task is not None]
-            ready = connection.wait([worker.pipe for worker in busy])
+            ready = connection.wait([worker.pipe for worker in busy], timeout=min(timeout, _WATCH))
             for worker in busy:
-                if worker.pipe not in ready:
-                    continue
                 assert worker.task is not None
+                if worker.pipe not in ready:
+                    if time.monotonic() - worker.since > timeout:
+                        yield Outcome(worker.task, None, True, late=True)
+                        worker.stop()
+                        pool[pool.index(worker)] = _Worker(function)
+                    continue
                 try:
                     result, ended = worker.pipe.recv()
                 except (EOFError, OSError):

@@ -116,7 +116,7 @@ def test_a_run_killed_at_random_is_gone_on_with_until_it_is_whole(
             process.wait(10)
             assert _wait_until_gone(process.pid) == []
             if (out / "run.json").exists():
-                assert read_run(out).record["state"] == "running"
+                read_run(out)  # at any moment
             process = _start(folder, out, "--resume")
         while process.poll() is None:
             process.wait(60)

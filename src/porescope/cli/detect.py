@@ -77,6 +77,10 @@ def detect(
         typer.Option(min=1, help="Number of processes; default: one a core, but one for up to 20 files."),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.1, metavar="SECONDS", help="Give a file up after this time in s."),
+    ] = 600,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on with a stopped run: process only what is missing."),
@@ -125,7 +129,7 @@ def detect(
             say(f"Method: network ({model.name if model else 'the shipped one'}), which needs no labels.")
         if overwrite and resume:
             raise ValueError("--overwrite and --resume contradict each other; say one of them")
-        run = run_job(paths, job, workers, overwrite=overwrite, resume=resume)
+        run = run_job(paths, job, workers, overwrite=overwrite, resume=resume, timeout=timeout)
     except (ValueError, OSError) as error:
         stop(str(error))
     print_summary(run, out)
@@ -165,7 +169,13 @@ def _load_maskrcnn(path: Path) -> Detector:
 
 
 def run_job(
-    paths: Sequence[Path], job: Job, workers: int, *, overwrite: bool = False, resume: bool = False
+    paths: Sequence[Path],
+    job: Job,
+    workers: int,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    timeout: float = 600,
 ) -> Run:
     """Run a batch with a progress bar, and write tables, record and report, also if it is stopped.
 
@@ -179,6 +189,8 @@ def run_job(
         Whether to replace an earlier run's results.
     resume : bool
         Whether to go on with an earlier run.
+    timeout : float
+        Longest time that a file may take [s].
 
     Returns
     -------
@@ -214,7 +226,7 @@ def run_job(
         write_record(job, paths, sys.argv, started, "running")
         try:
             with _show_progress(len(paths)) as on_file:
-                run_batch(paths, job, workers=workers, done=done, on_file=on_file)
+                run_batch(paths, job, workers=workers, done=done, timeout=timeout, on_file=on_file)
         except SystemExit as error:  # a signal
             remove_unfinished(job.out)
             run = close_run(job, paths, sys.argv, started, "stopped")

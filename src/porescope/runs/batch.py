@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from porescope.files import DETECT_ENDINGS, PICTURES, hash_file, name_files, printable
+from porescope.files import DETECT_ENDINGS, hash_file, name_files, printable
 from porescope.micrograph import read_all
 from porescope.processes import run_tasks
 from porescope.runs.image import process_image
 from porescope.runs.job import ImageRecord, Job
 from porescope.runs.parts import PART_SECONDS, Done, PartWriter
 
+#: Longest time that a file may take [s].
+TIMEOUT = 600.0
 #: Most pictures kept per file for the report.
 _PICTURES_A_FILE = 10
 
@@ -27,6 +29,7 @@ def run_batch(
     max_pictures: int = 100,
     done: Done | None = None,
     part_seconds: float = PART_SECONDS,
+    timeout: float = TIMEOUT,
     on_file: Callable[[Path], None] = lambda path: None,
 ) -> None:
     """Detect and measure in all files, and write the results to the run's folder as they come.
@@ -44,6 +47,8 @@ def run_batch(
         Images that an earlier start of the run has done, which are left out.
     part_seconds : float
         Time after which the results so far are written as a part [s].
+    timeout : float
+        Longest time that a file may take [s]; it holds only with workers.
     on_file : callable
         Called with each file when it is done.
 
@@ -60,18 +65,18 @@ def run_batch(
         for i, (path, name) in enumerate(zip(paths, names, strict=True))
     ]
     writer = PartWriter(job.out, part_seconds)
-    if keep:
-        (job.out / PICTURES).mkdir(exist_ok=True)
     # The last image of a file is known when the file has ended.
     held: dict[int, ImageRecord] = {}
     try:
-        for outcome in run_tasks(process_file, tasks, workers):
+        for outcome in run_tasks(process_file, tasks, workers, timeout=timeout):
             i = outcome.task
             if i in held:
-                writer.add(held.pop(i), last=outcome.ended and not outcome.died)
-            if outcome.died:
+                writer.add(held.pop(i), last=outcome.ended and not (outcome.died or outcome.late))
+            if outcome.died or outcome.late:
                 path, name, *_ = tasks[i]
                 message = "the process that read it died twice: the file is damaged, or the method kills it"
+                if outcome.late:
+                    message = f"it took longer than {timeout:g} s; allow more with --timeout SECONDS"
                 writer.add(_fail(path, name, job, 0, message), last=True)
             elif not outcome.ended:
                 held[i] = outcome.result

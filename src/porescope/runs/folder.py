@@ -24,11 +24,15 @@ _OWN_FILES = {*_SIGNS, *(Path(FILES[kind]).with_suffix(".parquet").name for kind
 
 @contextmanager
 def lock_folder(out: Path) -> Iterator[None]:
-    """Make the folder of a run, and keep other runs out of it.
+    """Make the folder of a run, and keep other runs out of it during a block.
 
     Parameters
     ----------
     out : Path
+
+    Yields
+    ------
+    None
 
     Raises
     ------

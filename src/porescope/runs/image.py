@@ -197,6 +197,8 @@ def _write_files(result: ImageResult, job: Job, picture: bool) -> list[str]:
         drawn, shown = _draw(result, picture)
         for ending, content in drawn.items():
             files[ending] = lambda part, content=content: part.write_bytes(content)  # type: ignore[misc]
+    if shown:
+        (job.out / PICTURES).mkdir(exist_ok=True)
     for i, content in enumerate(shown):
         with write_whole(job.out / PICTURES / f"{micrograph.stem}_{i}.jpg") as part:
             part.write_bytes(content)

@@ -7,6 +7,7 @@ so that a part counts once its images are there.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -352,9 +353,22 @@ def write_tables(folder: Path) -> list[str]:
             outputs += [name for names in tables[0]._outputs for name in names]
             for table, known, writer, text in zip(tables, empty, writers, texts, strict=True):
                 rows = table[list(known)]
-                rows.to_csv(text, index=False, header=False, float_format="%.6g")
+                _escape_text(rows).to_csv(text, index=False, header=False, float_format="%.6g")
                 writer.write_table(pa.Table.from_pandas(rows, schema=writer.schema, preserve_index=False))
     return [*outputs, *(path.name for path in (*csvs, *parquets))]
+
+
+def _escape_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Make text safe in CSV: no control characters, nothing that a spreadsheet would run as a formula."""
+    columns = [
+        name for name, kind in {**IMAGE_COLUMNS, **PORE_COLUMNS}.items() if kind == "str" and name in table
+    ]
+    return table.assign(**{name: table[name].map(_escape, na_action="ignore") for name in columns})
+
+
+def _escape(text: str) -> str:
+    escaped = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda m: ascii(m[0])[1:-1], text)
+    return f"'{escaped}" if escaped.startswith(("=", "+", "-", "@")) else escaped
 
 
 def refresh_tables(folder: Path, run: Run) -> None:

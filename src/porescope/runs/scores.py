@@ -40,9 +40,9 @@ def score_results(out: Path, folder: Path) -> dict[str, Score]:
     """
     import tifffile
 
-    images = read_run(out).images
     if not folder.is_dir():
         raise ValueError(f"--standards {folder} is not a folder")
+    images = read_run(out).images
     ok = images[images.status == "ok"]
     single = ok.drop_duplicates("file", keep=False)
     if len(single) < len(ok):

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import list_outputs, save_simulated, take_census
+
+from porescope import read_run
+from porescope.measurement import PORE_COLUMNS
+from porescope.recipes import Threshold
+from porescope.runs import Job, list_done, write_tables
+from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
+from porescope.runs.parts import PartWriter, restore_parts
+
+
+def _record(image: str, frame: int = 0, status: str = "ok", pores: int = 1) -> ImageRecord:
+    row = {"image": image, "frame": frame, "file": f"{image}.tif", "sha256": image, "status": status}
+    columns = {
+        name: np.array([image] * pores if kind == "str" else np.arange(pores), dtype=object)
+        for name, kind in PORE_COLUMNS.items()
+    }
+    columns["frame"] = np.full(pores, frame)
+    return ImageRecord(row, columns if pores else {}, [f"{image}_labels.tif"])
+
+
+def test_a_part_counts_once_its_images_are_there(tmp_path: Path) -> None:
+    writer = PartWriter(tmp_path)
+    writer.add(_record("a", pores=2), last=True)
+    writer.close_part()
+    writer.add(_record("b"), last=True)
+    writer.close_part()
+    (tmp_path / "run.json").write_text('{"state": "running"}')
+    assert read_run(tmp_path).images.image.tolist() == ["a", "b"]
+    (tmp_path / "images" / "part-000001.parquet").unlink()  # as if killed between the two
+    run = read_run(tmp_path)
+    assert run.images.image.tolist() == ["a"] and run.pores.image.tolist() == ["a", "a"]
+
+
+def test_of_an_image_done_again_the_last_result_counts(tmp_path: Path) -> None:
+    writer = PartWriter(tmp_path)
+    for pores in (3, 1):  # twice in one part, as when a worker died
+        writer.add(_record("a", pores=pores), last=True)
+    writer.close_part()
+    assert len(read_run(tmp_path).pores) == 1
+    writer.add(_record("a", pores=2), last=True)
+    writer.close_part()
+    assert len(read_run(tmp_path).pores) == 2 and len(read_run(tmp_path).images) == 1
+
+
+def test_failed_images_and_unfinished_files_are_not_done(tmp_path: Path) -> None:
+    writer = PartWriter(tmp_path)
+    writer.add(_record("whole"), last=True)
+    writer.add(_record("half", 0), last=False)
+    writer.add(_record("bad", 0), last=False)
+    writer.add(_record("bad", 1, "failed", 0), last=True)
+    writer.close_part()
+    done = list_done(tmp_path)
+    assert done == {
+        "whole": {"whole": ({0}, True)}, "half": {"half": ({0}, False)}, "bad": {"bad": ({0}, False)},
+    }  # fmt: skip
+
+
+def test_a_run_without_any_image_has_all_columns(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"state": "running"}')
+    run = read_run(tmp_path)
+    assert list(run.images) == list(IMAGE_COLUMNS) and list(run.pores) == list(PORE_COLUMNS)
+    assert write_tables(tmp_path) == ["images.csv", "pores.csv", "images.parquet", "pores.parquet"]
+    assert list(pd.read_csv(tmp_path / "pores.csv")) == list(PORE_COLUMNS)
+
+
+def test_the_tables_of_an_older_run_are_read(tmp_path: Path) -> None:
+    pd.DataFrame({"image": ["a"], "frame": [0], "status": ["ok"], "extra": [1]}).to_csv(
+        tmp_path / "images.csv"
+    )
+    pd.DataFrame({"image": ["a"], "frame": [0], "area_nm2": [0.5]}).to_csv(tmp_path / "pores.csv")
+    run = read_run(tmp_path)
+    assert run.pores.area_nm2.tolist() == [0.5] and np.isnan(run.pores.confidence[0]) and run.record == {}
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{", "[" * 100_000])
+def test_what_is_no_run_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ValueError, match="holds no run of porescope"):
+        read_run(tmp_path)
+
+
+def test_a_finished_run_gives_its_parts_back(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path / "in", "two.tif", frames=2)
+    job = Job(tmp_path, Threshold(), overlays=False)
+    take_census([path], job)
+    before, done, outputs = read_run(tmp_path), list_done(tmp_path), list_outputs(tmp_path)
+    write_tables(tmp_path)
+    (tmp_path / "run.json").write_text(
+        '{"state": "finished", "outputs": ["two_0000_labels.tif", "two_0001_labels.tif"]}'
+    )
+    for part in tmp_path.glob("*/part-*"):
+        part.unlink()
+    restore_parts(tmp_path)
+    assert list_done(tmp_path) == done and list_outputs(tmp_path) == outputs
+    for part in ("images", "pores"):
+        pd.testing.assert_frame_equal(getattr(read_run(tmp_path), part), getattr(before, part))
+
+
+def test_text_in_csv_breaks_no_row_and_runs_in_no_spreadsheet(tmp_path: Path) -> None:
+    writer = PartWriter(tmp_path)
+    names = ["=1+1", "-x", "a\rb", "plain", "@x", "+5"]
+    for name in names:
+        writer.add(_record(name), last=True)
+    writer.close_part()
+    write_tables(tmp_path)
+    (tmp_path / "run.json").write_text('{"state": "finished"}')
+    assert read_run(tmp_path).images.image.tolist() == sorted(names)  # Parquet keeps the plain name
+    table = pd.read_csv(tmp_path / "images.csv")
+    assert sorted(table.image) == sorted(["'=1+1", "'-x", "a\\rb", "plain", "'@x", "'+5"])
+    assert b"\r" not in (tmp_path / "images.csv").read_bytes()
