@@ -13,12 +13,13 @@ import pytest
 
 from porescope import read
 from porescope.files import hash_file
+from porescope.labels import Detection
 from porescope.lattice import find_lattice
 from porescope.measurement import measure_columns
 from porescope.network import Network
-from porescope.recipes import load_recipe, segment
+from porescope.recipes import Threshold, load_recipe, segment
 from porescope.runs import Job
-from porescope.runs.image import _write_image
+from porescope.runs.image import ImageResult, _write_files
 from porescope.simulation import Scene, simulate
 
 ROOT = Path(__file__).parents[1]
@@ -55,14 +56,14 @@ def test_whole_command(copies: Path, tmp_path: Path) -> None:
     path = copies / "001.dm3"
     micrograph, recipe = read(path), load_recipe("ws2")
     labels = segment(micrograph, recipe)
-    pores = measure_columns(micrograph, labels)
-    job = Job(tmp_path, recipe, overlays=False)
+    result = ImageResult(micrograph, Detection(labels), measure_columns(micrograph, labels), None, [])
+    job = Job(tmp_path, Threshold(recipe), overlays=False)
     steps = {
         "reading": lambda: read(path),
         "hashing": lambda: hash_file(path),
         "detecting": lambda: segment(micrograph, recipe),
         "measuring": lambda: measure_columns(micrograph, labels),
-        "writing": lambda: _write_image(micrograph, labels, pores, None, job, False),
+        "writing": lambda: _write_files(result, job, False),
     }
     times = {name: _time(step) for name, step in steps.items()}
     total = sum(times.values())

@@ -42,9 +42,7 @@ def _count(n: int, folder: Path) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_task_that_kills_its_worker_is_run_once_more_and_stops_no_other(
-    tmp_path: Path, workers: int
-) -> None:
+def test_a_task_that_kills_its_worker_stops_no_other(tmp_path: Path, workers: int) -> None:
     tasks = [(n, tmp_path) for n in (2, 4, 3, 1, 5)]
     outcomes = list(run_tasks(_count, tasks, workers, timeout=2))
     ended = {o.task: o for o in outcomes if o.ended}

@@ -157,9 +157,13 @@ def test_a_forged_run_file_cannot_delete_elsewhere(tmp_path: Path) -> None:
     out, victim = tmp_path / "out", tmp_path / "victim.txt"
     out.mkdir()
     victim.write_text("keep")
-    (out / "run.json").write_text(json.dumps({"outputs": ["../victim.txt", str(victim)]}))
-    assert run("detect", path, "-o", out, "--overwrite").exit_code == 0
-    assert victim.exists()
+    raw, label = out / "raw.dm3", out / "mine_labels.tif"
+    raw.write_text("keep")
+    label.write_bytes(path.read_bytes())
+    record = {"outputs": ["../victim.txt", str(victim), "raw.dm3", "mine_labels.tif", 7, None], "inputs": 3}
+    (out / "run.json").write_text(json.dumps(record))
+    assert run("detect", path, label, "-o", out, "--overwrite").exit_code == 0
+    assert victim.exists() and raw.exists() and label.exists()
 
 
 @pytest.mark.parametrize(

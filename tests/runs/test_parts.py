@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -71,9 +72,8 @@ def test_a_run_without_any_image_has_all_columns(tmp_path: Path) -> None:
 
 
 def test_the_tables_of_an_older_run_are_read(tmp_path: Path) -> None:
-    pd.DataFrame({"image": ["a"], "frame": [0], "status": ["ok"], "extra": [1]}).to_csv(
-        tmp_path / "images.csv"
-    )
+    images = pd.DataFrame({"image": ["a"], "frame": [0], "status": ["ok"], "extra": [1]})
+    images.to_csv(tmp_path / "images.csv")
     pd.DataFrame({"image": ["a"], "frame": [0], "area_nm2": [0.5]}).to_csv(tmp_path / "pores.csv")
     run = read_run(tmp_path)
     assert run.pores.area_nm2.tolist() == [0.5] and np.isnan(run.pores.confidence[0]) and run.record == {}
@@ -92,9 +92,7 @@ def test_a_finished_run_gives_its_parts_back(tmp_path: Path) -> None:
     take_census([path], job)
     before, done, outputs = read_run(tmp_path), list_done(tmp_path), list_outputs(tmp_path)
     write_tables(tmp_path)
-    (tmp_path / "run.json").write_text(
-        '{"state": "finished", "outputs": ["two_0000_labels.tif", "two_0001_labels.tif"]}'
-    )
+    (tmp_path / "run.json").write_text(json.dumps({"state": "finished", "outputs": outputs}))
     for part in tmp_path.glob("*/part-*"):
         part.unlink()
     restore_parts(tmp_path)

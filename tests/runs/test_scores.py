@@ -44,7 +44,7 @@ def test_what_cannot_be_scored_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no run of porescope"):
         score_results(tmp_path, tmp_path)
     (tmp_path / "images.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="it lacks image"):
+    with pytest.raises(ValueError, match="it lacks the column image"):
         score_results(tmp_path, tmp_path)
     with pytest.raises(ValueError, match="is not a folder"):
         score_results(tmp_path, tmp_path / "nothing")

@@ -15,7 +15,7 @@ from typing import Any
 
 from porescope.files import DETECT_ENDINGS, FILES, PARTS, PICTURES, printable, remove_unfinished, write_whole
 from porescope.runs.job import Job
-from porescope.runs.parts import Run, read_record, read_run, restore_parts, write_tables
+from porescope.runs.parts import Run, list_inputs, read_record, read_run, restore_parts, write_tables
 
 #: Files in which an earlier run is recognised, and all that a run has once.
 _SIGNS = tuple(FILES[kind] for kind in ("run", "pores", "images", "report"))
@@ -110,8 +110,7 @@ def _remove_run(out: Path, paths: Sequence[Path]) -> None:
     The content of run.json is untrusted. Only plain names of porescope's own kinds count, and no input.
     """
     record = read_record(out)
-    inputs = [entry.get("file", "") for entry in record.get("inputs", ()) if isinstance(entry, dict)]
-    keep = {path.resolve() for path in paths} | {Path(str(name)).resolve() for name in inputs}
+    keep = {path.resolve() for path in (*paths, *map(Path, list_inputs(record)))}
     names = record.get("outputs", ())
     for name in map(str, names if isinstance(names, list) else ()):
         own = name in _OWN_FILES or name.endswith(DETECT_ENDINGS)

@@ -182,16 +182,17 @@ def _read_table(folder: Path, kind: str) -> pd.DataFrame:
     import pandas as pd
 
     path = _find_table(folder, kind)
-    if path is None:
-        raise ValueError(f"{folder} holds no {FILES[kind]}; give the folder of a porescope detect run")
+    if path is None:  # whoever has the images alone has no pores
+        return _make_tables([])[1]
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except Exception as error:  # pyarrow has many kinds of error
         raise ValueError(f"{path} cannot be read ({type(error).__name__}); is it whole?") from None
     columns = IMAGE_COLUMNS if kind == "images" else PORE_COLUMNS
-    lacking = [name for name in ("image", "frame") if name not in table]
-    if lacking:
-        raise ValueError(f"{path} is not porescope's: it lacks {lacking[0]}")
+    if "image" not in table:
+        raise ValueError(f"{path} is not porescope's: it lacks the column image")
+    if "frame" not in table:
+        table = table.assign(frame=0)
     # Columns that an older version did not know are unknown.
     return table.reindex(columns=[*columns, *(name for name in table if name not in columns)])
 
@@ -360,10 +361,9 @@ def write_tables(folder: Path) -> list[str]:
 
 def _escape_text(table: pd.DataFrame) -> pd.DataFrame:
     """Make text safe in CSV: no control characters, nothing that a spreadsheet would run as a formula."""
-    columns = [
-        name for name, kind in {**IMAGE_COLUMNS, **PORE_COLUMNS}.items() if kind == "str" and name in table
-    ]
-    return table.assign(**{name: table[name].map(_escape, na_action="ignore") for name in columns})
+    kinds = {**IMAGE_COLUMNS, **PORE_COLUMNS}
+    texts = [str(name) for name in table if kinds.get(str(name)) == "str"]
+    return table.assign(**{name: table[name].map(_escape, na_action="ignore") for name in texts})
 
 
 def _escape(text: str) -> str:
