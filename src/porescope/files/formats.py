@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.files.claims import explain_claim
 from porescope.files.headers import Header, as_mapping, as_text, look_up, read_header, read_interval, read_ome
 from porescope.files.units import nanometres, seconds
 from porescope.modalities import MODALITIES
@@ -190,6 +191,9 @@ def load_signals(path: Path) -> list[Signal]:
         raise ReadError(f"{path} is not a file; check the path")
     if path.stat().st_size == 0:
         raise ReadError(f"{path.name} is empty (0 bytes); copy it again")
+    too_large = explain_claim(path)
+    if too_large:
+        raise ReadError(too_large)
     load = {
         ".npy": _load_numpy,
         **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _load_picture),
