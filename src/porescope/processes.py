@@ -124,7 +124,7 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.task: int | None = None
-        self.since = 0.0  # start of the task
+        self.since = 0.0  # start of the task, or its last result
 
     def stop(self) -> None:
         self.process.kill()
@@ -175,7 +175,8 @@ def run_tasks(
     workers : int
         Number of processes; with 0 the tasks run in this one.
     timeout : float
-        Longest time of a task [s]; its worker is killed then. It holds only with workers.
+        Longest time of a task until its next result [s]; then its worker is killed. It holds only with
+        workers.
 
     Yields
     ------
@@ -221,6 +222,7 @@ def run_tasks(
                     pool[pool.index(worker)] = _Worker(function)
                     continue
                 yield Outcome(worker.task, result, ended)
+                worker.since = time.monotonic()
                 if ended:
                     worker.task = None
     finally:

@@ -19,6 +19,18 @@ from porescope.runs import Job, close_run, write_tables
 from porescope.runs.job import IMAGE_COLUMNS
 
 
+def test_a_finished_run_is_not_closed_again(tmp_path: Path) -> None:
+    """A signal may come while the parts of a finished run are removed: its tables must stay."""
+    path = save_simulated(tmp_path, "one.tif")
+    job = Job(tmp_path, Threshold(), overlays=False)
+    take_census([path], job)
+    done = close_run(job, [path], ["porescope"], datetime.now(UTC), "finished")
+    assert len(done.images) == 1 and not (tmp_path / "images").exists()
+    again = close_run(job, [path], ["porescope"], datetime.now(UTC), "stopped")
+    pd.testing.assert_frame_equal(again.images, done.images)
+    assert again.record["state"] == "finished" and len(pd.read_csv(tmp_path / "images.csv")) == 1
+
+
 @pytest.mark.parametrize(
     "detector", [Network(), Threshold(), Own(f"{__file__}:nothing")], ids=lambda d: d.method
 )

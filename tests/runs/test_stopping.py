@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import tifffile
+from conftest import require
 
 from porescope import read_run
 from porescope.simulation import Scene, simulate
@@ -194,3 +195,40 @@ def test_more_inputs_and_changed_ones_are_done_and_no_others(folder: Path, tmp_p
     images = read_run(out).images
     assert images.image.tolist() == ["n000", "n001"] and images.sha256.nunique() == 2
     assert (out / "n000_labels.tif").stat().st_mtime_ns > before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", disk], check=False)
+    require(mounted.returncode == 0, "the right to mount a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_full_disk_ends_a_run_and_what_is_done_is_kept(
+    folder: Path, undisturbed: Path, small_disk: Path
+) -> None:
+    out = small_disk / "out"
+    process = subprocess.run(
+        [*COMMAND, str(folder), "-o", str(out), *OPTIONS, "--method", "threshold"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert process.returncode == 1 and f"The disk of {out} is full" in process.stderr, process.stderr
+    assert "Traceback" not in process.stderr and not list(out.rglob("_*"))
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    again = subprocess.run(
+        [*COMMAND, str(folder), "-o", str(out), *OPTIONS, "--method", "threshold", "--resume"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert again.returncode == 1, again.stderr  # one image is broken
+    _check_equal(out, undisturbed)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "out"
+    command = [*COMMAND, str(folder), "-o", str(out)]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 2 and "cannot be written" in process.stderr

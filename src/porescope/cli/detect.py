@@ -79,7 +79,7 @@ def detect(
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
     timeout: Annotated[
         float,
-        typer.Option(min=0.1, metavar="SECONDS", help="Give a file up after this time in s."),
+        typer.Option(min=0.1, metavar="SECONDS", help="Give an image up after this time in s."),
     ] = 600,
     resume: Annotated[
         bool,
@@ -190,7 +190,7 @@ def run_job(
     resume : bool
         Whether to go on with an earlier run.
     timeout : float
-        Longest time that a file may take [s].
+        Longest time that an image may take [s].
 
     Returns
     -------
@@ -199,12 +199,13 @@ def run_job(
     Raises
     ------
     typer.Exit
-        If the run was stopped by a signal; its exit code is 128 + the signal's number.
+        If the run was stopped by a signal (exit code 128 + the signal's number) or a full disk (1).
     """
     import datetime
 
     from porescope.files import printable, remove_unfinished
     from porescope.runs import (
+        DISK_FULL,
         close_run,
         list_done,
         list_inputs,
@@ -227,13 +228,19 @@ def run_job(
         try:
             with _show_progress(len(paths)) as on_file:
                 run_batch(paths, job, workers=workers, done=done, timeout=timeout, on_file=on_file)
+            return close_run(job, paths, sys.argv, started, "finished")
         except SystemExit as error:  # a signal
             remove_unfinished(job.out)
             run = close_run(job, paths, sys.argv, started, "stopped")
             n = run.images["file"].nunique()
             say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
             raise typer.Exit(int(error.code or 0)) from None
-        return close_run(job, paths, sys.argv, started, "finished")
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            remove_unfinished(job.out)
+            say(f"The disk of {job.out} is full; what is done is kept. Free space and go on with --resume.")
+            raise typer.Exit(1) from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-from .batch import run_batch
+from .batch import DISK_FULL, run_batch
 from .comparison import COMPARISON_COLUMNS, compare_runs
 from .folder import close_run, lock_folder, prepare_folder, write_record
 from .image import ImageResult
@@ -10,6 +10,7 @@ from .tuning import Goal, read_labelled_images, tune
 
 __all__ = [
     "COMPARISON_COLUMNS",
+    "DISK_FULL",
     "Goal",
     "ImageResult",
     "Job",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +16,10 @@ from porescope.runs.image import process_image
 from porescope.runs.job import ImageRecord, Job
 from porescope.runs.parts import PART_SECONDS, Done, PartWriter
 
-#: Longest time that a file may take [s].
+#: Longest time that an image may take [s].
 TIMEOUT = 600.0
+#: Numbers of the errors of a full disk.
+DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 #: Most pictures kept per file for the report.
 _PICTURES_A_FILE = 10
 
@@ -48,7 +51,7 @@ def run_batch(
     part_seconds : float
         Time after which the results so far are written as a part [s].
     timeout : float
-        Longest time that a file may take [s]; it holds only with workers.
+        Longest time that an image may take [s]; it holds only with workers.
     on_file : callable
         Called with each file when it is done.
 
@@ -56,6 +59,8 @@ def run_batch(
     ------
     ValueError
         If the run would overwrite one of its inputs.
+    OSError
+        If the disk of the run's folder is full.
     """
     names = name_files(paths)
     _protect_inputs(paths, names, job.out)
@@ -67,6 +72,7 @@ def run_batch(
     writer = PartWriter(job.out, part_seconds)
     # The last image of a file is known when the file has ended.
     held: dict[int, ImageRecord] = {}
+    frames = dict.fromkeys(range(len(tasks)), 0)
     try:
         for outcome in run_tasks(process_file, tasks, workers, timeout=timeout):
             i = outcome.task
@@ -77,9 +83,12 @@ def run_batch(
                 message = "the process that read it died twice: the file is damaged, or the method kills it"
                 if outcome.late:
                     message = f"it took longer than {timeout:g} s; allow more with --timeout SECONDS"
-                writer.add(_fail(path, name, job, 0, message), last=True)
+                writer.add(_fail(path, name, job, frames[i], message), last=True)
             elif not outcome.ended:
+                if isinstance(outcome.result, OSError):
+                    raise outcome.result
                 held[i] = outcome.result
+                frames[i] = held[i].row["frame"] + 1
             if outcome.ended:
                 on_file(paths[i])
     finally:
@@ -108,7 +117,7 @@ def process_file(
     job: Job,
     picture: bool = False,
     done: dict[str, tuple[set[int], bool]] | None = None,
-) -> Iterator[ImageRecord]:
+) -> Iterator[ImageRecord | OSError]:
     """Detect and measure in every image of a file; a bad file gives a failed row, never an exception.
 
     Parameters
@@ -124,7 +133,8 @@ def process_file(
 
     Yields
     ------
-    ImageRecord
+    ImageRecord or OSError
+        The error only if the disk is full, which ends the run.
     """
     frame = 0
     try:
@@ -140,6 +150,9 @@ def process_file(
                     yield process_image(replace(micrograph, name=name), sha256, job, shown)
                 frame += 1
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            yield error
+            return
         known_kind = isinstance(error, (ValueError, OSError))
         message = str(error) if known_kind else f"{type(error).__name__}: {error}"
         yield _fail(path, name, job, frame, printable(Path(" ".join(message.split()))))
