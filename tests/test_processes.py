@@ -57,3 +57,18 @@ def test_tasks_without_workers_run_here() -> None:
     assert [(o.task, o.result, o.ended) for o in outcomes] == [
         (0, 0, False), (0, 1, False), (0, None, True), (1, None, True),
     ]  # fmt: skip
+
+
+def _kill_server(n: int, folder: Path) -> Iterator[int]:
+    """The first task kills the fork server, and then its own process."""
+    if n == 0 and not list(folder.glob("killed")):
+        (folder / "killed").touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+    yield n
+
+
+def test_a_killed_fork_server_is_started_anew(tmp_path: Path) -> None:
+    outcomes = list(run_tasks(_kill_server, [(n, tmp_path) for n in range(4)], 1))
+    assert [o.result for o in outcomes if not o.ended] == [0, 1, 2, 3]
+    assert not any(o.died for o in outcomes)

@@ -59,11 +59,13 @@ def prepare_workers(*modules: str) -> None:
     """
     if "forkserver" in get_all_start_methods():
         get_context("forkserver").set_forkserver_preload(list(modules))
-        _start_fork_server()
+    _start_fork_server()
 
 
 def _start_fork_server() -> None:
-    """Start the fork server deaf to Ctrl-C, as are its workers: the main process decides."""
+    """Start the fork server, if there is one; it and its workers ignore Ctrl-C, the main process decides."""
+    if "forkserver" not in get_all_start_methods():
+        return
     import signal
     from multiprocessing import forkserver, resource_tracker
 
@@ -182,19 +184,24 @@ def run_tasks(
     ------
     Outcome
         Each result as it comes, then the end of its task. A task whose worker dies is run once more.
+
+    Raises
+    ------
+    ValueError
+        If no worker can be started.
     """
     if workers == 0:
         for i, task in enumerate(tasks):
             yield from (Outcome(i, result, False) for result in function(*task))
             yield Outcome(i, None, True)
         return
-    if "forkserver" in get_all_start_methods():
-        _start_fork_server()
+    _start_fork_server()
     waiting = deque(range(len(tasks)))
     deaths = dict.fromkeys(waiting, 0)
     pool: list[_Worker] = []
     try:
-        pool += [_Worker(function) for _ in range(min(workers, len(tasks)))]
+        for _ in range(min(workers, len(tasks))):
+            pool.append(_hire(function))
         while waiting or any(worker.task is not None for worker in pool):
             for worker in pool:
                 if worker.task is None and waiting:
@@ -208,7 +215,7 @@ def run_tasks(
                     if time.monotonic() - worker.since > timeout:
                         yield Outcome(worker.task, None, True, late=True)
                         worker.stop()
-                        pool[pool.index(worker)] = _Worker(function)
+                        pool[pool.index(worker)] = _hire(function)
                     continue
                 try:
                     result, ended = worker.pipe.recv()
@@ -219,7 +226,7 @@ def run_tasks(
                     else:
                         yield Outcome(worker.task, None, True, died=True)
                     worker.stop()
-                    pool[pool.index(worker)] = _Worker(function)
+                    pool[pool.index(worker)] = _hire(function)
                     continue
                 yield Outcome(worker.task, result, ended)
                 worker.since = time.monotonic()
@@ -228,6 +235,17 @@ def run_tasks(
     finally:
         for worker in pool:
             worker.stop()
+
+
+def _hire(function: Callable[..., Iterator[Any]]) -> _Worker:
+    """Start a worker, again if the fork server has just been killed: it is then started anew."""
+    for pause in (0.1, 0.3, 1.0, 3.0):
+        try:
+            return _Worker(function)
+        except (OSError, EOFError):
+            time.sleep(pause)
+            _start_fork_server()
+    raise ValueError("worker processes cannot be started; is there memory left, and a limit on processes?")
 
 
 def _send(worker: _Worker, task: tuple[Any, ...]) -> None:
