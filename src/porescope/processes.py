@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 #: Most files that are processed by one worker, since starting another takes longer than it saves.
 _FEW_FILES = 20
+#: How workers are started. A fork would inherit threads, and their locks, that a fork server has not.
+_START_METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
 #: Number of workers that a task may kill before it is given up.
 _MOST_DEATHS = 2
 #: Interval at which workers are looked after [s].
@@ -57,14 +59,14 @@ def prepare_workers(*modules: str) -> None:
     *modules : str
         Names of the modules.
     """
-    if "forkserver" in get_all_start_methods():
-        get_context("forkserver").set_forkserver_preload(list(modules))
-    _start_fork_server()
+    if _START_METHOD == "forkserver":
+        get_context(_START_METHOD).set_forkserver_preload(list(modules))
+        _start_fork_server()
 
 
 def _start_fork_server() -> None:
     """Start the fork server, if there is one; it and its workers ignore Ctrl-C, the main process decides."""
-    if "forkserver" not in get_all_start_methods():
+    if _START_METHOD != "forkserver":
         return
     import signal
     from multiprocessing import forkserver, resource_tracker
@@ -75,11 +77,6 @@ def _start_fork_server() -> None:
         forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _get_context() -> Any:
-    # A fork would inherit threads, and their locks, that a fork server has not.
-    return get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
 
 
 def start_pool(workers: int) -> Executor:
@@ -94,7 +91,7 @@ def start_pool(workers: int) -> Executor:
     -------
     Executor
     """
-    return ProcessPoolExecutor(workers, _get_context(), _start_worker)
+    return ProcessPoolExecutor(workers, get_context(_START_METHOD), _start_worker)
 
 
 def _start_worker() -> None:
@@ -122,7 +119,8 @@ class _Worker:
 
     def __init__(self, function: Callable[..., Iterator[Any]]) -> None:
         self.pipe, theirs = connection.Pipe()
-        self.process = _get_context().Process(target=_serve, args=(function, theirs), daemon=True)
+        context: Any = get_context(_START_METHOD)
+        self.process = context.Process(target=_serve, args=(function, theirs), daemon=True)
         self.process.start()
         theirs.close()
         self.task: int | None = None

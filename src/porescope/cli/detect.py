@@ -78,9 +78,9 @@ def detect(
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
     timeout: Annotated[
-        float,
-        typer.Option(min=0.1, metavar="SECONDS", help="Give an image up after this time in s."),
-    ] = 600,
+        float | None,
+        typer.Option(min=0.1, metavar="SECONDS", help="Give an image up after this time in s (default 600)."),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on with a stopped run: process only what is missing."),
@@ -175,7 +175,7 @@ def run_job(
     *,
     overwrite: bool = False,
     resume: bool = False,
-    timeout: float = 600,
+    timeout: float | None = None,
 ) -> Run:
     """Run a batch with a progress bar, and write tables, record and report, also if it is stopped.
 
@@ -189,8 +189,8 @@ def run_job(
         Whether to replace an earlier run's results.
     resume : bool
         Whether to go on with an earlier run.
-    timeout : float
-        Longest time that an image may take [s].
+    timeout : float, optional
+        Longest time that an image may take [s]; default: that of `run_batch`.
 
     Returns
     -------
@@ -206,6 +206,7 @@ def run_job(
     from porescope.files import printable, remove_unfinished
     from porescope.runs import (
         DISK_FULL,
+        TIMEOUT,
         close_run,
         list_done,
         list_inputs,
@@ -227,7 +228,8 @@ def run_job(
         write_record(job, paths, sys.argv, started, "running")
         try:
             with _show_progress(len(paths)) as on_file:
-                run_batch(paths, job, workers=workers, done=done, timeout=timeout, on_file=on_file)
+                limit = timeout or TIMEOUT
+                run_batch(paths, job, workers=workers, done=done, timeout=limit, on_file=on_file)
             return close_run(job, paths, sys.argv, started, "finished")
         except SystemExit as error:  # a signal
             remove_unfinished(job.out)

@@ -11,6 +11,9 @@ from porescope.cli.console import say, stop
 
 app = typer.Typer()
 
+#: Number of differences that are printed.
+_MOST_SHOWN = 50
+
 RunFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run of porescope detect.")]
 
 
@@ -48,7 +51,7 @@ def compare(
     except (ValueError, OSError) as error:
         stop(str(error))
     table = Table("image", "change", "y [nm]", "x [nm]", "diameter 1 [nm]", "diameter 2 [nm]", box=None)
-    for image, frame, change, *values in changes.head(50).to_numpy().tolist():
+    for image, frame, change, *values in changes.head(_MOST_SHOWN).to_numpy().tolist():
         numbers = ("" if value != value else f"{value:.3f}" for value in values)
         table.add_row(f"{image} [{frame}]" if frame else image, change, *numbers)
     if len(changes):
@@ -56,5 +59,5 @@ def compare(
     counts = changes.change.value_counts()
     words = ", ".join(f"{n} {change}" for change, n in counts.items())
     typer.echo(words if words else "no difference in images, pores or sizes")
-    if len(changes) > 50:
-        say(f"The first 50 of {len(changes)} differences are shown.")
+    if len(changes) > _MOST_SHOWN:
+        say(f"The first {_MOST_SHOWN} of {len(changes)} differences are shown.")

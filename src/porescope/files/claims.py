@@ -86,7 +86,8 @@ def measure_free_memory() -> int | None:
     Returns
     -------
     int or None
-        [bytes]; None where the system does not say.
+        [bytes]; all the machine's memory where the system does not say what is free (macOS), None where
+        it says neither (Windows).
     """
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
@@ -96,5 +97,5 @@ def measure_free_memory() -> int | None:
         pass
     try:
         return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):  # Windows
+    except (AttributeError, ValueError, OSError):
         return None

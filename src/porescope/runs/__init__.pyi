@@ -1,4 +1,4 @@
-from .batch import DISK_FULL, run_batch
+from .batch import DISK_FULL, TIMEOUT, run_batch
 from .comparison import COMPARISON_COLUMNS, compare_runs
 from .folder import close_run, lock_folder, prepare_folder, write_record
 from .image import ImageResult
@@ -15,6 +15,7 @@ __all__ = [
     "ImageResult",
     "Job",
     "Run",
+    "TIMEOUT",
     "close_run",
     "compare_runs",
     "list_done",

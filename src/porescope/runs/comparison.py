@@ -56,10 +56,6 @@ def compare_runs(one: Run, two: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 
 
-def _list_rows(images: pd.DataFrame) -> list[list[Any]]:
-    return images[["image", "frame", "status"]].to_numpy().tolist()
-
-
 def _compare_pores(one: pd.DataFrame | None, two: pd.DataFrame | None) -> list[tuple[Any, ...]]:
     from scipy.optimize import linear_sum_assignment
 

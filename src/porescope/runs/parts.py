@@ -158,7 +158,7 @@ def read_run(folder: str | Path) -> Run:
 
     folder = Path(folder)
     record = read_record(folder)
-    if record.get("state", "finished") != "finished" or not _find_table(folder, "images"):
+    if not _has_final_tables(folder, record):
         parts = list(iterate_tables(folder))
         if not parts and not record:
             raise ValueError(
@@ -170,6 +170,11 @@ def read_run(folder: str | Path) -> Run:
         )
         return Run(images[list(IMAGE_COLUMNS)], pores, record)
     return Run(_read_table(folder, "images"), _read_table(folder, "pores"), record)
+
+
+def _has_final_tables(folder: Path, record: Mapping[str, Any]) -> bool:
+    """Say whether a run has ended; a run of an older version has no state, and had ended if it had tables."""
+    return record.get("state", "finished") == "finished" and _find_table(folder, "images") is not None
 
 
 def _find_table(folder: Path, kind: str) -> Path | None:
@@ -238,7 +243,7 @@ def restore_parts(folder: Path) -> None:
     import pandas as pd
 
     record = read_record(folder)
-    if record.get("state", "finished") != "finished" or not _find_table(folder, "images"):
+    if not _has_final_tables(folder, record):
         return
     images, pores = (_read_table(folder, kind) for kind in ("images", "pores"))
     outputs = set(map(str, record.get("outputs", [])))
