@@ -46,8 +46,8 @@ def test_a_task_that_kills_its_worker_stops_no_other(tmp_path: Path, workers: in
     tasks = [(n, tmp_path) for n in (2, 4, 3, 1, 5)]
     outcomes = list(run_tasks(_count, tasks, workers, timeout=2))
     ended = {o.task: o for o in outcomes if o.ended}
-    assert set(ended) == set(range(5)) and [i for i, o in ended.items() if o.died] == [1]
-    assert [i for i, o in ended.items() if o.late] == [4]
+    assert set(ended) == set(range(5)) and [i for i, o in ended.items() if o.failure == "died"] == [1]
+    assert [i for i, o in ended.items() if o.failure == "late"] == [4]
     for task, results in ((0, [0, 1]), (1, [0, 1, 0, 1]), (2, [0, 1, 2]), (3, [0])):
         assert [o.result for o in outcomes if o.task == task and not o.ended] == results
 
@@ -71,4 +71,34 @@ def _kill_server(n: int, folder: Path) -> Iterator[int]:
 def test_a_killed_fork_server_is_started_anew(tmp_path: Path) -> None:
     outcomes = list(run_tasks(_kill_server, [(n, tmp_path) for n in range(4)], 1))
     assert [o.result for o in outcomes if not o.ended] == [0, 1, 2, 3]
-    assert not any(o.died for o in outcomes)
+    assert not any(o.failure for o in outcomes)
+
+
+def _swell(mebibytes: int) -> Iterator[int]:
+    kept = bytearray(mebibytes * 2**20)
+    time.sleep(2 if mebibytes > 1 else 0)
+    yield len(kept)
+
+
+def test_a_task_that_takes_too_much_memory_is_given_up() -> None:
+    outcomes = list(run_tasks(_swell, [(1,), (800,), (1,)], 2, memory=600 * 2**20))
+    assert [(o.task, o.failure) for o in outcomes if o.failure] == [(1, "large")]
+    assert sorted(o.task for o in outcomes if o.result) == [0, 2]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_tasks_that_are_added_come_next(workers: int) -> None:
+    tasks = [(1,), (5,), (5,)]
+    results = []
+    for outcome in run_tasks(_half, tasks, workers):
+        if outcome.result == 5 and len(tasks) == 3:
+            tasks += [(20,), (21,)]
+        if not outcome.ended:
+            results.append(outcome.result)
+    assert sorted(results) == [1, 5, 5, 20, 21]
+    if workers == 1:
+        assert results[:4] == [1, 5, 20, 21]
+
+
+def _half(n: int) -> Iterator[int]:
+    yield n

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from porescope.files import (
     Header,
     ReadError,
+    Signal,
     choose_images,
     header_pixel_size,
     load_signals,
@@ -288,41 +289,116 @@ def read_all(
     ...     [m.stem for m in read_all(f"{folder}/a.npy", pixel_size=0.1)]
     ['a_0000', 'a_0001']
     """
+    images = open_images(path, pixel_size=pixel_size, modality=modality)
+    yield from map(images.read, range(len(images)))
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """A file whose images are read one at a time, as `open_images` returns it.
+
+    Parameters
+    ----------
+    path : Path
+    stacks : list of Signal
+        Its images and stacks of images.
+    pixel_size : float, optional
+        In place of the file's own [nm].
+    modality : {"auto", "haadf", "bf", "abf", "hrtem"}
+    """
+
+    path: Path
+    stacks: list[Signal]
+    pixel_size: float | None = None
+    modality: str = "auto"
+
+    def __len__(self) -> int:
+        return sum(stack.n_frames for stack in self.stacks)
+
+    def read(self, index: int) -> Micrograph:
+        """Read one image.
+
+        Parameters
+        ----------
+        index : int
+            Counted from 0 over the whole file.
+
+        Returns
+        -------
+        Micrograph
+
+        Raises
+        ------
+        ReadError
+            If it is damaged, or holds NaN or infinite pixels.
+        """
+        frame, stacks = index, iter(self.stacks)
+        stack = next(stacks)
+        while frame >= stack.n_frames:
+            frame -= stack.n_frames
+            stack = next(stacks)
+        said, in_header = stack.header_of(frame), header_pixel_size(stack)
+        given = self.pixel_size
+        size = require_pixel_size(self.path, stack) if given is None else (given, given)
+        assumed = "header" if stack.modality else "assumed"
+        try:
+            image = stack.read_frame(frame)
+            return Micrograph(
+                image=image,
+                pixel_size=size,
+                modality=(stack.modality or "haadf") if self.modality == "auto" else self.modality,
+                name=self.path.stem,
+                frame=index if len(self) > 1 else None,
+                acquisition=Acquisition(
+                    file=printable(self.path),
+                    pixel_size_header=in_header,
+                    pixel_size_source="header" if given is None else "argument",
+                    modality_source=assumed if self.modality == "auto" else "argument",
+                    stage_nm=said.stage_nm,
+                    time_s=said.time_s,
+                    dose_rate_e_nm2_s=_dose_rate(said, image.size * size[0] * size[1]),
+                    magnification=said.magnification,
+                    beam_energy_kev=said.beam_energy_kev,
+                    instrument=said.instrument,
+                ),
+            )
+        except ValueError as error:
+            raise ReadError(f"{self.path.name}: {error}") from None
+
+
+def open_images(path: str | Path, *, pixel_size: float | None = None, modality: str = "auto") -> ImageFile:
+    """Open a file to read its images one at a time; large stacks are not loaded as a whole.
+
+    Parameters
+    ----------
+    path, pixel_size, modality
+        As for `read`.
+
+    Returns
+    -------
+    ImageFile
+
+    Raises
+    ------
+    ReadError
+        If the file is no micrograph, is damaged or has no calibration.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.zeros((2, 3, 4)))
+    ...     images = open_images(f"{folder}/a.npy", pixel_size=0.1)
+    >>> len(images), images.read(1).stem
+    (2, 'a_0001')
+    """
     path = Path(path)
     check_modality(modality, "auto")
     stacks = choose_images(path, load_signals(path))
-    several = sum(len(stack.frames) for stack in stacks) > 1
-    count = 0
-    for stack in stacks:
-        in_header = require_pixel_size(path, stack) if pixel_size is None else header_pixel_size(stack)
-        size = (pixel_size, pixel_size) if pixel_size is not None else in_header
-        assert size is not None
-        source = "argument" if modality != "auto" else ("header" if stack.modality else "assumed")
-        for k, frame in enumerate(stack.frames):
-            said = stack.header_of(k)
-            try:
-                yield Micrograph(
-                    image=frame,
-                    pixel_size=size,
-                    modality=(stack.modality or "haadf") if modality == "auto" else modality,
-                    name=path.stem,
-                    frame=count if several else None,
-                    acquisition=Acquisition(
-                        file=printable(path),
-                        pixel_size_header=in_header,
-                        pixel_size_source="header" if pixel_size is None else "argument",
-                        modality_source=source,
-                        stage_nm=said.stage_nm,
-                        time_s=said.time_s,
-                        dose_rate_e_nm2_s=_dose_rate(said, frame.size * size[0] * size[1]),
-                        magnification=said.magnification,
-                        beam_energy_kev=said.beam_energy_kev,
-                        instrument=said.instrument,
-                    ),
-                )
-            except ValueError as error:
-                raise ReadError(f"{path.name}: {error}") from None
-            count += 1
+    if pixel_size is None:
+        for stack in stacks:
+            require_pixel_size(path, stack)
+    return ImageFile(path, stacks, pixel_size, modality)
 
 
 def _dose_rate(said: Header, area_nm2: float) -> float | None:

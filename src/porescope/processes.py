@@ -6,21 +6,23 @@ import gc
 import math
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing import connection, get_all_start_methods, get_context
 from typing import Any, NamedTuple
 
-#: Most files that are processed by one worker, since starting another takes longer than it saves.
-_FEW_FILES = 20
+#: Most images that are processed by one worker, since starting another takes longer than it saves.
+_FEW_TASKS = 20
 #: How workers are started. A fork would inherit threads, and their locks, that a fork server has not.
 _START_METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
 #: Number of workers that a task may kill before it is given up.
 _MOST_DEATHS = 2
 #: Interval at which workers are looked after [s].
-_WATCH = 0.5
+_WATCH = 0.2
+#: Largest share of the free memory that one worker may use.
+_MEMORY_SHARE = 0.9
 
 
 def count_cores() -> int:
@@ -34,19 +36,43 @@ def count_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def choose_workers(n_files: int) -> int:
-    """Choose the number of processes for a batch of files.
-
-    Parameters
-    ----------
-    n_files : int
+def measure_free_memory() -> int:
+    """Measure the memory that can be had without swapping.
 
     Returns
     -------
     int
-        1 up to 20 files, else the number of cores.
+        [bytes]
     """
-    return min(count_cores(), n_files) if n_files > _FEW_FILES else 1
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def choose_memory() -> float:
+    """Choose the memory that a worker may use: nine tenths of what is free.
+
+    Returns
+    -------
+    float
+        [bytes]
+    """
+    return _MEMORY_SHARE * measure_free_memory()
+
+
+def choose_workers(n_tasks: int) -> int:
+    """Choose the number of processes for a batch of images.
+
+    Parameters
+    ----------
+    n_tasks : int
+
+    Returns
+    -------
+    int
+        1 up to 20 images, else the number of cores.
+    """
+    return min(count_cores(), n_tasks) if n_tasks > _FEW_TASKS else 1
 
 
 def prepare_workers(*modules: str) -> None:
@@ -110,8 +136,7 @@ class Outcome(NamedTuple):
     task: int  # number of the task
     result: Any  # None at the end of the task
     ended: bool
-    died: bool = False  # whether the task killed its workers
-    late: bool = False  # whether it took longer than it may
+    failure: str = ""  # why the task was given up: "died", "late" or "large"
 
 
 class _Worker:
@@ -126,10 +151,43 @@ class _Worker:
         self.task: int | None = None
         self.since = 0.0  # start of the task, or its last result
 
+    def start(self, number: int, task: tuple[Any, ...]) -> None:
+        self.task, self.since = number, time.monotonic()
+        with suppress(OSError):  # it has died; receiving will tell
+            self.pipe.send(task)
+
+    def receive(self) -> Outcome:
+        assert self.task is not None
+        try:
+            result, ended = self.pipe.recv()
+        except (EOFError, OSError):
+            return Outcome(self.task, None, True, "died")
+        self.since = time.monotonic()
+        return Outcome(self.task, result, ended)
+
+    def check(self, timeout: float, memory: float) -> Outcome | None:
+        """Give the task up if it takes too long or too much memory."""
+        assert self.task is not None
+        if time.monotonic() - self.since > timeout:
+            return Outcome(self.task, None, True, "late")
+        if memory < math.inf and _measure_memory(self.process.pid) > memory:
+            return Outcome(self.task, None, True, "large")
+        return None
+
     def stop(self) -> None:
         self.process.kill()
         self.process.join()
         self.pipe.close()
+
+
+def _measure_memory(process: int) -> int:
+    """Memory that a process uses [bytes]; 0 if it is gone."""
+    import psutil
+
+    try:
+        return int(psutil.Process(process).memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 def _serve(function: Callable[..., Iterator[Any]], pipe: Any) -> None:
@@ -161,9 +219,10 @@ def _serve(function: Callable[..., Iterator[Any]], pipe: Any) -> None:
 def run_tasks(
     function: Callable[..., Iterator[Any]],
     tasks: Sequence[tuple[Any, ...]],
-    workers: int,
+    workers: int | None = None,
     *,
     timeout: float = math.inf,
+    memory: float = math.inf,
 ) -> Iterator[Outcome]:
     """Run tasks in worker processes; a task that kills its worker does not stop the others.
 
@@ -172,11 +231,15 @@ def run_tasks(
     function : callable
         Takes a task's arguments and yields results; must not raise.
     tasks : sequence of tuple
-    workers : int
-        Number of processes; with 0 the tasks run in this one.
+        It may grow while the tasks run; what is added comes next.
+    workers : int, optional
+        Largest number of processes; with 0 the tasks run in this one. Default: `choose_workers` of the tasks
+        that wait.
     timeout : float
         Longest time of a task until its next result [s]; then its worker is killed. It holds only with
         workers.
+    memory : float
+        Largest memory of a worker [bytes]; then it is killed.
 
     Yields
     ------
@@ -194,45 +257,52 @@ def run_tasks(
             yield Outcome(i, None, True)
         return
     _start_fork_server()
-    waiting = deque(range(len(tasks)))
-    deaths = dict.fromkeys(waiting, 0)
-    pool: list[_Worker] = []
+    waiting: deque[int] = deque()
+    known, deaths, pool = 0, Counter[int](), list[_Worker]()
     try:
-        for _ in range(min(workers, len(tasks))):
-            pool.append(_hire(function))
-        while waiting or any(worker.task is not None for worker in pool):
-            for worker in pool:
-                if worker.task is None and waiting:
-                    worker.task, worker.since = waiting.popleft(), time.monotonic()
-                    _send(worker, tasks[worker.task])
+        while True:
+            waiting.extendleft(reversed(range(known, len(tasks))))
+            known = len(tasks)
+            _assign(function, tasks, waiting, pool, workers)
             busy = [worker for worker in pool if worker.task is not None]
+            if not busy:
+                return
             ready = connection.wait([worker.pipe for worker in busy], timeout=min(timeout, _WATCH))
             for worker in busy:
-                assert worker.task is not None
-                if worker.pipe not in ready:
-                    if time.monotonic() - worker.since > timeout:
-                        yield Outcome(worker.task, None, True, late=True)
-                        worker.stop()
-                        pool[pool.index(worker)] = _hire(function)
+                outcome = worker.receive() if worker.pipe in ready else worker.check(timeout, memory)
+                if outcome is None:
                     continue
-                try:
-                    result, ended = worker.pipe.recv()
-                except (EOFError, OSError):
-                    deaths[worker.task] += 1
-                    if deaths[worker.task] < _MOST_DEATHS:
-                        waiting.appendleft(worker.task)
-                    else:
-                        yield Outcome(worker.task, None, True, died=True)
-                    worker.stop()
-                    pool[pool.index(worker)] = _hire(function)
-                    continue
-                yield Outcome(worker.task, result, ended)
-                worker.since = time.monotonic()
-                if ended:
+                if outcome.ended:
                     worker.task = None
+                if outcome.failure:
+                    pool.remove(worker)
+                    worker.stop()
+                    deaths[outcome.task] += 1
+                    if outcome.failure == "died" and deaths[outcome.task] < _MOST_DEATHS:
+                        waiting.appendleft(outcome.task)
+                        continue
+                yield outcome
     finally:
         for worker in pool:
             worker.stop()
+
+
+def _assign(
+    function: Callable[..., Iterator[Any]],
+    tasks: Sequence[tuple[Any, ...]],
+    waiting: deque[int],
+    pool: list[_Worker],
+    workers: int | None,
+) -> None:
+    """Give waiting tasks to the workers that have none, and hire more if there are too few."""
+    workers = workers or choose_workers(len(waiting))
+    free = [worker for worker in pool if worker.task is None]
+    while waiting and (free or len(pool) < workers):
+        if not free:
+            pool.append(_hire(function))
+            free.append(pool[-1])
+        number = waiting.popleft()
+        free.pop().start(number, tasks[number])
 
 
 def _hire(function: Callable[..., Iterator[Any]]) -> _Worker:
@@ -244,8 +314,3 @@ def _hire(function: Callable[..., Iterator[Any]]) -> _Worker:
             time.sleep(pause)
             _start_fork_server()
     raise ValueError("worker processes cannot be started; is there memory left, and a limit on processes?")
-
-
-def _send(worker: _Worker, task: tuple[Any, ...]) -> None:
-    with suppress(OSError):  # it has died; receiving will tell
-        worker.pipe.send(task)

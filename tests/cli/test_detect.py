@@ -60,7 +60,8 @@ def test_detect_writes_what_the_contract_says(tmp_path: Path) -> None:
     stems = ("one", "two_0000", "two_0001")
     endings = ("_labels.tif", "_overlay.png", "_lattice.png", "_rois.zip", ".geojson")
     tables = (
-        "pores.csv", "pores.parquet", "images.csv", "images.parquet", "report.html", "run.json", "pictures",
+        "pores.csv", "pores.parquet", "images.csv", "images.parquet", "report.html", "run.json", "run.log",
+        "pictures",
     )  # fmt: skip
     assert {p.name for p in (tmp_path / "out").iterdir()} == {s + e for s in stems for e in endings} | set(
         tables

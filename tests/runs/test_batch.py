@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from helpers import list_outputs, save_simulated, take_census
 
 from porescope import Recipe, detect, measure, read, read_standard
+from porescope.detection import Own
+from porescope.files import hash_file
 from porescope.recipes import Threshold
-from porescope.runs import Job, write_tables
+from porescope.runs import Job, prepare_folder, write_tables
 from porescope.runs.batch import process_file
 
 RECIPE = Recipe()
@@ -23,13 +26,15 @@ def test_processes_give_what_the_plain_loop_gives(tmp_path: Path) -> None:
     paths.append(tmp_path / "in" / "bad.tif")
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
-    seen: list[Path] = []
+    seen: list[tuple[int, int]] = []
     one = take_census(paths, Job(tmp_path / "one", Threshold(RECIPE)))
-    two = take_census(paths, Job(tmp_path / "two", Threshold(RECIPE)), workers=2, on_file=seen.append)
+    two = take_census(
+        paths, Job(tmp_path / "two", Threshold(RECIPE)), workers=2, on_progress=lambda *n: seen.append(n)
+    )
     pd.testing.assert_frame_equal(one.images, two.images)
     pd.testing.assert_frame_equal(one.pores, two.pores)
     outputs = list_outputs(tmp_path / "one")
-    assert sorted(seen) == sorted(paths) and outputs == list_outputs(tmp_path / "two")
+    assert seen[-1] == (8, 8) and outputs == list_outputs(tmp_path / "two")
     assert one.images.status.tolist() == ["ok"] * 7 + ["failed"]
     for name in outputs:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
@@ -71,22 +76,77 @@ def test_an_image_without_pores_still_gets_its_files(tmp_path: Path) -> None:
     assert zipfile.ZipFile(tmp_path / "black_rois.zip").namelist() == []
 
 
-def test_a_bad_frame_keeps_the_good_ones_before_it(tmp_path: Path) -> None:
+def test_a_bad_frame_costs_one_frame(tmp_path: Path) -> None:
     stack = np.random.default_rng(0).normal(size=(3, 40, 50))
-    stack[1, 0, 0] = np.nan
+    stack[1, 20, 20] = np.nan
     np.save(tmp_path / "s.npy", stack)
     census = take_census(
         [tmp_path / "s.npy"], Job(tmp_path, Threshold(RECIPE), pixel_size=0.04, overlays=False)
     )
-    assert census.images.status.tolist() == ["ok", "failed"] and census.images.frame.tolist() == [0, 1]
-    assert list_outputs(tmp_path) == ["s_0000_labels.tif"]
+    assert census.images.status.tolist() == ["ok", "failed", "ok"]
+    assert census.images.frame.tolist() == [0, 1, 2]
+    assert "s.npy" in census.images.message[1] and "NaN" in census.images.message[1]
+    assert list_outputs(tmp_path) == ["s_0000_labels.tif", "s_0002_labels.tif"]
+
+
+def test_a_stack_is_shared_by_all_workers_and_equals_the_plain_loop(tmp_path: Path, monkeypatch) -> None:
+    path = save_simulated(tmp_path / "in", "movie.tif", frames=12)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one = take_census([path], Job(tmp_path / "one", Threshold(RECIPE), overlays=False))
+    record = Own(f"{__file__}:say_process")
+    two = take_census([path], Job(tmp_path / "two", record, overlays=False, lattice=False), workers=2)
+    assert one.images.frame.tolist() == list(range(12)) == two.images.frame.tolist()
+    assert sorted(set(two.pores.groupby("frame").area_px.sum())) == [1, 2]  # two processes took part
+    three = take_census([path], Job(tmp_path / "one", Threshold(RECIPE), overlays=False), workers=2)
+    pd.testing.assert_frame_equal(one.pores, three.pores)
+
+
+def say_process(micrograph):
+    """Detector: a pore of one or two pixels, by whether the process is the first or the second to come."""
+    seen = Path(micrograph.acquisition.file).parent
+    (seen / f"{os.getpid()}.txt").touch()
+    while len(others := sorted(seen.glob("*.txt"))) < 2:
+        pass
+    found = micrograph.image < -1
+    found[50, 50 : 51 + [p.stem for p in others].index(str(os.getpid()))] = True
+    return found
+
+
+def test_frames_that_are_done_are_not_done_again(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path / "in", "movie.tif", frames=4)
+    job = Job(tmp_path, Threshold(RECIPE), overlays=False)
+    sha256 = hash_file(path)
+    done = {"movie": {sha256: ({0, 2}, False)}}
+    assert take_census([path], job, done=done).images.frame.tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("kind", ["late", "large"])
+def test_an_image_that_takes_too_much_is_given_up_and_named(tmp_path: Path, kind: str) -> None:
+    paths = [save_simulated(tmp_path / "in", f"{name}.tif") for name in ("good", kind)]
+    job = Job(tmp_path, Own(f"{__file__}:take_{kind}"), overlays=False)
+    limits = {"timeout": 3.0, "memory": 2**30}
+    census = take_census(paths, job, workers=2, **limits)
+    words = {"late": "it took longer than 3 s", "large": "it took more than 1 GB of memory"}[kind]
+    assert census.images.status.tolist() == ["ok", "failed"] and words in census.images.message[1]
+
+
+def take_late(micrograph):
+    time.sleep(60 * (micrograph.name == "late"))
+    return micrograph.image < -1
+
+
+def take_large(micrograph):
+    kept = [np.ones(2**27) for _ in range(2 * (micrograph.name == "large"))]
+    time.sleep(2 * len(kept))
+    return micrograph.image < -1
 
 
 def test_an_input_is_never_written_over(tmp_path: Path) -> None:
     one = save_simulated(tmp_path, "one.tif")
     picture = save_simulated(tmp_path, "one_labels.tif")
     with pytest.raises(ValueError, match="would be overwritten by this run's own results"):
-        take_census([one, picture], Job(tmp_path, Threshold(RECIPE)))
+        prepare_folder(Job(tmp_path, Threshold(RECIPE)), [one, picture])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are Unicode there")

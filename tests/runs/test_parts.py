@@ -16,21 +16,21 @@ from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 from porescope.runs.parts import PartWriter, restore_parts
 
 
-def _record(image: str, frame: int = 0, status: str = "ok", pores: int = 1) -> ImageRecord:
+def _record(image: str, frame: int = 0, status: str = "ok", pores: int = 1, n_images: int = 1) -> ImageRecord:
     row = {"image": image, "frame": frame, "file": f"{image}.tif", "sha256": image, "status": status}
     columns = {
         name: np.array([image] * pores if kind == "str" else np.arange(pores), dtype=object)
         for name, kind in PORE_COLUMNS.items()
     }
     columns["frame"] = np.full(pores, frame)
-    return ImageRecord(row, columns if pores else {}, [f"{image}_labels.tif"])
+    return ImageRecord(row, columns if pores else {}, [f"{image}_labels.tif"], n_images)
 
 
 def test_a_part_counts_once_its_images_are_there(tmp_path: Path) -> None:
     writer = PartWriter(tmp_path)
-    writer.add(_record("a", pores=2), last=True)
+    writer.add(_record("a", pores=2))
     writer.close_part()
-    writer.add(_record("b"), last=True)
+    writer.add(_record("b"))
     writer.close_part()
     (tmp_path / "run.json").write_text('{"state": "running"}')
     assert read_run(tmp_path).images.image.tolist() == ["a", "b"]
@@ -42,20 +42,20 @@ def test_a_part_counts_once_its_images_are_there(tmp_path: Path) -> None:
 def test_of_an_image_done_again_the_last_result_counts(tmp_path: Path) -> None:
     writer = PartWriter(tmp_path)
     for pores in (3, 1):  # twice in one part, as when a worker died
-        writer.add(_record("a", pores=pores), last=True)
+        writer.add(_record("a", pores=pores))
     writer.close_part()
     assert len(read_run(tmp_path).pores) == 1
-    writer.add(_record("a", pores=2), last=True)
+    writer.add(_record("a", pores=2))
     writer.close_part()
     assert len(read_run(tmp_path).pores) == 2 and len(read_run(tmp_path).images) == 1
 
 
 def test_failed_images_and_unfinished_files_are_not_done(tmp_path: Path) -> None:
     writer = PartWriter(tmp_path)
-    writer.add(_record("whole"), last=True)
-    writer.add(_record("half", 0), last=False)
-    writer.add(_record("bad", 0), last=False)
-    writer.add(_record("bad", 1, "failed", 0), last=True)
+    writer.add(_record("whole"))
+    writer.add(_record("half", 0, n_images=2))
+    writer.add(_record("bad", 0, n_images=2))
+    writer.add(_record("bad", 1, "failed", 0, n_images=2))
     writer.close_part()
     done = list_done(tmp_path)
     assert done == {
@@ -105,7 +105,7 @@ def test_text_in_csv_breaks_no_row_and_runs_in_no_spreadsheet(tmp_path: Path) ->
     writer = PartWriter(tmp_path)
     names = ["=1+1", "-x", "a\rb", "plain", "@x", "+5"]
     for name in names:
-        writer.add(_record(name), last=True)
+        writer.add(_record(name))
     writer.close_part()
     write_tables(tmp_path)
     (tmp_path / "run.json").write_text('{"state": "finished"}')

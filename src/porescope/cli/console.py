@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import re
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -74,3 +79,86 @@ def spoken_warnings() -> Iterator[None]:
     for warning in caught:
         if issubclass(warning.category, UserWarning):
             say(str(warning.message))
+
+
+#: Levels above all that is logged: a progress bar in place of lines, and nothing at all.
+PROGRESS, NOTHING = logging.CRITICAL + 1, logging.CRITICAL + 2
+
+
+class _Line(logging.Formatter):
+    """One line a message, whatever names it holds."""
+
+    converter = staticmethod(time.gmtime)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return re.sub(
+            r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda m: ascii(m[0])[1:-1], super().format(record)
+        )
+
+
+class _LogFile(logging.FileHandler):
+    """A log that ends no run: a full disk is said elsewhere."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: D102, N802 - the name is the library's
+        return
+
+
+@contextmanager
+def write_log(path: Path, level: int) -> Iterator[logging.Logger]:
+    """Write what porescope logs during a block to a file, with times in UTC, and to stderr as plain lines.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file, which is continued.
+    level : int
+        Least level of the lines on stderr, as `logging` has them.
+
+    Yields
+    ------
+    logging.Logger
+    """
+    logger = logging.getLogger("porescope")
+    file = _LogFile(path, encoding="utf-8", errors="backslashreplace")
+    file.setFormatter(_Line("%(asctime)sZ %(message)s", "%Y-%m-%dT%H:%M:%S"))
+    file.setLevel(min(level, logging.INFO))
+    console = logging.StreamHandler(sys.stderr)
+    console.setFormatter(_Line())
+    console.setLevel(level)
+    logger.setLevel(logging.DEBUG)
+    for handler in (file, console):
+        logger.addHandler(handler)
+    try:
+        yield logger
+    finally:
+        for handler in (file, console):
+            logger.removeHandler(handler)
+        file.close()
+
+
+def choose_level(quiet: bool, verbose: bool) -> int:
+    """Choose the least level of the lines on stderr.
+
+    On a terminal the summary tells of warnings and failures, elsewhere each has its line.
+
+    Parameters
+    ----------
+    quiet, verbose : bool
+
+    Returns
+    -------
+    int
+        As `logging` has them.
+
+    Raises
+    ------
+    ValueError
+        If both are asked for.
+    """
+    if quiet and verbose:
+        raise ValueError("--quiet and --verbose contradict each other; say one of them")
+    if quiet:
+        return NOTHING
+    if verbose:
+        return logging.DEBUG
+    return PROGRESS if sys.stderr.isatty() else logging.WARNING

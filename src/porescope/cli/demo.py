@@ -44,7 +44,7 @@ def demo(
 
     try:
         images, standards = find_images(out / "simulated", say)
-        run = run_job(images, Job(out), 1, overwrite=overwrite)
+        run = run_job(images, Job(out), {"workers": 1}, overwrite=overwrite)
         _print_scores(out, standards)
     except (ValueError, OSError) as error:
         stop(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from porescope.cli.console import Inputs, Modality, PixelSize, say, stop
+from porescope.cli.console import (
+    PROGRESS,
+    Inputs,
+    Modality,
+    PixelSize,
+    choose_level,
+    say,
+    stop,
+    write_log,
+)
 
 if TYPE_CHECKING:
     from porescope.detection import Detector
@@ -74,12 +84,23 @@ def detect(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of processes; default: one a core, but one for up to 20 files."),
+        typer.Option(min=1, help="Number of processes; default: one a core, but one for up to 20 images."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace the results of another run, once this one is finished.")
+    ] = False,
     timeout: Annotated[
         float | None,
         typer.Option(min=0.1, metavar="SECONDS", help="Give an image up after this time in s (default 600)."),
+    ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="GB",
+            help="Give an image up that takes more memory than this in GB; default: nine tenths of what is "
+            "free at the start.",
+        ),
     ] = None,
     resume: Annotated[
         bool,
@@ -93,16 +114,20 @@ def detect(
     structure: Annotated[
         bool, typer.Option("--structure", help="Write the sheet's atoms too (extended XYZ, CIF).")
     ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="Print no progress and no summary; run.log has the failures."),
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each image.")] = False,
 ) -> None:
     """Find the pores in images and write tables, overlays and a report."""
     from porescope.files import find_files
-    from porescope.processes import choose_workers, prepare_workers
+    from porescope.processes import prepare_workers
 
     try:
         paths = find_files(inputs)
     except (ValueError, OSError) as error:
         stop(str(error))
-    workers = workers or choose_workers(len(paths))
     heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
     prepare_workers(*heavy)
     from porescope.runs import Job
@@ -125,14 +150,18 @@ def detect(
             lattice=lattice,
             structure=structure,
         )
-        if method is None and recipe is None:
+        if method is None and recipe is None and not quiet:
             say(f"Method: network ({model.name if model else 'the shipped one'}), which needs no labels.")
         if overwrite and resume:
             raise ValueError("--overwrite and --resume contradict each other; say one of them")
-        run = run_job(paths, job, workers, overwrite=overwrite, resume=resume, timeout=timeout)
+        limits = {"workers": workers, "timeout": timeout, "memory": memory and memory * 2**30}
+        limits = {name: limit for name, limit in limits.items() if limit is not None}
+        level = choose_level(quiet, verbose)
+        run = run_job(paths, job, limits, overwrite=overwrite, resume=resume, level=level)
     except (ValueError, OSError) as error:
         stop(str(error))
-    print_summary(run, out)
+    if not quiet:
+        print_summary(run, out)
     if (run.images.status != "ok").any():
         raise typer.Exit(1)
 
@@ -171,11 +200,11 @@ def _load_maskrcnn(path: Path) -> Detector:
 def run_job(
     paths: Sequence[Path],
     job: Job,
-    workers: int,
+    limits: Mapping[str, Any] | None = None,
     *,
     overwrite: bool = False,
     resume: bool = False,
-    timeout: float | None = None,
+    level: int = PROGRESS,
 ) -> Run:
     """Run a batch with a progress bar, and write tables, record and report, also if it is stopped.
 
@@ -183,14 +212,14 @@ def run_job(
     ----------
     paths : sequence of Path
     job : Job
-    workers : int
-        Number of processes.
+    limits : mapping, optional
+        Arguments of `run_batch`: workers, timeout [s], memory [bytes].
     overwrite : bool
         Whether to replace an earlier run's results.
     resume : bool
         Whether to go on with an earlier run.
-    timeout : float, optional
-        Longest time that an image may take [s]; default: that of `run_batch`.
+    level : int
+        Least level of the lines on stderr, as `choose_level` returns it.
 
     Returns
     -------
@@ -201,62 +230,75 @@ def run_job(
     typer.Exit
         If the run was stopped by a signal (exit code 128 + the signal's number) or a full disk (1).
     """
+    from porescope.files import FILES
+    from porescope.runs import lock_folder, prepare_folder, replace_run
+
+    out = job.out
+    with lock_folder(out):
+        job = prepare_folder(job, paths, overwrite=overwrite, resume=resume)
+        progress = _show_progress(len(paths), level == PROGRESS)
+        with write_log(job.out / FILES["log"], level) as log, progress as on_progress:
+            options = {"workers": None, **(limits or {}), "on_progress": on_progress}
+            run = _run_prepared(paths, job, options, resume, log)
+        replace_run(out)
+    return run
+
+
+def _run_prepared(
+    paths: Sequence[Path], job: Job, options: Mapping[str, Any], resume: bool, log: logging.Logger
+) -> Run:
+    """Run a batch in a folder that is locked and ready."""
     import datetime
 
     from porescope.files import printable, remove_unfinished
     from porescope.runs import (
         DISK_FULL,
-        TIMEOUT,
         close_run,
         list_done,
         list_inputs,
-        lock_folder,
-        prepare_folder,
         read_record,
         run_batch,
         write_record,
     )
 
     started = datetime.datetime.now(datetime.UTC)
-    with lock_folder(job.out):
-        prepare_folder(job, paths, overwrite=overwrite, resume=resume)
-        done = list_done(job.out) if resume else None
-        earlier = list_inputs(read_record(job.out)) if resume else []
-        gone = sorted(set(earlier) - {printable(path) for path in paths})
-        if gone:
-            say(f"{len(gone)} earlier inputs are not named now; their results stay: {', '.join(gone[:5])}.")
-        write_record(job, paths, sys.argv, started, "running")
-        try:
-            with _show_progress(len(paths)) as on_file:
-                limit = timeout or TIMEOUT
-                run_batch(paths, job, workers=workers, done=done, timeout=limit, on_file=on_file)
-            return close_run(job, paths, sys.argv, started, "finished")
-        except SystemExit as error:  # a signal
-            remove_unfinished(job.out)
-            run = close_run(job, paths, sys.argv, started, "stopped")
-            n = run.images["file"].nunique()
-            say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
-            raise typer.Exit(int(error.code or 0)) from None
-        except OSError as error:
-            if error.errno not in DISK_FULL:
-                raise
-            remove_unfinished(job.out)
-            say(f"The disk of {job.out} is full; what is done is kept. Free space and go on with --resume.")
-            raise typer.Exit(1) from None
+    done = list_done(job.out) if resume else None
+    gone = sorted(set(list_inputs(read_record(job.out))) - {printable(path) for path in paths})
+    if gone:
+        say(f"{len(gone)} earlier inputs are not named now; their results stay: {', '.join(gone[:5])}.")
+    log.info("%s: %d files", "resumed" if resume else "started", len(paths))
+    write_record(job, paths, sys.argv, started, "running")
+    try:
+        run_batch(paths, job, done=done, **options)
+        run = close_run(job, paths, sys.argv, started, "finished")
+        log.info("finished: %d images", len(run.images))
+    except SystemExit as error:  # a signal
+        run = close_run(job, paths, sys.argv, started, "stopped")
+        n = run.images["file"].nunique()
+        log.info("stopped after %d of %d files", n, len(paths))
+        say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
+        raise typer.Exit(int(error.code or 0)) from None
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        remove_unfinished(job.out)
+        say(f"The disk of {job.out} is full; what is done is kept. Free space and go on with --resume.")
+        raise typer.Exit(1) from None
+    return run
 
 
 @contextmanager
-def _show_progress(n_files: int) -> Iterator[Callable[[Path], None]]:
+def _show_progress(total: int, shown: bool) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
         TextColumn("detecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True), transient=True,
+        console=Console(stderr=True), transient=True, disable=not shown,
     )  # fmt: skip
     with bar:
-        task = bar.add_task("", total=n_files)
-        yield lambda _: bar.advance(task)
+        task = bar.add_task("", total=total)
+        yield lambda ended, total: bar.update(task, completed=ended, total=total)
 
 
 def print_summary(run: Run, out: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +22,12 @@ RunFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run 
 def report(out: RunFolder) -> None:
     """Write the tables and the report of a run from what is there, also while it runs."""
     from porescope.files import FILES
-    from porescope.runs import read_run, refresh_tables, write_report
+    from porescope.runs import lock_folder, read_run, refresh_tables, write_report
 
     try:
+        if out.is_dir():
+            with suppress(ValueError), lock_folder(out):  # which completes a replacement that was cut short
+                pass
         run = read_run(out)
         refresh_tables(out, run)
         path = write_report(run, out)

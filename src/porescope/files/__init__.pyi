@@ -1,10 +1,19 @@
 from .exports import save_geojson, save_labels, save_rois, save_structure
-from .formats import ReadError, choose_images, header_pixel_size, load_signals, require_pixel_size
+from .formats import (
+    ReadError,
+    Signal,
+    check_claim,
+    choose_images,
+    header_pixel_size,
+    load_signals,
+    require_pixel_size,
+)
 from .headers import Header
 from .names import (
     DETECT_ENDINGS,
     ENDINGS,
     FILES,
+    NEXT,
     PARTS,
     PICTURES,
     TUNING_FILES,
@@ -20,10 +29,13 @@ __all__ = [
     "ENDINGS",
     "FILES",
     "Header",
+    "NEXT",
     "PARTS",
     "PICTURES",
     "ReadError",
+    "Signal",
     "TUNING_FILES",
+    "check_claim",
     "choose_images",
     "describe_counts",
     "find_files",

@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-import os
 from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+
+from porescope.processes import measure_free_memory
 
 #: Suffixes of HDF5 files, whose datasets may be larger than the file.
 _HDF5 = (".hspy", ".emd", ".h5", ".hdf5", ".nxs")
 #: Bytes of a pixel as porescope keeps it, and how many such images a detector needs at once.
 _KEPT, _COPIES = 4, 2
+#: Bytes above which a file is read image by image.
+_LARGE = 2**26
 
 
-def explain_claim(path: Path) -> str | None:
+class Claim(NamedTuple):
+    """Memory that a file claims."""
+
+    data: int  # its largest dataset [bytes]
+    image: int  # one image of that, and the image as porescope keeps it [bytes]; 0 if unknown
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the file is read image by image."""
+        return self.data > _LARGE
+
+
+def refuse_claim(path: Path, claim: Claim) -> str | None:
     """Say why a file cannot be loaded, if it claims more memory than is free.
 
     Parameters
     ----------
     path : Path
+    claim : Claim
 
     Returns
     -------
     str or None
         A sentence with both numbers; None if the file fits.
     """
-    claimed, free = measure_claim(path), measure_free_memory()
-    if free is None or claimed <= free:
+    needed, free = claim.image if claim.is_large else claim.data + claim.image, measure_free_memory()
+    if needed <= free:
         return None
     return (
-        f"{path.name} needs {claimed / 2**30:.1f} GB of memory, but {free / 2**30:.1f} GB are free; crop or "
+        f"{path.name} needs {needed / 2**30:.1f} GB of memory, but {free / 2**30:.1f} GB are free; crop or "
         "bin it, or use a larger machine"
     )
 
 
-def measure_claim(path: Path) -> int:
-    """Bytes of the largest dataset of a file and of its images as porescope keeps them.
+def measure_claim(path: Path) -> Claim:
+    """Measure the memory that a file claims in its header.
 
     Parameters
     ----------
@@ -44,8 +61,8 @@ def measure_claim(path: Path) -> int:
 
     Returns
     -------
-    int
-        0 if the file cannot be larger in memory than on disk, or its header cannot be read.
+    Claim
+        That of the file's size if it cannot be larger in memory than on disk, or its header cannot be read.
     """
     suffix = path.suffix.lower()
     try:
@@ -60,10 +77,15 @@ def measure_claim(path: Path) -> int:
         elif suffix in _HDF5:
             claims = _list_datasets(path)
         else:
-            return 0
+            claims = []
     except Exception:  # what is wrong with the file is said when it is read
-        return 0
-    return max((prod(shape) * size + _COPIES * _KEPT * prod(shape[-2:]) for shape, size in claims), default=0)
+        claims = []
+    if not claims:
+        return Claim(path.stat().st_size, 0)
+    return Claim(
+        data=max(prod(shape) * size for shape, size in claims),
+        image=max((size + _COPIES * _KEPT) * prod(shape[-2:]) for shape, size in claims),
+    )
 
 
 def _list_datasets(path: Path) -> list[tuple[tuple[int, ...], int]]:
@@ -78,24 +100,3 @@ def _list_datasets(path: Path) -> list[tuple[tuple[int, ...], int]]:
     with h5py.File(path, "r") as file:
         file.visititems(note)
     return claims
-
-
-def measure_free_memory() -> int | None:
-    """Memory that can be had without swapping.
-
-    Returns
-    -------
-    int or None
-        [bytes]; all the machine's memory where the system does not say what is free (macOS), None where
-        it says neither (Windows).
-    """
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
-        return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return None

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.claims import explain_claim
+from porescope.files.claims import Claim, measure_claim, refuse_claim
 from porescope.files.headers import Header, as_mapping, as_text, look_up, read_header, read_interval, read_ome
 from porescope.files.units import nanometres, seconds
 from porescope.modalities import MODALITIES
+
+#: Suffixes of files whose frames rosettasciio reads one at a time.
+_LAZY = (".dm3", ".dm4", ".mrc", ".hspy", ".emd", ".h5", ".hdf5")
 
 
 class ReadError(ValueError):
@@ -23,7 +27,7 @@ class ReadError(ValueError):
 class Signal(NamedTuple):
     """One dataset of a file: its values, its axes and its metadata."""
 
-    data: NDArray[Any]  # (M, N) or, for a stack, (K, M, N)
+    data: Any  # array of shape (M, N) or, for a stack, (K, M, N), whose frames may be read when asked for
     units: list[str | None]  # of each axis
     scales: list[float]  # of each axis: step, in its unit
     stacked: list[bool]  # of each axis: whether it counts the frames of a stack
@@ -33,9 +37,24 @@ class Signal(NamedTuple):
     headers: tuple[Header, ...] = (Header(),)  # one for each frame, or one for all
 
     @property
-    def frames(self) -> NDArray[Any]:
-        """The images, shape (K, M, N)."""
-        return self.data if self.data.ndim == 3 else self.data[None]
+    def n_frames(self) -> int:
+        """Number of images."""
+        return len(self.data) if self.data.ndim == 3 else 1
+
+    def read_frame(self, frame: int) -> NDArray[Any]:
+        """Read one image.
+
+        Parameters
+        ----------
+        frame : int
+            Index in this stack, counted from 0.
+
+        Returns
+        -------
+        ndarray, shape (M, N)
+            In grey.
+        """
+        return _grey(np.asarray(self.data[frame] if self.data.ndim == 3 else self.data))
 
     def header_of(self, frame: int) -> Header:
         """Look up the metadata of one frame.
@@ -72,7 +91,7 @@ def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
     Returns
     -------
     list of Signal
-        In grey. Signals without a pixel size are left out if others have one: they are previews or
+        Signals without a pixel size are left out if others have one: they are previews or
         annotated copies.
 
     Raises
@@ -86,7 +105,7 @@ def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
         if reason:
             reasons.append(reason)
         else:
-            images.append(signal._replace(data=_grey(signal.data)))
+            images.append(signal)
     if not images:
         raise ReadError(f"{path.name} {reasons[0] if reasons else 'holds no image'}")
     calibrated = [image for image in images if header_pixel_size(image)]
@@ -170,8 +189,36 @@ def require_pixel_size(path: Path, signal: Signal) -> tuple[float, float]:
     return header
 
 
+def check_claim(path: Path) -> Claim:
+    """Check that a file is there, is not empty and fits into the memory.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Claim
+        Memory that it claims.
+
+    Raises
+    ------
+    ReadError
+        If it does not.
+    """
+    if not path.is_file():
+        raise ReadError(f"{path} is not a file; check the path")
+    if path.stat().st_size == 0:
+        raise ReadError(f"{path.name} is empty (0 bytes); copy it again")
+    claim = measure_claim(path)
+    too_large = refuse_claim(path, claim)
+    if too_large:
+        raise ReadError(too_large)
+    return claim
+
+
 def load_signals(path: Path) -> list[Signal]:
-    """Load every dataset of a file.
+    """Load every dataset of a file; the frames of a large one are read when they are asked for.
 
     Parameters
     ----------
@@ -186,21 +233,15 @@ def load_signals(path: Path) -> list[Signal]:
     ReadError
         If the file cannot be read, whatever the reader raised.
     """
+    claim = check_claim(path)
     suffix = path.suffix.lower()
-    if not path.is_file():
-        raise ReadError(f"{path} is not a file; check the path")
-    if path.stat().st_size == 0:
-        raise ReadError(f"{path.name} is empty (0 bytes); copy it again")
-    too_large = explain_claim(path)
-    if too_large:
-        raise ReadError(too_large)
     load = {
         ".npy": _load_numpy,
         **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _load_picture),
         **dict.fromkeys((".tif", ".tiff"), _load_tiff),
     }.get(suffix, _load_rosettasciio)
     try:
-        return load(path)
+        return load(path, claim.is_large)
     except ReadError:
         raise
     except ImportError as error:
@@ -216,15 +257,15 @@ def load_signals(path: Path) -> list[Signal]:
         ) from None
 
 
-def _load_numpy(path: Path) -> list[Signal]:
-    data = np.load(path, allow_pickle=False)
+def _load_numpy(path: Path, lazy: bool) -> list[Signal]:
+    data = np.load(path, mmap_mode="r" if lazy else None, allow_pickle=False)
     if data.ndim == 3 and data.shape[2] in (3, 4) and data.dtype == np.uint8:
         data = _structured(data)
     n = data.ndim
     return [Signal(data, [None] * n, [1.0] * n, [n == 3 and i == 0 for i in range(n)])]
 
 
-def _load_picture(path: Path) -> list[Signal]:
+def _load_picture(path: Path, lazy: bool) -> list[Signal]:
     from PIL import Image
 
     with Image.open(path) as picture:
@@ -243,18 +284,44 @@ def _structured(data: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(data).view(dtype)[..., 0]
 
 
-def _load_tiff(path: Path) -> list[Signal]:
+class _TiffFrames:
+    """The frames of a TIFF's series, read one at a time."""
+
+    ndim = 3
+
+    def __init__(self, path: Path, series: int, data: Any) -> None:
+        self.path, self.series = path, series
+        self.shape, self.dtype, self.size = data.shape, data.dtype, data.size
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, frame: int) -> NDArray[Any]:
+        import tifffile
+
+        with tifffile.TiffFile(self.path) as tiff:
+            return np.asarray(tiff.asarray(series=self.series, key=frame))
+
+
+def _load_tiff(path: Path, lazy: bool) -> list[Signal]:
     import tifffile
     from rsciio.tiff import file_reader
 
     with tifffile.TiffFile(path) as tiff:
         _check_tiff_whole(path, tiff)
+        paged = [len(series) > 1 and len(series) == series.shape[0] for series in tiff.series]
+        lazy = lazy and any(paged)
         pages = [series.keyframe for series in tiff.series]
         fallbacks = [_tiff_scale(tiff, page) for page in pages]
         axes = [str(series.axes) for series in tiff.series]
         ome = tifffile.xml2dict(tiff.ome_metadata) if tiff.ome_metadata else None
         imagej = tiff.imagej_metadata or {}
-    signals = [_as_signal(entry) for entry in file_reader(str(path))]
+    entries = file_reader(str(path), lazy=lazy)
+    if lazy:  # rosettasciio would load a whole series for each frame
+        for i, entry in enumerate(entries):
+            data = entry["data"]
+            entry["data"] = _TiffFrames(path, i, data) if data.ndim == 3 and paged[i] else np.asarray(data)
+    signals = [_as_signal(entry) for entry in entries]
     if ome is not None:
         signals = _add_ome(signals, ome)
     for i, (signal, scale) in enumerate(zip(signals, fallbacks, strict=True)):
@@ -279,7 +346,7 @@ def _add_ome(signals: list[Signal], ome: Any) -> list[Signal]:
     if len(images) != len(signals):
         return signals
     return [
-        signal._replace(headers=read_ome(image, len(signal.frames)))
+        signal._replace(headers=read_ome(image, signal.n_frames))
         for signal, image in zip(signals, images, strict=True)
     ]
 
@@ -335,9 +402,13 @@ def _tiff_scale(tiff: Any, page: Any) -> tuple[float, float] | None:
     return (unit / row, unit / column) if unit / min(row, column) < 1000 else None
 
 
-def _load_rosettasciio(path: Path) -> list[Signal]:
+def _load_rosettasciio(path: Path, lazy: bool) -> list[Signal]:
     reader = _find_reader(path)
-    signals = [_as_signal(entry) for entry in reader(str(path))]
+    entries = None
+    if lazy and path.suffix.lower() in _LAZY:
+        with suppress(Exception):  # not every kind of data can be read so
+            entries = reader(str(path), lazy=True)
+    signals = [_as_signal(entry) for entry in entries or reader(str(path))]
     if path.suffix.lower() in (".dm3", ".dm4"):
         _check_digital_micrograph_whole(path)
     return signals
@@ -360,11 +431,11 @@ def _find_reader(path: Path) -> Any:
     if not apis:
         raise ReadError(f"{path.name}: no reader for '.{suffix}' files; save it as TIFF or DM3")
 
-    def read_first(filename: str) -> Any:
+    def read_first(filename: str, **options: Any) -> Any:
         error: Exception | None = None
         for api in apis:
             try:
-                return import_module(api).file_reader(filename)
+                return import_module(api).file_reader(filename, **options)
             except Exception as e:
                 # Later plugins may complain about another format: keep the first error.
                 error = e if error is None or isinstance(error, ImportError) else error
@@ -385,7 +456,7 @@ def _check_digital_micrograph_whole(path: Path) -> None:
 
 
 def _as_signal(entry: Mapping[str, Any]) -> Signal:
-    axes, data = entry["axes"], np.asarray(entry["data"])
+    axes, data = entry["axes"], entry["data"]
     metadata = entry.get("metadata")
     title = as_text(look_up(metadata, "General", "title")) or ""
     return Signal(

@@ -33,12 +33,14 @@ DETECT_ENDINGS = tuple(
 FILES = {
     # porescope detect
     "run": "run.json", "pores": "pores.csv", "images": "images.csv", "report": "report.html",
+    "log": "run.log",
     # porescope tune
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
 }  # fmt: skip
-#: Folders of a run: its tables in parts, while it runs, and the pictures of its report.
-PARTS, PICTURES = ("images", "pores"), "pictures"
+#: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
+#: replace it.
+PARTS, PICTURES, NEXT = ("images", "pores"), "pictures", "_next"
 #: Kinds of `FILES` that ``porescope tune`` writes.
 TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning")
 
@@ -134,12 +136,13 @@ def name_files(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def describe_counts(pores: int, images: int) -> str:
-    """Describe the result of a run in words.
+def describe_counts(pores: int, images: int | None = None) -> str:
+    """Describe the result of a run, or of one image, in words.
 
     Parameters
     ----------
-    pores, images : int
+    pores : int
+    images : int, optional
 
     Returns
     -------
@@ -150,7 +153,8 @@ def describe_counts(pores: int, images: int) -> str:
     >>> describe_counts(1, 5)
     '1 pore in 5 images'
     """
-    return f"{pores} pore{'s' * (pores != 1)} in {images} image{'s' * (images != 1)}"
+    where = "" if images is None else f" in {images} image{'s' * (images != 1)}"
+    return f"{pores} pore{'s' * (pores != 1)}{where}"
 
 
 def printable(path: Path) -> str:

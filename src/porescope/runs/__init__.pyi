@@ -1,6 +1,6 @@
 from .batch import DISK_FULL, TIMEOUT, run_batch
 from .comparison import COMPARISON_COLUMNS, compare_runs
-from .folder import close_run, lock_folder, prepare_folder, write_record
+from .folder import close_run, lock_folder, prepare_folder, replace_run, write_record
 from .image import ImageResult
 from .job import Job
 from .parts import Run, list_done, list_inputs, read_record, read_run, refresh_tables, write_tables
@@ -26,6 +26,7 @@ __all__ = [
     "read_record",
     "read_run",
     "refresh_tables",
+    "replace_run",
     "run_batch",
     "score_results",
     "tune",

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
-import re
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from porescope.files import DETECT_ENDINGS, hash_file, name_files, printable
-from porescope.micrograph import read_all
-from porescope.processes import run_tasks
+from porescope.files import check_claim, describe_counts, hash_file, name_files, printable
+from porescope.micrograph import ImageFile, open_images
+from porescope.processes import choose_memory, run_tasks
 from porescope.runs.image import process_image
 from porescope.runs.job import ImageRecord, Job
 from porescope.runs.parts import PART_SECONDS, Done, PartWriter
+
+_log = logging.getLogger(__name__)
 
 #: Longest time that an image may take [s].
 TIMEOUT = 600.0
@@ -28,12 +32,13 @@ def run_batch(
     paths: Sequence[Path],
     job: Job,
     *,
-    workers: int = 0,
+    workers: int | None = 0,
     max_pictures: int = 100,
     done: Done | None = None,
     part_seconds: float = PART_SECONDS,
     timeout: float = TIMEOUT,
-    on_file: Callable[[Path], None] = lambda path: None,
+    memory: float | None = None,
+    on_progress: Callable[[int, int], None] = lambda ended, total: None,
 ) -> None:
     """Detect and measure in all files, and write the results to the run's folder as they come.
 
@@ -42,8 +47,8 @@ def run_batch(
     paths : sequence of Path
         As `find_files` returns them.
     job : Job
-    workers : int
-        Number of worker processes; with 0 all happens in this one.
+    workers : int, optional
+        Number of worker processes; with 0 all happens in this one, with None the tasks decide.
     max_pictures : int
         Number of files of which pictures are kept for the report.
     done : Done, optional
@@ -52,112 +57,142 @@ def run_batch(
         Time after which the results so far are written as a part [s].
     timeout : float
         Longest time that an image may take [s]; it holds only with workers.
-    on_file : callable
-        Called with each file when it is done.
+    memory : float, optional
+        Largest memory of a worker [bytes]; default: nine tenths of what is free.
+    on_progress : callable
+        Called with the numbers of images that are done and that are known; an unopened file counts as one.
 
     Raises
     ------
-    ValueError
-        If the run would overwrite one of its inputs.
     OSError
         If the disk of the run's folder is full.
     """
     names = name_files(paths)
-    _protect_inputs(paths, names, job.out)
     keep = max_pictures if job.overlays else 0
     tasks = [
-        (path, name, job, i < keep, (done or {}).get(name, {}))
+        Task(path, name, job, i < keep, (done or {}).get(name, {}))
         for i, (path, name) in enumerate(zip(paths, names, strict=True))
     ]
     writer = PartWriter(job.out, part_seconds)
-    # The last image of a file is known when the file has ended.
-    held: dict[int, ImageRecord] = {}
-    frames = dict.fromkeys(range(len(tasks)), 0)
+    memory = choose_memory() if memory is None else memory
+    ended = 0
     try:
-        for outcome in run_tasks(process_file, tasks, workers, timeout=timeout):
-            i = outcome.task
-            if i in held:
-                writer.add(held.pop(i), last=outcome.ended and not (outcome.died or outcome.late))
-            if outcome.died or outcome.late:
-                path, name, *_ = tasks[i]
-                message = "the process that read it died twice: the file is damaged, or the method kills it"
-                if outcome.late:
-                    message = f"it took longer than {timeout:g} s; allow more with --timeout SECONDS"
-                writer.add(_fail(path, name, job, frames[i], message), last=True)
-            elif not outcome.ended:
-                if isinstance(outcome.result, OSError):
-                    raise outcome.result
-                held[i] = outcome.result
-                frames[i] = held[i].row["frame"] + 1
-            if outcome.ended:
-                on_file(paths[i])
+        for outcome in run_tasks(process_file, tasks, workers, timeout=timeout, memory=memory):
+            result = outcome.result
+            if outcome.failure:
+                result = _fail(tasks[outcome.task], _explain(outcome.failure, timeout, memory))
+            if isinstance(result, OSError):
+                raise result
+            if isinstance(result, ImageRecord):
+                writer.add(result)
+                _note(result)
+            elif result:
+                tasks += result
+            ended += outcome.ended
+            on_progress(ended, len(tasks))
     finally:
-        for record in held.values():
-            writer.add(record, last=False)
         writer.close_part()
 
 
-def _protect_inputs(paths: Sequence[Path], names: Sequence[str], out: Path) -> None:
-    """Refuse a run that would overwrite one of its inputs."""
-    endings = "|".join(map(re.escape, DETECT_ENDINGS))
-    stems = set(names)
-    for path in paths:
-        match = re.fullmatch(rf"(.+?)(_\d{{4,}})?({endings})", path.name)
-        if (
-            path.resolve().parent == out.resolve()
-            and match
-            and stems & {match[1], f"{match[1]}{match[2] or ''}"}
-        ):
-            raise ValueError(f"{path} would be overwritten by this run's own results; give another -o")
+def _note(record: ImageRecord) -> None:
+    """Log what became of one image."""
+    row = record.row
+    name = f"{row['image']} [{row['frame']}]" if record.n_images > 1 else row["image"]
+    if row["status"] != "ok":
+        _log.error("%s failed: %s", name, row["message"])
+    else:
+        text = f"{name}: {describe_counts(row['n_pores'])}" + f"; {row['message']}" * bool(row["message"])
+        _log.log(logging.WARNING if row["message"] else logging.DEBUG, "%s", text)
 
 
-def process_file(
-    path: Path,
-    name: str,
-    job: Job,
-    picture: bool = False,
-    done: dict[str, tuple[set[int], bool]] | None = None,
-) -> Iterator[ImageRecord | OSError]:
-    """Detect and measure in every image of a file; a bad file gives a failed row, never an exception.
+class Task(NamedTuple):
+    """One file, or one image of a file that holds several."""
+
+    path: Path
+    name: str  # of the file in the tables
+    job: Job
+    picture: bool = False  # whether to draw pictures for the report
+    done: dict[str, tuple[set[int], bool]] = {}  # as `list_done` returns it for this file
+    frame: int | None = None  # None: the file's first image that is not done
+    sha256: str = ""  # hash of the file, if ``frame`` is given
+
+
+def _explain(failure: str, timeout: float, memory: float) -> str:
+    """Say why a task was given up."""
+    return {
+        "died": "the process that read it died twice: the file is damaged, or the method kills it",
+        "late": f"it took longer than {timeout:g} s; allow more with --timeout SECONDS",
+        "large": f"it took more than {memory / 2**30:.2g} GB of memory; allow more with --memory GB, or crop "
+        "or bin the image",
+    }[failure]
+
+
+def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
+    """Detect and measure in one image; if its file holds others, hand back the tasks of those.
+
+    A bad file or image gives a failed row, never an exception.
 
     Parameters
     ----------
-    path : Path
-    name : str
-        Name of the file in the tables.
-    job : Job
-    picture : bool
-        Whether to draw pictures for the report.
-    done : dict, optional
-        Hash of the file → frames that are done, and whether these are all of them.
+    *task
+        The fields of `Task`.
 
     Yields
     ------
-    ImageRecord or OSError
+    ImageRecord, list of Task or OSError
         The error only if the disk is full, which ends the run.
     """
-    frame = 0
+    this = Task(*task)
+    n_images = 1
     try:
-        sha256 = hash_file(path)
-        known, whole = (done or {}).get(sha256, (set(), False))
-        if whole:
-            return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # readers' remarks on foreign metadata
-            for micrograph in read_all(path, pixel_size=job.pixel_size, modality=job.modality):
-                if frame not in known:
-                    shown = picture and frame < _PICTURES_A_FILE
-                    yield process_image(replace(micrograph, name=name), sha256, job, shown)
-                frame += 1
+            if this.frame is None:
+                check_claim(this.path)  # first, since a large file takes long to hash
+                sha256 = hash_file(this.path)
+                known, whole = this.done.get(sha256, (set(), False))
+                if whole:
+                    return
+                images = _open(this)
+                left = [k for k in range(len(images)) if k not in known]
+                if not left:
+                    return
+                this = this._replace(frame=left[0], sha256=sha256)
+                yield [this._replace(frame=k) for k in left[1:]]
+            images, frame = _open(this), this.frame or 0
+            n_images = len(images)
+            micrograph = replace(images.read(frame), name=this.name)
+            picture = this.picture and frame < _PICTURES_A_FILE
+            yield process_image(micrograph, this.sha256, this.job, picture, n_images)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             yield error
             return
         known_kind = isinstance(error, (ValueError, OSError))
         message = str(error) if known_kind else f"{type(error).__name__}: {error}"
-        yield _fail(path, name, job, frame, printable(Path(" ".join(message.split()))))
+        yield _fail(this, printable(Path(" ".join(message.split()))), n_images)
 
 
-def _fail(path: Path, name: str, job: Job, frame: int, message: str) -> ImageRecord:
-    row = {"image": name, "frame": frame, "file": printable(path), "method": job.detector.method}
-    return ImageRecord({**row, "status": "failed", "message": message}, {}, [])
+#: The stack that this process opened last, by all that reading depends on: its images come one by one.
+_opened: dict[tuple[Any, ...], ImageFile] = {}
+
+
+def _open(task: Task) -> ImageFile:
+    job = task.job
+    key = task.path, task.path.stat().st_mtime_ns, job.pixel_size, job.modality
+    if key not in _opened:
+        _opened.clear()
+        images = open_images(task.path, pixel_size=job.pixel_size, modality=job.modality)
+        if len(images) == 1:
+            return images
+        _opened[key] = images
+    return _opened[key]
+
+
+def _fail(task: Task, message: str, n_images: int = 1) -> ImageRecord:
+    """Record of an image that could not be processed, or of its whole file."""
+    done = {frame for frames, _ in task.done.values() for frame in frames}
+    frame = next(k for k in count() if k not in done) if task.frame is None else task.frame
+    row = {"image": task.name, "frame": frame, "file": printable(task.path), "sha256": task.sha256 or None}
+    row |= {"method": task.job.detector.method, "status": "failed", "message": message}
+    return ImageRecord(row, {}, [], n_images)

@@ -8,18 +8,37 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from porescope.files import DETECT_ENDINGS, FILES, PARTS, PICTURES, printable, remove_unfinished, write_whole
+from porescope.files import (
+    DETECT_ENDINGS,
+    FILES,
+    NEXT,
+    PARTS,
+    PICTURES,
+    name_files,
+    printable,
+    remove_unfinished,
+    write_whole,
+)
 from porescope.runs.job import Job
-from porescope.runs.parts import Run, list_inputs, read_record, read_run, restore_parts, write_tables
+from porescope.runs.parts import (
+    Run,
+    list_inputs,
+    list_outputs,
+    read_record,
+    read_run,
+    restore_parts,
+    write_tables,
+)
 
-#: Files in which an earlier run is recognised, and all that a run has once.
-_SIGNS = tuple(FILES[kind] for kind in ("run", "pores", "images", "report"))
-_OWN_FILES = {*_SIGNS, *(Path(FILES[kind]).with_suffix(".parquet").name for kind in PARTS)}
+#: Files in which an earlier run is recognised, and all that a run has once; the record is removed last.
+_SIGNS = tuple(FILES[kind] for kind in ("pores", "images", "report", "run"))
+_OWN_FILES = (*(Path(FILES[kind]).with_suffix(".parquet").name for kind in PARTS), FILES["log"], *_SIGNS)
 
 
 @contextmanager
@@ -41,6 +60,8 @@ def lock_folder(out: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    if re.match(r"\w{2,}:/", str(out)):
+        raise ValueError(f"{out} is a remote address; give a local folder with -o")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; give a folder with -o")
     lock = FileLock(out / "_lock")
@@ -52,14 +73,18 @@ def lock_folder(out: Path) -> Iterator[None]:
     except OSError as error:
         raise ValueError(f"{out} cannot be written ({error.strerror}); give another -o") from None
     try:
+        replace_run(out)
         yield
     finally:
         lock.release()
         (out / "_lock").unlink(missing_ok=True)
 
 
-def prepare_folder(job: Job, paths: Sequence[Path], *, overwrite: bool = False, resume: bool = False) -> None:
-    """Make the folder of a run ready: empty of an earlier run, or ready to go on with it.
+def prepare_folder(job: Job, paths: Sequence[Path], *, overwrite: bool = False, resume: bool = False) -> Job:
+    """Make the folder of a run ready: empty, or ready to go on with an earlier run.
+
+    An earlier run that is to be overwritten stays until the new one is finished, which is written in
+    ``OUT/_next``.
 
     Parameters
     ----------
@@ -67,28 +92,51 @@ def prepare_folder(job: Job, paths: Sequence[Path], *, overwrite: bool = False, 
     paths : sequence of Path
         The inputs, which are never removed.
     overwrite : bool
-        Whether to remove the files of an earlier run.
+        Whether to replace an earlier run.
     resume : bool
         Whether to go on with an earlier run, which must be of the same job.
+
+    Returns
+    -------
+    Job
+        With the folder in which the run is written.
 
     Raises
     ------
     ValueError
         If the folder holds results that may not be replaced, or a run of another job.
     """
-    out = job.out
-    earlier = [name for name in _SIGNS if (out / name).exists()]
+    out, following = job.out, job.out / NEXT
+    if following.is_symlink():
+        raise ValueError(f"{following} is a link, which may lead anywhere; remove it, or give another -o")
+    signs = [path for folder in (out, following) for name in _SIGNS if (path := folder / name).exists()]
+    _protect_inputs([*paths, *map(Path, list_inputs(read_record(out)))], name_files(paths), out)
     if resume:
+        out = following if read_record(following) else out
         _check_same_job(job, read_record(out))
         restore_parts(out)
-    elif earlier and not overwrite:
+    elif signs and not overwrite:
         raise ValueError(
-            f"{out} holds the results of another run ({earlier[0]}); give another -o, or say --overwrite, or "
-            "--resume to go on with it"
+            f"{out} holds the results of another run ({signs[0].relative_to(out)}); give another -o, or say "
+            "--overwrite, or --resume to go on with it"
         )
-    elif earlier:
-        _remove_run(out, paths)
+    elif signs:
+        _remove_run(following, paths)
+        out = following
+        out.mkdir(exist_ok=True)
     remove_unfinished(out)
+    return replace(job, out=out)
+
+
+def _protect_inputs(inputs: Sequence[Path], names: Sequence[str], out: Path) -> None:
+    """Refuse a run that would overwrite one of the inputs, its own or those of the run that it replaces."""
+    endings = "|".join(map(re.escape, DETECT_ENDINGS))
+    stems, folder = set(names), out.resolve()
+    for path in inputs:
+        match = re.fullmatch(rf"(.+?)(_\d{{4,}})?({endings})", path.name)
+        own = match and stems & {match[1], f"{match[1]}{match[2] or ''}"}
+        if own and path.resolve().parent == folder:
+            raise ValueError(f"{path} would be overwritten by this run's own results; give another -o")
 
 
 def _check_same_job(job: Job, record: Mapping[str, Any]) -> None:
@@ -105,21 +153,54 @@ def _check_same_job(job: Job, record: Mapping[str, Any]) -> None:
 
 
 def _remove_run(out: Path, paths: Sequence[Path]) -> None:
-    """Remove the files that an earlier run wrote, and no others.
-
-    The content of run.json is untrusted. Only plain names of porescope's own kinds count, and no input.
-    """
+    """Remove the files that a run wrote, its record last, but for inputs and files of any other kind."""
     record = read_record(out)
     keep = {path.resolve() for path in (*paths, *map(Path, list_inputs(record)))}
-    names = record.get("outputs", ())
-    for name in map(str, names if isinstance(names, list) else ()):
-        own = name in _OWN_FILES or name.endswith(DETECT_ENDINGS)
-        path = out / name
-        if own and Path(name).name == name and path.is_file() and path.resolve() not in keep:
-            path.unlink()
-    clear_parts(out)
-    for path in (out / PICTURES).glob("*_[0-9].jpg"):
-        path.unlink()
+    own = [path for path in _list_own_files(out, record) if path.resolve() not in keep]
+    if own:
+        clear_parts(out)
+    for path in own:
+        path.unlink(missing_ok=True)
+    for folder in (out / PICTURES, out if out.name == NEXT else None):
+        with suppress(OSError):  # something else is in it
+            if folder:
+                folder.rmdir()
+
+
+def _list_own_files(out: Path, record: Mapping[str, Any]) -> list[Path]:
+    """Files in a folder that its run wrote, the record last.
+
+    The content of ``run.json`` is untrusted. Only plain names of porescope's own kinds count.
+    """
+    if not record:
+        return []
+    images = [name for name in list_outputs(out, record) if name.endswith(DETECT_ENDINGS)]
+    paths = [out / name for name in (*images, *_OWN_FILES) if Path(name).name == name]
+    pictures = [] if (out / PICTURES).is_symlink() else sorted((out / PICTURES).glob("*_[0-9].jpg"))
+    return [path for path in (*pictures, *paths) if path.is_file() and not path.is_symlink()]
+
+
+def replace_run(out: Path) -> None:
+    """Put the run in ``OUT/_next``, if it is finished, in the place of the earlier one.
+
+    It may be called again if it was cut short.
+
+    Parameters
+    ----------
+    out : Path
+    """
+    following = out / NEXT
+    record = read_record(following)
+    if following.is_symlink() or record.get("state") != "finished":
+        return
+    _remove_run(out, list(map(Path, list_inputs(record))))
+    for path in _list_own_files(following, record):
+        target = out / path.relative_to(following)
+        target.parent.mkdir(exist_ok=True)
+        os.replace(path, target)
+    for folder in (following / PICTURES, following):
+        with suppress(OSError):  # something else is in it
+            folder.rmdir()
 
 
 def clear_parts(out: Path) -> None:
@@ -207,11 +288,14 @@ def close_run(job: Job, paths: Sequence[Path], command: Sequence[str], started: 
         run = read_run(job.out)
         write_report(run, job.out)
         return run
+    remove_unfinished(job.out)  # of workers that were killed
     outputs = write_tables(job.out)
     run = read_run(job.out)
     inputs = run.images.drop_duplicates("file")[["file", "sha256"]].astype(object)
     known: Any = inputs.where(inputs.notna(), None).to_dict("records")
-    record = write_record(job, paths, command, started, state, [*outputs, FILES["report"]], known)
+    record = write_record(
+        job, paths, command, started, state, [*outputs, FILES["report"], FILES["log"]], known
+    )
     run = run._replace(record=record)
     write_report(run, job.out)
     if state == "finished":

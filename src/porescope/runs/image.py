@@ -76,7 +76,9 @@ class ImageResult:
         return self.detection.labels
 
 
-def process_image(micrograph: Micrograph, sha256: str, job: Job, picture: bool) -> ImageRecord:
+def process_image(
+    micrograph: Micrograph, sha256: str, job: Job, picture: bool = False, n_images: int = 1
+) -> ImageRecord:
     """Detect and measure the pores of one micrograph, and write its files.
 
     Parameters
@@ -87,6 +89,8 @@ def process_image(micrograph: Micrograph, sha256: str, job: Job, picture: bool) 
     job : Job
     picture : bool
         Whether to draw pictures for the report.
+    n_images : int
+        Number of images in the file.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def process_image(micrograph: Micrograph, sha256: str, job: Job, picture: bool) 
     """
     result = find_and_measure(micrograph, job)
     outputs = _write_files(result, job, picture)
-    return ImageRecord(_make_row(result, sha256, job.detector.method), result.pores, outputs)
+    return ImageRecord(_make_row(result, sha256, job.detector.method), result.pores, outputs, n_images)
 
 
 def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:

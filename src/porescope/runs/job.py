@@ -121,3 +121,4 @@ class ImageRecord(NamedTuple):
     row: dict[str, Any]  # of ``images.csv``
     pores: dict[str, NDArray[Any]]  # columns of ``pores.csv``
     outputs: list[str]  # names of the files written
+    n_images: int = 1  # number of images in its file

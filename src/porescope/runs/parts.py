@@ -10,13 +10,13 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, PARTS, write_whole
+from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, write_whole
 from porescope.measurement import PORE_COLUMNS
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 #: Seconds after which a part is closed, and number of pores at which it is closed earlier.
 PART_SECONDS, _PART_PORES = 5.0, 200_000
-#: Columns of a part of ``images`` beside those of the table: whether this is the last image of its file, and
-#: the files written for it.
-_HIDDEN = {"_last": "bool", "_outputs": "object"}
+#: Columns of a part of ``images`` beside those of the table: number of images in the image's file, and names
+#: of the files written for it.
+_HIDDEN = {"_n_images": "int64", "_outputs": "object"}
 
 
 class Run(NamedTuple):
@@ -55,21 +55,19 @@ class PartWriter:
             (out / kind).mkdir(parents=True, exist_ok=True)
         self._number = len(_list_parts(out))
         # By name and frame: an image whose worker died may come twice.
-        self._records: dict[tuple[str, int], tuple[ImageRecord, bool]] = {}
+        self._records: dict[tuple[str, int], ImageRecord] = {}
         self._pores, self._opened = 0, time.monotonic()
 
-    def add(self, record: ImageRecord, last: bool) -> None:
+    def add(self, record: ImageRecord) -> None:
         """Add the record of one image; closes the part if it is old or large.
 
         Parameters
         ----------
         record : ImageRecord
-        last : bool
-            Whether this is the last image of the file.
         """
         if not self._records:
             self._opened = time.monotonic()
-        self._records[record.row["image"], record.row["frame"]] = record, last
+        self._records[record.row["image"], record.row["frame"]] = record
         self._pores += len(record.pores.get("label", ()))
         if time.monotonic() - self._opened > self.seconds or self._pores > _PART_PORES:
             self.close_part()
@@ -89,12 +87,12 @@ def _write_part(out: Path, number: int, images: pd.DataFrame, pores: pd.DataFram
             table.to_parquet(part, index=False)
 
 
-def _make_tables(records: Sequence[tuple[ImageRecord, bool]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _make_tables(records: Sequence[ImageRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
     import pandas as pd
 
-    rows = [{**record.row, "_last": last, "_outputs": record.outputs} for record, last in records]
+    rows = [{**r.row, "_n_images": r.n_images, "_outputs": r.outputs} for r in records]
     images = pd.DataFrame(rows, columns=[*IMAGE_COLUMNS, *_HIDDEN]).astype({**IMAGE_COLUMNS, **_HIDDEN})
-    filled = [record.pores for record, _ in records if record.pores]
+    filled = [record.pores for record in records if record.pores]
     pores = pd.DataFrame(
         {
             name: np.concatenate([columns[name] for columns in filled]) if filled else np.array([], object)
@@ -158,6 +156,8 @@ def read_run(folder: str | Path) -> Run:
 
     folder = Path(folder)
     record = read_record(folder)
+    if not record and read_record(folder / NEXT).get("state") == "finished":
+        raise ValueError(f"{folder} is half replaced by a new run; porescope report {folder} completes that")
     if not _has_final_tables(folder, record):
         parts = list(iterate_tables(folder))
         if not parts and not record:
@@ -206,7 +206,7 @@ def _list_images(folder: Path) -> pd.DataFrame:
     """Part of every image, in the order of the inputs; of equal images the last one."""
     import pandas as pd
 
-    columns = ["image", "frame", "file", "sha256", "status", "_last"]
+    columns = ["image", "frame", "file", "sha256", "status", "_n_images"]
     tables = [pd.read_parquet(path, columns=columns).assign(_part=path.name) for path in _list_parts(folder)]
     if not tables:
         return pd.DataFrame(columns=[*columns, "_part"])
@@ -233,6 +233,30 @@ def list_inputs(record: Mapping[str, Any]) -> list[str]:
     return [str(entry["file"]) for entry in entries if isinstance(entry, dict) and "file" in entry]
 
 
+def list_outputs(folder: Path, record: Mapping[str, Any]) -> list[str]:
+    """List the files that a run wrote, as its record and its parts name them.
+
+    Parameters
+    ----------
+    folder : Path
+    record : mapping
+        The content of ``run.json``.
+
+    Returns
+    -------
+    list of str
+    """
+    import pandas as pd
+
+    names = record.get("outputs")
+    outputs = list(map(str, names if isinstance(names, list) else []))
+    for part in _list_parts(folder):
+        with suppress(Exception):  # pyarrow has many kinds of error
+            for written in pd.read_parquet(part, columns=["_outputs"])._outputs:
+                outputs += map(str, written)
+    return list(dict.fromkeys(outputs))
+
+
 def restore_parts(folder: Path) -> None:
     """Make a part of the final tables of a finished run, so that it can be gone on with.
 
@@ -246,13 +270,13 @@ def restore_parts(folder: Path) -> None:
     if not _has_final_tables(folder, record):
         return
     images, pores = (_read_table(folder, kind) for kind in ("images", "pores"))
-    outputs = set(map(str, record.get("outputs", [])))
+    outputs = set(list_outputs(folder, record))
     stems = [
         image if f"{image}{ENDINGS['labels']}" in outputs else f"{image}_{frame:04d}"
         for image, frame in zip(images.image, images.frame, strict=True)
     ]
     images = images.assign(
-        _last=~images.duplicated("image", keep="last"),
+        _n_images=images.groupby("image").image.transform("size"),
         _outputs=pd.Series(
             [[stem + e for e in DETECT_ENDINGS if stem + e in outputs] for stem in stems], dtype=object
         ),
@@ -318,11 +342,11 @@ def list_done(folder: Path) -> Done:
     """
     done: Done = {}
     listed = _list_images(folder)
-    failed = set(listed.image[listed.status != "ok"])
     ok = listed[listed.status == "ok"]
-    for name, frame, sha256, last in ok[["image", "frame", "sha256", "_last"]].itertuples(index=False):
-        frames, whole = done.setdefault(name, {}).get(sha256, (set(), False))
-        done[name][sha256] = ({*frames, frame}, (whole or last) and name not in failed)
+    for name, sha256, frame, n in ok[["image", "sha256", "frame", "_n_images"]].itertuples(index=False):
+        frames, _ = done.setdefault(name, {}).get(sha256, (set(), False))
+        frames.add(frame)
+        done[name][sha256] = frames, len(frames) == n
     return done
 
 
