@@ -19,6 +19,7 @@ from porescope.files import (
     header_pixel_size,
     load_signals,
     printable,
+    read_frame,
     require_pixel_size,
 )
 from porescope.modalities import check_modality
@@ -341,8 +342,8 @@ class ImageFile:
         given = self.pixel_size
         size = require_pixel_size(self.path, stack) if given is None else (given, given)
         assumed = "header" if stack.modality else "assumed"
+        image = read_frame(self.path, stack, frame)
         try:
-            image = stack.read_frame(frame)
             return Micrograph(
                 image=image,
                 pixel_size=size,

@@ -121,9 +121,12 @@ def start_pool(workers: int) -> Executor:
 
 
 def _start_worker() -> None:
+    import logging
+
     import cv2
 
     cv2.setNumThreads(1)
+    logging.lastResort = None  # readers' remarks on foreign files
     # File readers create thousands of small objects; garbage collection over all modules took a third
     # of the time.
     gc.freeze()

@@ -286,3 +286,22 @@ def test_options_that_do_not_go_together(tmp_path: Path, options: list[str], mes
     path = save_simulated(tmp_path, "one.tif")
     result = run("detect", path, "-o", tmp_path / "out", *options)
     assert result.exit_code == 2 and message in result.output
+
+
+def test_failures_and_warnings_are_logged_and_said_once(tmp_path: Path) -> None:
+    save_simulated(tmp_path / "in", "good.tif")
+    (tmp_path / "in" / "bad\x1b[2Jname.tif").write_bytes(b"II*\0 no image")
+    options = ["detect", tmp_path / "in", "--method", "threshold", "--no-images"]
+    plain = run(*options, "-o", tmp_path / "plain")
+    log = (tmp_path / "plain" / "run.log").read_text().splitlines()
+    assert [re.sub(r"^[\d-]+T[\d:]+Z ", "", line)[:16] for line in log] == [
+        "started: 2 files", "bad_[2Jname fail", "good: 3 pores; m", "finished: 2 imag",
+    ]  # fmt: skip
+    assert "good: 3 pores; modality not in the metadata" in plain.stderr and "\x1b" not in plain.stderr
+    quiet = run(*options, "-o", tmp_path / "quiet", "--quiet")
+    assert quiet.exit_code == 1 and quiet.output == ""
+    assert len((tmp_path / "quiet" / "run.log").read_text().splitlines()) == 4
+    loud = run(*options, "-o", tmp_path / "loud", "--verbose", "--modality", "haadf")
+    assert "good: 3 pores\n" in loud.stderr
+    both = run(*options, "-o", tmp_path / "both", "-q", "-v")
+    assert both.exit_code == 2 and "--quiet and --verbose contradict each other" in both.stderr

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ import tifffile
 from PIL import Image
 
 from porescope import read, read_all
-from porescope.files import ReadError
+from porescope.files import ReadError, claims
+from porescope.micrograph import open_images
 
 UM, PM = 1e3, 1e-3
 
@@ -78,6 +81,61 @@ def test_one_image_three_ways_is_the_same(data: Path) -> None:
     assert np.array_equal(a, b) and np.array_equal(a, c)
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name", [name for name, expected in FORMATS.items() if not isinstance(expected, str)]
+)
+def test_large_files_are_read_image_by_image_with_the_same_result(
+    data: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eager = list(read_all(data / "formats" / name))
+    monkeypatch.setattr(claims, "_LARGE", -1)
+    lazy = list(read_all(data / "formats" / name))
+    gc.collect()  # closes what rosettasciio leaves open
+    assert len(eager) == len(lazy)
+    for one, two in zip(eager, lazy, strict=True):
+        assert np.array_equal(one.image, two.image) and one.image.dtype == two.image.dtype
+        assert (one.pixel_size, one.acquisition, one.modality) == (
+            two.pixel_size,
+            two.acquisition,
+            two.modality,
+        )
+
+
+@pytest.mark.filterwarnings("ignore:.*FileIO")  # rosettasciio leaves a lazily read TIFF open
+@pytest.mark.parametrize("kind", ["imagej", "pages", "compressed", "npy"])
+def test_a_frame_of_a_large_stack_is_read_alone(tmp_path: Path, kind: str, monkeypatch) -> None:
+    stack = np.random.default_rng(0).integers(0, 60_000, (400, 60, 70)).astype(np.uint16)
+    path = tmp_path / ("a.npy" if kind == "npy" else "a.tif")
+    if kind == "npy":
+        np.save(path, stack)
+    else:
+        options = {"compression": "zlib"} if kind == "compressed" else {"imagej": kind == "imagej"}
+        tifffile.imwrite(path, stack, photometric="minisblack", **options)
+    monkeypatch.setattr(claims, "_LARGE", 100_000)
+    images = open_images(path, pixel_size=0.04)
+    tracemalloc.start()
+    assert np.array_equal(images.read(399).image, stack[399])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(images) == 400 and peak < stack.nbytes / 3
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore:.*FileIO")  # and a damaged MRC
+def test_a_large_file_that_is_cut_off_gets_a_sentence(data: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(claims, "_LARGE", -1)
+    for name in ("HAADFscan.mrc", "stem_abf_data_imagestack.hspy"):
+        path = tmp_path / name
+        content = (data / "formats" / name).read_bytes()
+        path.write_bytes(content[: len(content) * 2 // 3])
+        with pytest.raises(ReadError, match=name) as error:
+            list(read_all(path))
+        assert "\n" not in str(error.value)
+        del error
+        gc.collect()
+
+
 def test_colours_become_grey(tmp_path: Path) -> None:
     image = np.zeros((3, 5, 3), np.uint8)
     image[1, 2] = 100  # grey stays exactly what it is
@@ -86,45 +144,6 @@ def test_colours_become_grey(tmp_path: Path) -> None:
     image[1, 2] = (0, 100, 0)
     Image.fromarray(image).save(tmp_path / "green.png")
     assert read(tmp_path / "green.png", pixel_size=1).image[1, 2] == pytest.approx(58.7)
-
-
-@pytest.mark.parametrize(
-    ("unit", "resolution", "nm"),
-    [
-        ("CENTIMETER", 1e7 / 0.5, 0.5),
-        ("INCH", 2.54e7 / 0.05, 0.05),
-        ("INCH", 72, None),
-        ("INCH", 96, None),
-        ("INCH", 300, None),
-        ("NONE", 20, None),
-    ],
-)
-def test_resolution_tags_count_where_they_make_sense(
-    tmp_path: Path, unit: str, resolution: float, nm: float | None
-) -> None:
-    path = tmp_path / "a.tif"
-    tifffile.imwrite(path, np.ones((3, 4), np.uint8), resolution=(resolution,) * 2, resolutionunit=unit)
-    if nm is None:
-        with pytest.raises(ReadError, match="--pixel-size"):
-            read(path)
-    else:
-        assert read(path).pixel_size == pytest.approx((nm, nm))
-
-
-@pytest.mark.parametrize(("unit", "nm"), [("nm", 1), ("micron", 1e3), ("\\u00B5m", 1e3), ("pm", 1e-3)])
-def test_imagej_units(tmp_path: Path, unit: str, nm: float) -> None:
-    path = tmp_path / "a.tif"
-    tifffile.imwrite(
-        path, np.ones((3, 4), np.uint8), imagej=True, resolution=(20, 20), metadata={"unit": unit}
-    )
-    assert read(path).pixel_size == pytest.approx((nm / 20, nm / 20))
-
-
-def test_ome_pixel_size(tmp_path: Path) -> None:
-    path = tmp_path / "a.ome.tif"
-    metadata = {"axes": "YX", "PhysicalSizeX": 40, "PhysicalSizeXUnit": "pm", "PhysicalSizeY": 0.00004}
-    tifffile.imwrite(path, np.ones((3, 4), np.uint16), ome=True, metadata=metadata)
-    assert read(path).pixel_size == pytest.approx((0.04, 0.04))
 
 
 def test_unreadable_files_get_a_sentence(tmp_path: Path) -> None:

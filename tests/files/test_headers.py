@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from porescope import read, read_all
 from porescope.files import Header
-from porescope.files.formats import Signal, _as_signal
 from porescope.files.headers import look_up, read_header, read_interval, read_ome
+from porescope.files.signals import Signal, describe_signal
 
 DM: dict[str, Any] = {
     "original_metadata": {
@@ -328,4 +328,4 @@ def test_rubbish_never_hides_the_image(value: Any) -> None:
     entry = {**DM, "data": np.zeros((3, 4)), "axes": axes}
     for path in [("metadata",), ("original_metadata",), *_paths(entry["original_metadata"])]:
         whole = path if path[0] in entry else ("original_metadata", *path)
-        assert _as_signal(_put(entry, whole, value)).data.shape == (3, 4)
+        assert describe_signal(_put(entry, whole, value)).data.shape == (3, 4)

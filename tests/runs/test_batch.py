@@ -125,7 +125,7 @@ def test_frames_that_are_done_are_not_done_again(tmp_path: Path) -> None:
 def test_an_image_that_takes_too_much_is_given_up_and_named(tmp_path: Path, kind: str) -> None:
     paths = [save_simulated(tmp_path / "in", f"{name}.tif") for name in ("good", kind)]
     job = Job(tmp_path, Own(f"{__file__}:take_{kind}"), overlays=False)
-    limits = {"timeout": 3.0, "memory": 2**30}
+    limits = {"late": {"timeout": 3.0}, "large": {"memory": 2**30}}[kind]
     census = take_census(paths, job, workers=2, **limits)
     words = {"late": "it took longer than 3 s", "large": "it took more than 1 GB of memory"}[kind]
     assert census.images.status.tolist() == ["ok", "failed"] and words in census.images.message[1]

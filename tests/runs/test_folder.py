@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,12 +11,21 @@ import pandas as pd
 import pytest
 from helpers import save_simulated, take_census
 
-from porescope import Recipe
+from porescope import Recipe, read_run
 from porescope.detection import Own
 from porescope.measurement import PORE_COLUMNS
 from porescope.network import Network
 from porescope.recipes import Threshold
-from porescope.runs import Job, close_run, write_tables
+from porescope.runs import (
+    Job,
+    close_run,
+    lock_folder,
+    prepare_folder,
+    replace_run,
+    run_batch,
+    write_record,
+    write_tables,
+)
 from porescope.runs.job import IMAGE_COLUMNS
 
 
@@ -85,3 +95,127 @@ def test_tables_have_all_columns_even_when_all_fails(tmp_path: Path) -> None:
             assert list(table.columns) == list(columns)
     row = pd.read_csv(tmp_path / "images.csv").iloc[0]
     assert row.status == "failed" and "bad.dm3" in row.message and np.isnan(row.n_pores)
+
+
+def _finish(path: Path, out: Path, **options: object) -> None:
+    """A run of one image, as the command line does it."""
+    job = Job(out, Threshold(), overlays=True, lattice=False)
+    with lock_folder(out):
+        job = prepare_folder(job, [path], **options)
+        write_record(job, [path], ["porescope"], datetime.now(UTC), "running")
+        run_batch([path], job)
+        close_run(job, [path], ["porescope"], datetime.now(UTC), "finished")
+
+
+def _content(out: Path) -> dict[str, bytes]:
+    files = [p for p in out.rglob("*") if p.is_file() and p.name not in ("run.json", "report.html")]
+    return {str(p.relative_to(out)): p.read_bytes() for p in files}
+
+
+def test_an_earlier_run_stays_until_the_new_one_is_finished(tmp_path: Path) -> None:
+    old, new = (save_simulated(tmp_path / "in", f"{name}.tif", seed=s) for s, name in enumerate("ab"))
+    out = tmp_path / "out"
+    _finish(old, out)
+    (out / "mine.txt").write_text("a user's own")
+    (out / "mine_labels.tif").write_text("a user's own, too")
+    before = _content(out)
+    _finish(new, out, overwrite=True)
+    assert {name: content for name, content in _content(out).items() if "_next" not in name} == before
+    assert read_run(out).images.image.tolist() == ["a"]
+    replace_run(out)
+    assert read_run(out).images.image.tolist() == ["b"] and not (out / "_next").exists()
+    left = {p.name for p in out.rglob("*") if p.is_file()}
+    assert {"mine.txt", "mine_labels.tif", "b_labels.tif", "b_0.jpg"} <= left
+    assert not left & {"a_labels.tif", "a_overlay.png", "a_0.jpg"}
+
+
+@pytest.mark.parametrize("step", range(0, 26, 2))
+def test_a_replacement_that_is_cut_short_is_completed_by_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    old, new = (save_simulated(tmp_path / "in", f"{name}.tif", seed=s) for s, name in enumerate("ab"))
+    out, straight = tmp_path / "out", tmp_path / "straight"
+    _finish(old, out)
+    _finish(new, straight)
+    _finish(new, out, overwrite=True)
+    left = [step]
+
+    def stop_after(function):
+        def call(*args, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+            return function(*args, **options)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", stop_after(Path.unlink))
+        patch.setattr(os, "replace", stop_after(os.replace))
+        with suppress(KeyboardInterrupt):
+            replace_run(out)
+    if not (out / "run.json").exists():
+        with pytest.raises(ValueError, match="half replaced by a new run"):
+            read_run(out)
+    with lock_folder(out):
+        pass
+    assert _content(out) == _content(straight)
+    assert read_run(out).images.image.tolist() == ["b"]
+
+
+def test_a_stopped_replacement_is_gone_on_with_and_leaves_the_earlier_run(tmp_path: Path) -> None:
+    old, new = (save_simulated(tmp_path / "in", f"{name}.tif", seed=s) for s, name in enumerate("ab"))
+    out = tmp_path / "out"
+    _finish(old, out)
+    job = Job(out, Threshold(), lattice=False)
+    later = prepare_folder(job, [new], overwrite=True)
+    assert later.out == out / "_next"
+    write_record(later, [new], ["porescope"], datetime.now(UTC), "running")
+    close_run(later, [new], ["porescope"], datetime.now(UTC), "stopped")
+    assert read_run(out).images.image.tolist() == ["a"]
+    assert prepare_folder(job, [new], resume=True).out == out / "_next"
+    with pytest.raises(ValueError, match="or say --overwrite, or --resume"):
+        prepare_folder(job, [new])
+
+
+def test_a_forged_record_costs_no_file_of_the_users(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    path = save_simulated(out, "raw.tif")
+    victims = [
+        tmp_path / "up_labels.tif",
+        out / "raw.dm3",
+        out / "in_labels.tif",
+        out / "sub" / "x_labels.tif",
+    ]
+    for victim in victims:
+        victim.parent.mkdir(exist_ok=True)
+        victim.write_text("raw data")
+    (out / "pictures").mkdir()
+    (out / "pictures" / "holiday_1.jpg").write_text("a user's own")
+    (out / "link_labels.tif").symlink_to(victims[0])
+    names = ["../up_labels.tif", "raw.dm3", "raw.tif", "in_labels.tif", "sub/x_labels.tif", "link_labels.tif"]
+    forged = {
+        "state": "finished",
+        "outputs": [*names, str(victims[0])],
+        "inputs": [{"file": str(victims[2])}],
+    }
+    (out / "run.json").write_text(json.dumps(forged))
+    raw = path.read_bytes()
+    _finish(path, out, overwrite=True)
+    replace_run(out)
+    assert path.read_bytes() == raw and read_run(out).images.image.tolist() == ["raw"]
+    assert [victim.read_text() for victim in victims] == ["raw data"] * 4
+    assert (out / "pictures" / "holiday_1.jpg").exists() and (out / "link_labels.tif").is_symlink()
+
+
+def test_a_link_in_place_of_the_new_runs_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "_next").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="is a link"):
+        prepare_folder(Job(tmp_path, Threshold()), [])
+
+
+def test_a_remote_folder_is_refused() -> None:
+    with pytest.raises(ValueError, match="remote address"), lock_folder(Path("s3://bucket/run")):
+        pass
+    assert not Path("s3:").exists()

@@ -26,6 +26,7 @@ if os.name == "nt":
 
 COMMAND = [sys.executable, "-c", "from porescope.cli.start import main; main()", "detect"]
 OPTIONS = ["--no-images", "--workers", "2"]
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +131,11 @@ def test_a_run_killed_at_random_is_gone_on_with_until_it_is_whole(
         shutil.rmtree(out)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("after", [0.12, 0.3, 0.5, 0.8, 1.2, 1.7])
+@pytest.mark.parametrize(
+    ("number", "after"),
+    [(number, t) for t in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 1.1, 1.4, 1.7) for number in SIGNALS[:2]]
+    + [(SIGNALS[2], 0.3), (SIGNALS[2], 1.2)],
+)
 def test_a_signal_stops_a_run_at_any_moment(
     folder: Path, undisturbed: Path, tmp_path: Path, number: signal.Signals, after: float
 ) -> None:
@@ -170,6 +174,29 @@ def test_a_second_run_into_the_same_folder_is_refused(folder: Path, tmp_path: Pa
     code, said = _run(folder, tmp_path / "out", "--overwrite")
     assert code == 2 and "another run is writing to" in said
     assert first.wait(60) == 1
+
+
+def test_the_earlier_run_survives_a_killed_overwrite(folder: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """Killed at five moments, then stopped by a signal, then gone on with."""
+    out = tmp_path / "out"
+    one, two = _two(folder, tmp_path)
+    assert _run(one, out)[0] == 0
+    before = (out / "images.parquet").read_bytes()
+    for after in (0.4, 0.8, 1.1, 1.4):
+        process = _start(folder, out, "--overwrite")
+        time.sleep(after)
+        process.kill()
+        process.wait(10)
+        assert (out / "images.parquet").read_bytes() == before and (out / "n000_labels.tif").exists()
+        assert _wait_until_gone(process.pid) == []
+    process = _start(folder, out, "--overwrite")
+    while not list(out.glob("_next/*_labels.tif")):
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(30) == 143
+    assert read_run(out).images.image.tolist() == ["n000"]
+    assert _run(folder, out, "--resume")[0] == 1
+    _check_equal(out, undisturbed)
 
 
 def test_another_job_is_not_gone_on_with(folder: Path, tmp_path: Path) -> None:

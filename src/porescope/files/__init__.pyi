@@ -1,13 +1,5 @@
 from .exports import save_geojson, save_labels, save_rois, save_structure
-from .formats import (
-    ReadError,
-    Signal,
-    check_claim,
-    choose_images,
-    header_pixel_size,
-    load_signals,
-    require_pixel_size,
-)
+from .formats import check_claim, load_signals
 from .headers import Header
 from .names import (
     DETECT_ENDINGS,
@@ -22,6 +14,7 @@ from .names import (
     name_files,
     printable,
 )
+from .signals import ReadError, Signal, choose_images, header_pixel_size, read_frame, require_pixel_size
 from .writing import hash_file, remove_unfinished, write_whole
 
 __all__ = [
@@ -44,6 +37,7 @@ __all__ = [
     "load_signals",
     "name_files",
     "printable",
+    "read_frame",
     "remove_unfinished",
     "require_pixel_size",
     "save_geojson",

@@ -1,192 +1,20 @@
-"""Read microscope files: their signals, pixel sizes and metadata; refuse what is no micrograph."""
+"""Read microscope files, each format by its library; refuse what cannot be read."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files.claims import Claim, measure_claim, refuse_claim
-from porescope.files.headers import Header, as_mapping, as_text, look_up, read_header, read_interval, read_ome
-from porescope.files.units import nanometres, seconds
-from porescope.modalities import MODALITIES
+from porescope.files.signals import ReadError, Signal, describe_signal, explain_damage
+from porescope.files.tiff import load_tiff
 
 #: Suffixes of files whose frames rosettasciio reads one at a time.
 _LAZY = (".dm3", ".dm4", ".mrc", ".hspy", ".emd", ".h5", ".hdf5")
-
-
-class ReadError(ValueError):
-    """A file that cannot be read as a micrograph; the message says why and what to do."""
-
-
-class Signal(NamedTuple):
-    """One dataset of a file: its values, its axes and its metadata."""
-
-    data: Any  # array of shape (M, N) or, for a stack, (K, M, N), whose frames may be read when asked for
-    units: list[str | None]  # of each axis
-    scales: list[float]  # of each axis: step, in its unit
-    stacked: list[bool]  # of each axis: whether it counts the frames of a stack
-    title: str = ""
-    kind: str = ""  # HyperSpy's signal type, such as "EELS"
-    modality: str | None = None  # None where the metadata do not say it
-    headers: tuple[Header, ...] = (Header(),)  # one for each frame, or one for all
-
-    @property
-    def n_frames(self) -> int:
-        """Number of images."""
-        return len(self.data) if self.data.ndim == 3 else 1
-
-    def read_frame(self, frame: int) -> NDArray[Any]:
-        """Read one image.
-
-        Parameters
-        ----------
-        frame : int
-            Index in this stack, counted from 0.
-
-        Returns
-        -------
-        ndarray, shape (M, N)
-            In grey.
-        """
-        return _grey(np.asarray(self.data[frame] if self.data.ndim == 3 else self.data))
-
-    def header_of(self, frame: int) -> Header:
-        """Look up the metadata of one frame.
-
-        Parameters
-        ----------
-        frame : int
-            Index in this stack, counted from 0.
-
-        Returns
-        -------
-        Header
-            With the frame's own time: that of the stack plus ``frame`` steps of a calibrated time axis. A
-            stack without a date starts at 0 s.
-        """
-        if len(self.headers) > 1:
-            return self.headers[frame]
-        header, unit = self.headers[0], seconds(self.units[0])
-        if self.data.ndim < 3 or unit is None:
-            return header
-        time = (header.time_s or 0.0) + frame * self.scales[0] * unit
-        return header._replace(time_s=time) if np.isfinite(time) else header
-
-
-def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
-    """Select the signals that are images in real space.
-
-    Parameters
-    ----------
-    path : Path
-        Named in errors.
-    signals : list of Signal
-
-    Returns
-    -------
-    list of Signal
-        Signals without a pixel size are left out if others have one: they are previews or
-        annotated copies.
-
-    Raises
-    ------
-    ReadError
-        If no signal is an image.
-    """
-    images, reasons = [], []
-    for signal in signals:
-        reason = _why_no_image(signal)
-        if reason:
-            reasons.append(reason)
-        else:
-            images.append(signal)
-    if not images:
-        raise ReadError(f"{path.name} {reasons[0] if reasons else 'holds no image'}")
-    calibrated = [image for image in images if header_pixel_size(image)]
-    return calibrated or images
-
-
-def _why_no_image(signal: Signal) -> str | None:
-    """Say why a dataset is no image in real space; None if it is one."""
-    data = signal.data
-    units = [(unit or "").replace(" ", "") for unit in signal.units]
-    if data.dtype.kind == "V" and not set("RGB") <= set(data.dtype.names or ()):
-        return f"holds records of {', '.join(data.dtype.names or ('bytes',))}, not an image"
-    if data.dtype.kind == "b":
-        return "has boolean pixels: a mask is not a micrograph; give the image itself"
-    if data.dtype.kind == "c":
-        return "has complex pixels: a Fourier transform is not a micrograph; give the image itself"
-    if signal.kind or any(unit in ("eV", "keV") for unit in units) or data.ndim < 2:
-        return "holds a spectrum, not a micrograph; give an image"
-    if any("1/" in unit or "^-1" in unit or "⁻¹" in unit or "rad" in unit for unit in units):
-        return "holds a diffraction pattern (reciprocal units), not a micrograph; give an image"
-    if data.ndim > 3 or (data.ndim == 3 and signal.stacked != [True, False, False]):
-        return f"holds {data.ndim}-dimensional data, not an image or a stack of images"
-    if data.size == 0:
-        return f"holds an empty image of shape {data.shape}"
-    return None
-
-
-def _grey(data: NDArray[Any]) -> NDArray[Any]:
-    """Convert structured RGB pixels to grey (luma of Rec. 601); return other data unchanged."""
-    if data.dtype.names is None:
-        return data
-    red, green, blue = (data[c].astype(np.float32) for c in "RGB")
-    if np.array_equal(red, green) and np.array_equal(red, blue):
-        return red
-    return np.asarray(0.299 * red + 0.587 * green + 0.114 * blue, dtype=np.float32)
-
-
-def header_pixel_size(signal: Signal) -> tuple[float, float] | None:
-    """Pixel size in the file's metadata.
-
-    Parameters
-    ----------
-    signal : Signal
-
-    Returns
-    -------
-    tuple of float, or None
-        (row, column) [nm]; None if the file has none.
-    """
-    factors = [nanometres(unit) for unit in signal.units[-2:]]
-    if None in factors:
-        return None
-    row, column = (float(s) * f for s, f in zip(signal.scales[-2:], factors, strict=True) if f is not None)
-    return row, column
-
-
-def require_pixel_size(path: Path, signal: Signal) -> tuple[float, float]:
-    """Pixel size in the file's metadata, which must have one.
-
-    Parameters
-    ----------
-    path : Path
-        Named in errors.
-    signal : Signal
-
-    Returns
-    -------
-    tuple of float
-        (row, column) [nm]
-
-    Raises
-    ------
-    ReadError
-        If the file has no pixel size.
-    """
-    header = header_pixel_size(signal)
-    if header is None:
-        unit = signal.units[-1]
-        has = f"a pixel size in {unit!r}, which is no length" if unit else "no pixel size"
-        raise ReadError(f"{path.name} has {has}; give it with --pixel-size NM (pixel_size=…)")
-    return header
 
 
 def check_claim(path: Path) -> Claim:
@@ -238,7 +66,7 @@ def load_signals(path: Path) -> list[Signal]:
     load = {
         ".npy": _load_numpy,
         **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _load_picture),
-        **dict.fromkeys((".tif", ".tiff"), _load_tiff),
+        **dict.fromkeys((".tif", ".tiff"), load_tiff),
     }.get(suffix, _load_rosettasciio)
     try:
         return load(path, claim.is_large)
@@ -249,12 +77,7 @@ def load_signals(path: Path) -> list[Signal]:
     except MemoryError:
         raise ReadError(f"{path.name} claims more pixels than fit in memory; is it whole?") from None
     except Exception as error:
-        # Readers raise anything at all on a damaged file.
-        what = " ".join(str(error).split())[:120]
-        raise ReadError(
-            f"{path.name} cannot be read, it is damaged or cut off ({type(error).__name__}: {what})"
-            "; copy it again"
-        ) from None
+        raise explain_damage(path, error) from None
 
 
 def _load_numpy(path: Path, lazy: bool) -> list[Signal]:
@@ -284,131 +107,13 @@ def _structured(data: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(data).view(dtype)[..., 0]
 
 
-class _TiffFrames:
-    """The frames of a TIFF's series, read one at a time."""
-
-    ndim = 3
-
-    def __init__(self, path: Path, series: int, data: Any) -> None:
-        self.path, self.series = path, series
-        self.shape, self.dtype, self.size = data.shape, data.dtype, data.size
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    def __getitem__(self, frame: int) -> NDArray[Any]:
-        import tifffile
-
-        with tifffile.TiffFile(self.path) as tiff:
-            return np.asarray(tiff.asarray(series=self.series, key=frame))
-
-
-def _load_tiff(path: Path, lazy: bool) -> list[Signal]:
-    import tifffile
-    from rsciio.tiff import file_reader
-
-    with tifffile.TiffFile(path) as tiff:
-        _check_tiff_whole(path, tiff)
-        paged = [len(series) > 1 and len(series) == series.shape[0] for series in tiff.series]
-        lazy = lazy and any(paged)
-        pages = [series.keyframe for series in tiff.series]
-        fallbacks = [_tiff_scale(tiff, page) for page in pages]
-        axes = [str(series.axes) for series in tiff.series]
-        ome = tifffile.xml2dict(tiff.ome_metadata) if tiff.ome_metadata else None
-        imagej = tiff.imagej_metadata or {}
-    entries = file_reader(str(path), lazy=lazy)
-    if lazy:  # rosettasciio would load a whole series for each frame
-        for i, entry in enumerate(entries):
-            data = entry["data"]
-            entry["data"] = _TiffFrames(path, i, data) if data.ndim == 3 and paged[i] else np.asarray(data)
-    signals = [_as_signal(entry) for entry in entries]
-    if ome is not None:
-        signals = _add_ome(signals, ome)
-    for i, (signal, scale) in enumerate(zip(signals, fallbacks, strict=True)):
-        if signal.units[-1] and not signal.units[-2]:  # ImageJ writes one unit for both axes
-            signal.units[-2] = signal.units[-1]
-        step = read_interval(imagej)
-        if step is not None and signal.data.ndim == 3 and axes[i].startswith("T"):
-            signal.units[0], signal.scales[0] = "s", step
-        if scale is not None and header_pixel_size(signal) is None:
-            units: list[str | None] = [*signal.units[:-2], "nm", "nm"]
-            signals[i] = signal._replace(units=units, scales=[*signal.scales[:-2], *scale])
-    return signals
-
-
-def _add_ome(signals: list[Signal], ome: Any) -> list[Signal]:
-    """Take stage positions and times from OME's metadata, if they describe as many images as there are."""
-    try:
-        images = ome["OME"]["Image"]
-    except (KeyError, TypeError):
-        return signals
-    images = images if isinstance(images, list) else [images]
-    if len(images) != len(signals):
-        return signals
-    return [
-        signal._replace(headers=read_ome(image, signal.n_frames))
-        for signal, image in zip(signals, images, strict=True)
-    ]
-
-
-def _check_tiff_whole(path: Path, tiff: Any) -> None:
-    """Refuse a TIFF that is cut off. tifffile itself would return the remaining frames."""
-    size = path.stat().st_size
-    pages = list(tiff.pages)
-    claimed = int((tiff.imagej_metadata or {}).get("images", 1))
-    ends = [
-        offset + count
-        for page in pages
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
-    ]
-    if not ends:
-        raise ReadError(f"{path.name} holds no image")
-    if claimed > 1 and len(pages) == 1:  # ImageJ may store a large stack behind one page
-        ends = [pages[0].dataoffsets[0] + claimed * sum(pages[0].databytecounts)]
-    if max(ends) > size or 1 < len(pages) < claimed:
-        raise ReadError(
-            f"{path.name} is cut off: its pages need {max(ends)} bytes for {claimed} images, the "
-            f"file has {size} and {len(pages)} pages; copy it again"
-        )
-
-
-def _tiff_scale(tiff: Any, page: Any) -> tuple[float, float] | None:
-    """Pixel size (row, column) [nm] from OME's or ImageJ's metadata, or from the resolution tags.
-
-    rosettasciio reads the microscope makers' tags; of ImageJ's units it knows microns only, and no OME.
-    """
-    if tiff.ome_metadata:
-        import tifffile
-
-        image = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]
-        pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
-        sizes = [
-            float(pixels.get(f"PhysicalSize{axis}", 0))
-            * (nanometres(pixels.get(f"PhysicalSize{axis}Unit", "µm")) or 0)
-            for axis in "YX"
-        ]
-        return (sizes[0], sizes[1]) if min(sizes) > 0 else None
-    column, row = page.resolution
-    if min(row, column) <= 0:
-        return None
-    name = str((tiff.imagej_metadata or {}).get("unit", "")).replace("\\u00B5", "µ")
-    unit = nanometres(name)
-    if unit is not None and name not in ("inch", "cm"):
-        return unit / row, unit / column
-    unit = unit or {2: 2.54e7, 3: 1e7}.get(int(page.resolutionunit or 1))
-    if unit is None:
-        return None
-    # 1 µm per pixel or more is a printing resolution (72, 96, 300 dpi), no pixel size.
-    return (unit / row, unit / column) if unit / min(row, column) < 1000 else None
-
-
 def _load_rosettasciio(path: Path, lazy: bool) -> list[Signal]:
     reader = _find_reader(path)
     entries = None
     if lazy and path.suffix.lower() in _LAZY:
         with suppress(Exception):  # not every kind of data can be read so
             entries = reader(str(path), lazy=True)
-    signals = [_as_signal(entry) for entry in entries or reader(str(path))]
+    signals = [describe_signal(entry) for entry in entries or reader(str(path))]
     if path.suffix.lower() in (".dm3", ".dm4"):
         _check_digital_micrograph_whole(path)
     return signals
@@ -453,37 +158,3 @@ def _check_digital_micrograph_whole(path: Path) -> None:
     needed, size = length + (16 if version == 3 else 24), path.stat().st_size
     if size < needed:
         raise ReadError(f"{path.name} is cut off: {size} of {needed} bytes; copy it again")
-
-
-def _as_signal(entry: Mapping[str, Any]) -> Signal:
-    axes, data = entry["axes"], entry["data"]
-    metadata = entry.get("metadata")
-    title = as_text(look_up(metadata, "General", "title")) or ""
-    return Signal(
-        data=data,
-        units=[None if a.get("units") is None else str(a["units"]) for a in axes],
-        scales=[float(a.get("scale", 1.0)) for a in axes],
-        stacked=[bool(a.get("navigate", False)) for a in axes],
-        title=title,
-        kind=as_text(look_up(metadata, "Signal", "signal_type")) or "",
-        modality=_find_modality(title, entry.get("original_metadata")),
-        headers=(read_header(entry, data.shape[-2:]),),
-    )
-
-
-def _find_modality(title: str, original: Any) -> str | None:
-    """Find the modality in the signal's name or a TEM's imaging mode; None if neither says it."""
-    tags: Mapping[str, Any] = {}
-    for image in as_mapping(look_up(original, "ImageList")).values():
-        tags = as_mapping(look_up(image, "ImageTags")) or tags
-    signal_name = as_text(look_up(tags, "DataBar", "Signal Name")) or ""
-    words = re.findall(r"[a-z]+", f"{title} {signal_name}".lower())
-    for word in words:
-        if word in MODALITIES:
-            return str(word)
-        if word in ("ceta", "hrem"):
-            return "hrtem"
-    info = as_mapping(look_up(tags, "Microscope Info"))
-    if (as_text(info.get("Illumination Mode")), as_text(info.get("Imaging Mode"))) == ("TEM", "IMAGING"):
-        return "hrtem"
-    return None

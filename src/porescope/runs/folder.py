@@ -16,6 +16,7 @@ from typing import Any
 
 from porescope.files import (
     DETECT_ENDINGS,
+    ENDINGS,
     FILES,
     NEXT,
     PARTS,
@@ -174,10 +175,13 @@ def _list_own_files(out: Path, record: Mapping[str, Any]) -> list[Path]:
     """
     if not record:
         return []
-    images = [name for name in list_outputs(out, record) if name.endswith(DETECT_ENDINGS)]
-    paths = [out / name for name in (*images, *_OWN_FILES) if Path(name).name == name]
-    pictures = [] if (out / PICTURES).is_symlink() else sorted((out / PICTURES).glob("*_[0-9].jpg"))
-    return [path for path in (*pictures, *paths) if path.is_file() and not path.is_symlink()]
+    named = [name for name in list_outputs(out, record) if Path(name).name == name]
+    images = [name for name in named if name.endswith(DETECT_ENDINGS)]
+    labels = ENDINGS["labels"]
+    stems = [] if (out / PICTURES).is_symlink() else [n[: -len(labels)] for n in images if n.endswith(labels)]
+    pictures = [out / PICTURES / f"{stem}_{i}.jpg" for stem in stems for i in range(3)]
+    paths = [*pictures, *(out / name for name in (*images, *_OWN_FILES))]
+    return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 
 def replace_run(out: Path) -> None:
