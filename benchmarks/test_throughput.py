@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from porescope import read
 from porescope.files import hash_file
@@ -69,6 +71,64 @@ def test_whole_command(copies: Path, tmp_path: Path) -> None:
     total = sum(times.values())
     for name, ms in times.items():
         print(f"  {name:10} {ms:5.2f} ms an image a core, {ms / total:4.0%}")
+
+
+def _run(*arguments: object) -> float:
+    """Time a whole command [s]."""
+    command = [str(Path(sys.executable).with_name("porescope")), *map(str, arguments)]
+    start = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def test_one_stack_on_two_cores(tmp_path: Path) -> None:
+    """The shortest of three runs each, in turn."""
+    drawn = simulate(Scene(shape=(512, 512), pores=8), seed=1).micrograph.image
+    noise = np.random.default_rng(0).normal(0, 0.1 * drawn.std(), (500, 1, 1))
+    tifffile.imwrite(
+        tmp_path / "movie.tif", (drawn + noise).clip(0).astype(np.uint16), imagej=True,
+        resolution=(25, 25), metadata={"unit": "nm", "axes": "TYX"},
+    )  # fmt: skip
+    for options in (("--method", "threshold"), ("--method", "network")):
+        times: dict[int, list[float]] = {1: [], 2: []}
+        for i in range(3 if "threshold" in options else 1):
+            for workers in times:
+                out = tmp_path / f"{options[1]}{workers}{i}"
+                taken = _run(
+                    "detect", tmp_path / "movie.tif", "-o", out, "--no-images", "--workers", workers, *options
+                )
+                times[workers].append(taken)
+        one, two = min(times[1]), min(times[2])
+        print(
+            f"\n500 frames of 512 × 512 px, {options[1]}: {one:.1f} s on one core, {two:.1f} s on two "
+            f"({one / two:.2f} times as fast)"
+        )
+
+
+def test_memory_of_many_images(tmp_path: Path) -> None:
+    """Peak of the command's main process, the pages that it shares with its workers included."""
+    drawn = simulate(Scene(shape=(90, 110), pores=2, max_missing=40, dose=2e6), seed=1).micrograph.image
+    code = "import sys; from porescope.cli.start import main\ntry: main()\nfinally: "
+    code += "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], file=sys.stderr)"
+    peaks = []
+    for n in (200, 2000):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        for i in range(n):
+            tifffile.imwrite(
+                folder / f"{i:04d}.tif", (drawn + i % 50).astype(np.uint16), imagej=True,
+                resolution=(25, 25), metadata={"unit": "nm"},
+            )  # fmt: skip
+        command = [sys.executable, "-c", code, "detect", str(folder), "-o", str(tmp_path / f"out{n}")]
+        start = time.perf_counter()
+        run = subprocess.run(
+            [*command, "--no-images", "--method", "threshold", "--workers", "2", "--quiet"],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        peaks.append(int(run.stderr.split()[-1]) / 1024)
+        rate = n / (time.perf_counter() - start)
+        print(f"\n{n} small images: {rate:.0f} images/s, {peaks[-1]:.0f} MB at most")
+    print(f"  {peaks[1] / peaks[0]:.2f} times the memory for ten times the images")
 
 
 def test_network() -> None:
