@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chi2
 from skimage.measure import regionprops_table
 
 from porescope import Micrograph, measure
-from porescope.measurement import PORE_COLUMNS, is_counted
+from porescope.measurement import PORE_COLUMNS, density_interval, is_counted
 
 
 def _disc(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
@@ -80,10 +81,27 @@ def test_no_pores_give_an_empty_table_with_all_columns() -> None:
     assert table.area_nm2.dtype == float and table.label.dtype == np.int64
 
 
-def test_confidence_is_the_mean_probability() -> None:
-    labels = np.array([[0, 1, 1]])
-    table = measure(Micrograph(np.ones((1, 3)), 1.0), labels, np.array([[0.0, 0.5, 0.9]]))
-    assert table.confidence[0] == pytest.approx(0.7)
+@pytest.mark.parametrize("soft", [False, True])
+@given(radius=st.floats(3, 12), dy=st.floats(0, 1))
+def test_area_perimeter_and_circularity_are_of_one_outline(soft: bool, radius: float, dy: float) -> None:
+    y, x = np.indices((40, 44))
+    distance = np.hypot(y - 19 - dy, x - 21.3)
+    probability = (1 / (1 + np.exp((distance - radius) / 0.7))).astype(np.float32)
+    labels = (probability >= 0.5).astype(np.int32)
+    micrograph = Micrograph(np.ones(labels.shape), 0.04)
+    row = measure(micrograph, labels, probability if soft else None).iloc[0]
+    assert row.circularity == pytest.approx(4 * np.pi * row.area_nm2 / row.perimeter_nm**2)
+    assert row.size_method == ("contour" if soft else "pixels") and np.isnan(row.confidence)
+    if soft:
+        assert row.perimeter_nm == pytest.approx(2 * np.pi * radius * 0.04, rel=0.02)
+        assert row.circularity == pytest.approx(1, abs=0.04)
+
+
+@given(counted=st.integers(0, 5000))
+def test_the_interval_of_a_density_is_that_of_poisson_counts(counted: int) -> None:
+    low, high = density_interval(counted, 1.0)
+    assert low == pytest.approx(chi2.ppf(0.025, 2 * counted) / 2 if counted else 0)
+    assert high == pytest.approx(chi2.ppf(0.975, 2 * counted + 2) / 2)
 
 
 def test_wrong_labels_are_refused() -> None:

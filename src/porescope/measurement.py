@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import perimeter_crofton, regionprops
+from scipy.special import gammaincinv
+from skimage.measure import regionprops
 
 from porescope.labels import find_bordered
 from porescope.micrograph import Micrograph
-from porescope.sizes import measure_edge
+from porescope.sizes import measure_edge, measure_pixels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ PORE_COLUMNS = {
     "perimeter_nm": "float64", "circularity": "float64", "solidity": "float64",
     "eccentricity": "float64", "orientation_deg": "float64",
     "touches_border": "bool", "missing_atoms": "float64", "confidence": "float64",
+    "size_method": "str",
 }  # fmt: skip
 
 
@@ -42,8 +44,8 @@ def measure(
     labels : ndarray of int, shape (M, N)
         0 is background.
     probability : ndarray of float, shape (M, N), optional
-        The detector's probability of a pore at each pixel. ``confidence`` is its mean over the pore,
-        and the pore's edge is its contour at 0.5, between pixels.
+        The detector's probability of a pore at each pixel. The pore's edge is its contour at 0.5, between
+        pixels; without it, the outline of the pixels.
 
     Returns
     -------
@@ -51,7 +53,9 @@ def measure(
         One row for each pore with the columns of `PORE_COLUMNS`: lengths in nm, areas in nm²,
         ``orientation_deg`` from the row axis to the longest axis, counter-clockwise. ``y_px``, ``x_px``:
         (0, 0) is the centre of the first pixel. ``touches_border``: the pore touches the edge of the
-        frame or of the micrograph's field. What is not known is NaN, as the shape of a single pixel.
+        frame or of the micrograph's field. ``size_method``: whether area, perimeter, circularity and
+        diameter are those of the ``contour`` or of the ``pixels``. What is not known is NaN, as the shape of
+        a single pixel, and the atoms and the confidence, which `census` knows.
 
     Raises
     ------
@@ -60,11 +64,8 @@ def measure(
 
     Notes
     -----
-    Perimeter by Crofton's formula in four directions (Legland, Kiêu and Devaux 2007,
-    doi:10.5566/ias.v26.p83-92); circularity is 4π·area/perimeter², both of whole pixels. The
-    standard deviation of the equivalent diameter is one pixel / √3, which is that of an edge that lies
-    anywhere within half a pixel of the outline. With a probability it is half the difference between
-    the diameters at the probabilities 0.16 and 0.84.
+    Circularity is 4π·area/perimeter². `sizes.measure_edge` and `sizes.measure_pixels` say how area,
+    perimeter and the standard deviation of the diameter are measured.
 
     Examples
     --------
@@ -115,16 +116,15 @@ def _measure_region(
     region: Any, micrograph: Micrograph, probability: NDArray[np.floating] | None
 ) -> dict[str, Any]:
     """Columns of one pore. Moments and Feret diameters by NumPy and OpenCV, which are faster."""
-    rows, columns = coords = region.coords.T
-    pixel = np.sqrt(micrograph.pixel_area)
-    area, deviation = len(rows) * micrograph.pixel_area, pixel / np.sqrt(3)
-    if probability is not None:
-        area, deviation = measure_edge(region, probability, micrograph.pixel_area)
+    rows, _ = coords = region.coords.T
+    if probability is None:
+        edge = measure_pixels(region, micrograph.pixel_area)
+    else:
+        edge = measure_edge(region, probability, micrograph.pixel_area)
     y, x = coords.mean(axis=1)
     hull = cv2.convexHull(region.coords[:, ::-1].astype(np.int32))
     long, short = _feret(hull[:, 0, ::-1], micrograph.pixel_size)
-    perimeter = perimeter_crofton(region.image, directions=4) * pixel
-    circularity = 4 * np.pi * len(rows) * micrograph.pixel_area / perimeter**2
+    circularity = 4 * np.pi * edge.area_nm2 / edge.perimeter_nm**2
     eccentricity, orientation = _fit_ellipse(coords * np.array(micrograph.pixel_size)[:, None])
     return {
         "image": micrograph.name,
@@ -134,19 +134,20 @@ def _measure_region(
         "x_nm": x * micrograph.pixel_size[1],
         "y_px": y,
         "x_px": x,
-        "area_nm2": area,
+        "area_nm2": edge.area_nm2,
         "area_px": len(rows),
-        "equivalent_diameter_nm": np.sqrt(4 * area / np.pi),
-        "equivalent_diameter_std_nm": deviation,
+        "equivalent_diameter_nm": np.sqrt(4 * edge.area_nm2 / np.pi),
+        "equivalent_diameter_std_nm": edge.deviation_nm,
         "feret_diameter_max_nm": long,
         "feret_diameter_min_nm": short,
-        "perimeter_nm": perimeter,
+        "perimeter_nm": edge.perimeter_nm,
         "circularity": circularity if len(rows) > 1 else np.nan,
         "solidity": region.solidity,
         "eccentricity": eccentricity,
         "orientation_deg": orientation,
         "missing_atoms": np.nan,
-        "confidence": np.nan if probability is None else probability[rows, columns].mean(),
+        "confidence": np.nan,
+        "size_method": edge.method,
     }
 
 
@@ -209,3 +210,32 @@ def is_counted(
     if field is not None:
         edge += [labels[:-1][~field[1:]], labels[:, :-1][~field[:, 1:]]]
     return np.isin(numbers, np.concatenate(edge), invert=True)
+
+
+def density_interval(counted: int, area_um2: float) -> tuple[float, float]:
+    """95 % confidence interval of an areal density, from the number of pores that were counted.
+
+    Parameters
+    ----------
+    counted : int
+    area_um2 : float
+        Area that was looked at [µm²].
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper limit [1/µm²].
+
+    Notes
+    -----
+    The exact interval of a Poisson distribution (Garwood 1936, doi:10.1093/biomet/28.3-4.437).
+
+    Examples
+    --------
+    >>> [round(limit) for limit in density_interval(16, 16 / 8480)]
+    [4847, 13771]
+    >>> density_interval(0, 1.0)[0]
+    0.0
+    """
+    low = float(gammaincinv(counted, 0.025)) if counted else 0.0
+    return low / area_um2, float(gammaincinv(counted + 1, 0.975)) / area_um2

@@ -3,14 +3,15 @@ from __future__ import annotations
 import os
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import list_outputs, save_simulated, take_census
+from helpers import list_outputs, run, save_simulated, take_census
 
-from porescope import Recipe, detect, measure, read, read_standard
+from porescope import Recipe, census, detect, measure, read, read_all, read_run, read_standard
 from porescope.detection import Own
 from porescope.files import hash_file
 from porescope.recipes import Threshold
@@ -44,20 +45,44 @@ def test_the_tables_agree_with_the_python_interface(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "s.tif")
     micrograph = read(path)
     labels = detect(micrograph, RECIPE)
-    census = take_census([path], Job(tmp_path, Threshold(RECIPE), overlays=False))
-    pd.testing.assert_frame_equal(census.pores, measure(micrograph, labels))
+    taken = take_census([path], Job(tmp_path, Threshold(RECIPE), overlays=False))
+    pd.testing.assert_frame_equal(taken.pores, measure(micrograph, labels))
     assert np.array_equal(read_standard(tmp_path / "s_labels.tif"), labels)
-    row = census.images.iloc[0]
+    row = taken.images.iloc[0]
     assert row.n_pores == labels.max() == 3 and row.porosity == pytest.approx((labels > 0).mean())
     assert row.density_per_um2 == pytest.approx(3 / (180 * 220 * 0.04**2) * 1e6)
+
+
+@pytest.mark.parametrize("material", [None, "WS2"])
+def test_python_the_command_line_one_process_and_two_give_every_column_alike(
+    tmp_path: Path, material: str | None
+) -> None:
+    paths = [save_simulated(tmp_path / "in", f"s{i}.tif", seed=i, frames=1 + i) for i in range(2)]
+    results = [
+        census(replace(micrograph, name=path.stem), material=material)
+        for path in paths
+        for micrograph in read_all(path)
+    ]
+    pores = pd.concat([result.pores for result in results], ignore_index=True)
+    images = pd.DataFrame([result.row for result in results]).drop(columns="file")
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        said = ["--material", material] if material else []
+        assert run("detect", *paths, "-o", out, "--workers", workers, *said).exit_code == 0
+        got = read_run(out)
+        pd.testing.assert_frame_equal(got.pores, pores)
+        pd.testing.assert_frame_equal(
+            got.images[list(images)], images, check_dtype=False, check_column_type=False
+        )
+        assert (set(got.images) - set(images)) == {"file", "sha256"}
 
 
 def test_a_file_that_kills_its_process_is_the_only_one_lost(tmp_path: Path, monkeypatch) -> None:
     paths = [save_simulated(tmp_path / "in", f"s{i}.tif") for i in range(3)]
     monkeypatch.setattr("porescope.runs.batch.process_file", _die_on_s1)
-    census = take_census(paths, Job(tmp_path, Threshold(RECIPE), overlays=False), workers=2)
-    assert census.images.status.tolist() == ["ok", "failed", "ok"]
-    assert "died" in census.images.message[1]
+    taken = take_census(paths, Job(tmp_path, Threshold(RECIPE), overlays=False), workers=2)
+    assert taken.images.status.tolist() == ["ok", "failed", "ok"]
+    assert "died" in taken.images.message[1]
 
 
 def _die_on_s1(path: Path, *rest: object) -> object:
@@ -69,8 +94,8 @@ def _die_on_s1(path: Path, *rest: object) -> object:
 def test_an_image_without_pores_still_gets_its_files(tmp_path: Path) -> None:
     np.save(tmp_path / "black.npy", np.zeros((50, 60), np.uint8))
     job = Job(tmp_path, Threshold(RECIPE), pixel_size=0.05, rois=True, geojson=True)
-    census = take_census([tmp_path / "black.npy"], job)
-    row = census.images.iloc[0]
+    taken = take_census([tmp_path / "black.npy"], job)
+    row = taken.images.iloc[0]
     assert row.status == "ok" and row.n_pores == 0 and "same value" in row.message
     assert np.isnan(row.median_diameter_nm) and np.isnan(row.pixel_size_header_nm)
     assert zipfile.ZipFile(tmp_path / "black_rois.zip").namelist() == []
@@ -80,12 +105,12 @@ def test_a_bad_frame_costs_one_frame(tmp_path: Path) -> None:
     stack = np.random.default_rng(0).normal(size=(3, 40, 50))
     stack[1, 20, 20] = np.nan
     np.save(tmp_path / "s.npy", stack)
-    census = take_census(
+    taken = take_census(
         [tmp_path / "s.npy"], Job(tmp_path, Threshold(RECIPE), pixel_size=0.04, overlays=False)
     )
-    assert census.images.status.tolist() == ["ok", "failed", "ok"]
-    assert census.images.frame.tolist() == [0, 1, 2]
-    assert "s.npy" in census.images.message[1] and "NaN" in census.images.message[1]
+    assert taken.images.status.tolist() == ["ok", "failed", "ok"]
+    assert taken.images.frame.tolist() == [0, 1, 2]
+    assert "s.npy" in taken.images.message[1] and "NaN" in taken.images.message[1]
     assert list_outputs(tmp_path) == ["s_0000_labels.tif", "s_0002_labels.tif"]
 
 
@@ -126,9 +151,9 @@ def test_an_image_that_takes_too_much_is_given_up_and_named(tmp_path: Path, kind
     paths = [save_simulated(tmp_path / "in", f"{name}.tif") for name in ("good", kind)]
     job = Job(tmp_path, Own(f"{__file__}:take_{kind}"), overlays=False)
     limits = {"late": {"timeout": 3.0}, "large": {"memory": 2**30}}[kind]
-    census = take_census(paths, job, workers=2, **limits)
+    taken = take_census(paths, job, workers=2, **limits)
     words = {"late": "it took longer than 3 s", "large": "it took more than 1 GB of memory"}[kind]
-    assert census.images.status.tolist() == ["ok", "failed"] and words in census.images.message[1]
+    assert taken.images.status.tolist() == ["ok", "failed"] and words in taken.images.message[1]
 
 
 def take_late(micrograph):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.detection import Detector
 from porescope.files import (
     ENDINGS,
     PICTURES,
@@ -32,9 +34,13 @@ from porescope.lattice import (
     find_sites,
 )
 from porescope.materials import MATERIALS, Material
-from porescope.measurement import is_counted, measure_columns
+from porescope.measurement import density_interval, is_counted, measure_columns
 from porescope.micrograph import Micrograph
+from porescope.network import Network
 from porescope.runs.job import ImageRecord, Job
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Longer side of a picture in the report [px].
 _REPORT_SIZE = 560
@@ -57,23 +63,86 @@ class ImageResult:
     micrograph : Micrograph
         With the pixel size that was used.
     detection : Detection
-    pores : dict of ndarray
+    columns : dict of ndarray
         The columns of `PORE_COLUMNS`.
     crystal : Crystal or None
     messages : list of str
         What the user must know about this image.
+    method : str
+        Of the detector.
     """
 
     micrograph: Micrograph
     detection: Detection
-    pores: dict[str, NDArray[Any]]
+    columns: dict[str, NDArray[Any]]
     crystal: Crystal | None
     messages: list[str]
+    method: str
 
     @property
     def labels(self) -> NDArray[np.int32]:
         """Label image of the pores, shape (M, N)."""
         return self.detection.labels
+
+    @cached_property
+    def pores(self) -> pd.DataFrame:
+        """The rows of ``pores.csv``."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns)
+
+    @cached_property
+    def row(self) -> dict[str, Any]:
+        """The row of ``images.csv``, without the hash of the file."""
+        return _make_row(self)
+
+
+def census(
+    micrograph: Micrograph,
+    *,
+    detector: Detector | None = None,
+    material: str | None = None,
+    calibrate: bool = False,
+    lattice: bool | None = None,
+) -> ImageResult:
+    """Find and measure the pores of one micrograph, exactly as ``porescope detect`` does.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    detector : Detector, optional
+        Default: the network.
+    material : str, optional
+        One of `MATERIALS`.
+    calibrate : bool
+        Whether the lattice corrects the pixel size of the table.
+    lattice : bool, optional
+        Whether to look for the lattice; default: yes.
+
+    Returns
+    -------
+    ImageResult
+
+    Raises
+    ------
+    ValueError
+        If the options contradict each other, or the detector cannot be used.
+
+    Examples
+    --------
+    >>> from porescope.simulation import Scene, simulate
+    >>> result = census(simulate(Scene(shape=(150, 170), pores=1, max_missing=9), seed=4).micrograph)
+    >>> len(result.pores), result.row["n_pores"], result.pores.size_method[0]
+    (1, 1, 'contour')
+    """
+    job = Job(
+        Path(),
+        detector or Network(),
+        material=material,
+        calibrate=calibrate,
+        lattice=lattice,
+    )
+    return find_and_measure(micrograph, job)
 
 
 def process_image(
@@ -98,7 +167,7 @@ def process_image(
     """
     result = find_and_measure(micrograph, job)
     outputs = _write_files(result, job, picture)
-    return ImageRecord(_make_row(result, sha256, job.detector.method), result.pores, outputs, n_images)
+    return ImageRecord({**result.row, "sha256": sha256}, result.columns, outputs, n_images)
 
 
 def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
@@ -121,17 +190,17 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     found = job.detector.find(micrograph, crystal.lattice if crystal else None, job.material)
     if found.message and found.message not in messages:
         messages.append(found.message)
-    pores = measure_columns(micrograph, found.labels, found.probability)
+    columns = measure_columns(micrograph, found.labels, found.probability)
     if found.confidence is not None:
-        pores["confidence"] = found.confidence
+        columns["confidence"] = found.confidence
     if crystal and crystal.sites and crystal.material:
         counts = count_missing(crystal.sites, found.labels, crystal.lattice, crystal.material)
-        pores["missing_atoms"] = counts
+        columns["missing_atoms"] = counts
     if micrograph.acquisition.modality_source == "assumed":
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.filled)) == 0:
         messages.append("all pixels have the same value")
-    return ImageResult(micrograph, found, pores, crystal, messages)
+    return ImageResult(micrograph, found, columns, crystal, messages, job.detector.method)
 
 
 def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, str]:
@@ -149,20 +218,21 @@ def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Cry
     return micrograph, Crystal(lattice, material, sites), message
 
 
-def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
+def _make_row(result: ImageResult) -> dict[str, Any]:
     """The image's row of ``images.csv``."""
-    micrograph, labels, pores = result.micrograph, result.labels, result.pores
+    micrograph, labels, pores = result.micrograph, result.labels, result.columns
     acquisition, field = micrograph.acquisition, micrograph.field
     n_pores = len(pores["label"])
     header = acquisition.pixel_size_header
     field_nm2 = (labels.size if field is None else int(field.sum())) * micrograph.pixel_area
+    counted = int(is_counted(labels, pores["label"], field).sum())
+    density_low, density_high = density_interval(counted, field_nm2 / 1e6)
     unusable = result.detection.unusable
     clean = np.nan if unusable is None else (unusable < 0.5)[... if field is None else field].mean()
     return {
         "image": micrograph.name,
         "frame": micrograph.frame or 0,
         "file": acquisition.file,
-        "sha256": sha256,
         "height_px": labels.shape[0],
         "width_px": labels.shape[1],
         "modality": micrograph.modality,
@@ -172,11 +242,13 @@ def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
         "lattice_constant_nm": result.crystal.lattice.constant_nm if result.crystal else np.nan,
         "n_pores": n_pores,
         "n_border": int(pores["touches_border"].sum()),
-        "density_per_um2": is_counted(labels, pores["label"], field).sum() / field_nm2 * 1e6,
+        "density_per_um2": counted / field_nm2 * 1e6,
+        "density_low_per_um2": density_low,
+        "density_high_per_um2": density_high,
         "porosity": float(pores["area_nm2"].sum()) / field_nm2,
         "median_diameter_nm": np.median(pores["equivalent_diameter_nm"]) if n_pores else np.nan,
         "clean_fraction": float(clean),
-        "method": method,
+        "method": result.method,
         "status": "ok",
         "message": "; ".join(result.messages),
     }
@@ -191,7 +263,7 @@ def _write_files(result: ImageResult, job: Job, picture: bool) -> list[str]:
     if job.rois:
         files[ENDINGS["rois"]] = lambda part: save_rois(part, labels)
     if job.geojson:
-        files[ENDINGS["geojson"]] = lambda part: save_geojson(part, labels, result.pores)
+        files[ENDINGS["geojson"]] = lambda part: save_geojson(part, labels, result.columns)
     if job.structure and crystal and crystal.material and crystal.sites:
         structure = build_structure(crystal.sites, labels, crystal.lattice, crystal.material)
         files[ENDINGS["xyz"]] = lambda part: save_structure(part, *structure, "extxyz")
