@@ -12,7 +12,7 @@ app = typer.Typer(
     name="porescope",
     help="Find and measure nanopores in electron-microscope images of thin crystals.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 for group in (detect, runs, recipes, network, demo):

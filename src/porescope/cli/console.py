@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from porescope.materials import MATERIALS
 from porescope.modalities import MODALITIES, check_modality
 
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, folders or globs.")]
@@ -20,10 +22,63 @@ Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, fo
 
 def _read_modality(text: str) -> str:
     try:
-        check_modality(text, "auto")
+        check_modality(text.lower(), "auto")
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    return text
+    return text.lower()
+
+
+def read_material(text: str) -> str:
+    """Read the name of a material, in any case.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        As `MATERIALS` spells it.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is no such material.
+    """
+    for name in MATERIALS:
+        if name.lower() == text.lower():
+            return name
+    raise typer.BadParameter(f"material must be one of {', '.join(MATERIALS)}, not {text!r}")
+
+
+def read_length(text: str | float) -> float:
+    """Read a length: a number with a decimal point or comma, and a unit, by default nm.
+
+    Parameters
+    ----------
+    text : str or float
+
+    Returns
+    -------
+    float
+        [nm]
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is no length above 0.
+    """
+    from porescope.files import nanometres
+
+    number, unit = re.fullmatch(r"\s*([-+\d.,e]*)\s*(.*?)\s*", str(text), re.IGNORECASE).groups()  # type: ignore[union-attr]
+    factor = nanometres(unit or "nm")
+    try:
+        length = float(number.replace(",", ".")) * (factor or math.nan)
+    except ValueError:
+        length = math.nan
+    if not 0 < length < math.inf:
+        raise typer.BadParameter(f"it must be a length above 0 nm, such as 0.04, 0.04nm or 40pm, not {text}")
+    return length
 
 
 Modality = Annotated[
@@ -32,13 +87,30 @@ Modality = Annotated[
         "--modality",
         metavar="|".join(("auto", *MODALITIES)),
         parser=_read_modality,
+        autocompletion=lambda: ["auto", *MODALITIES],
         help="How the images were taken; auto asks the metadata, and takes HAADF if it does not say.",
+    ),
+]
+
+Material = Annotated[
+    str | None,
+    typer.Option(
+        "--material",
+        metavar="WS2",
+        parser=read_material,
+        autocompletion=lambda: list(MATERIALS),
+        help=f"The crystal: {', '.join(MATERIALS)}. It checks the pixel size and counts missing atoms.",
     ),
 ]
 
 PixelSize = Annotated[
     float | None,
-    typer.Option("--pixel-size", metavar="NM", help="Pixel size in nm; default: as the files say."),
+    typer.Option(
+        "--pixel-size",
+        metavar="NM",
+        parser=read_length,
+        help="Pixel size in nm, or with a unit (0.4Å, 40pm); default: as the files say.",
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ import typer
 from porescope.cli.console import (
     PROGRESS,
     Inputs,
+    Material,
     Modality,
     PixelSize,
     choose_level,
@@ -45,6 +46,7 @@ def detect(
         str | None,
         typer.Option(
             metavar="METHOD",
+            autocompletion=lambda: ["network", "threshold", "lattice"],
             help="How pores are found: network, threshold, lattice, or FILE.py:NAME for a function of your "
             "own that takes a Micrograph and returns a label image. Default: network, or threshold if a "
             "recipe is given.",
@@ -68,10 +70,7 @@ def detect(
     ] = None,
     modality: Modality = "auto",
     pixel_size: PixelSize = None,
-    material: Annotated[
-        str | None,
-        typer.Option(metavar="WS2", help="The crystal; it checks the pixel size and counts missing atoms."),
-    ] = None,
+    material: Material = None,
     calibrate: Annotated[
         Calibration, typer.Option(help="Whether the file or the lattice gives the pixel size of the tables.")
     ] = Calibration.header,
@@ -161,7 +160,7 @@ def detect(
     except (ValueError, OSError) as error:
         stop(str(error))
     if not quiet:
-        print_summary(run, out)
+        print_summary(run, out, messages=level == PROGRESS)
     if (run.images.status != "ok").any():
         raise typer.Exit(1)
 
@@ -301,7 +300,7 @@ def _show_progress(total: int, shown: bool) -> Iterator[Callable[[int, int], Non
         yield lambda ended, total: bar.update(task, completed=ended, total=total)
 
 
-def print_summary(run: Run, out: Path) -> None:
+def print_summary(run: Run, out: Path, messages: bool = True) -> None:
     """Print a row for each image, the messages with their counts, and the totals.
 
     Parameters
@@ -309,6 +308,8 @@ def print_summary(run: Run, out: Path) -> None:
     run : Run
     out : Path
         Folder of the results.
+    messages : bool
+        Whether to print messages, which may have been said already.
     """
     from rich.console import Console
     from rich.table import Table
@@ -330,9 +331,9 @@ def print_summary(run: Run, out: Path) -> None:
         console.print(table)
     done = run.images[run.images.status == "ok"]
     told = done.message[done.message != ""].value_counts()
-    for message, n in told.head(8).items():
+    for message, n in told.head(8 * messages).items():
         say(f"{n} of {len(rows)} images: {message}.")
-    if len(told) > 8:
+    if messages and len(told) > 8:
         say(f"{len(told) - 8} further messages stand in images.csv.")
     failed = int((run.images.status != "ok").sum())
     console.print(describe_counts(len(run.pores), len(done)) + (f", {failed} failed" if failed else ""))

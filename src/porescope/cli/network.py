@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from porescope.cli.console import Modality, say, stop
+from porescope.cli.console import Modality, read_length, read_material, say, stop
+from porescope.materials import MATERIALS
 
 if TYPE_CHECKING:
     from porescope.simulation import Scene, Simulation
@@ -29,7 +30,9 @@ class Architecture(enum.StrEnum):
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the images.")],
-    material: Annotated[str, typer.Option(help="Material: WS2, MoS2, WSe2, MoSe2, graphene or hBN.")] = "WS2",
+    material: Annotated[
+        str, typer.Option(parser=read_material, metavar="WS2", help=f"Material: {', '.join(MATERIALS)}.")
+    ] = "WS2",
     pores: Annotated[
         int | None,
         typer.Option(
@@ -40,8 +43,12 @@ def simulate(
     ] = None,
     max_missing: Annotated[int, typer.Option(min=1, help="Most missing atoms of a pore.")] = 20,
     dose: Annotated[float, typer.Option(help="Dose in electrons per nm². No effect with --wild.")] = 5e5,
-    modality: Annotated[str, typer.Option(help="Modality: haadf, bf, abf or hrtem.")] = "haadf",
-    pixel_size: Annotated[float, typer.Option(metavar="NM", help="Pixel size in nm.")] = 0.04,
+    modality: Annotated[
+        str, typer.Option(parser=str.lower, metavar="haadf", help="Modality: haadf, bf, abf or hrtem.")
+    ] = "haadf",
+    pixel_size: Annotated[
+        float, typer.Option(parser=read_length, metavar="NM", help="Pixel size in nm, or with a unit.")
+    ] = 0.04,
     rows: Annotated[int, typer.Option(min=1, help="Height of an image in pixels.")] = 512,
     columns: Annotated[int, typer.Option(min=1, help="Width of an image in pixels.")] = 512,
     contamination: Annotated[
@@ -110,7 +117,6 @@ def _draw_wild(like: Scene, keep_pores: bool, seed: int, name: str) -> Simulatio
     """Draw a random scene as in training, with a random stream that nothing else uses."""
     from dataclasses import replace
 
-    from porescope.materials import MATERIALS
     from porescope.simulation import draw, draw_scene, make_generator
 
     rng = make_generator("interactive", seed)

@@ -15,6 +15,7 @@ from .names import (
     printable,
 )
 from .signals import ReadError, Signal, choose_images, header_pixel_size, read_frame, require_pixel_size
+from .units import nanometres
 from .writing import hash_file, remove_unfinished, write_whole
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "header_pixel_size",
     "load_signals",
     "name_files",
+    "nanometres",
     "printable",
     "read_frame",
     "remove_unfinished",
