@@ -209,6 +209,33 @@ def test_file_names_are_escaped_in_the_report(tmp_path: Path, chromium: str) -> 
     assert "<title>porescope: 3 pores in 1 image</title>" in page
 
 
+def test_file_names_neither_steer_the_terminal_nor_turn_text_around(tmp_path: Path) -> None:
+    """A right-to-left override, an escape sequence that clears the screen, and a false line."""
+    name = "\u202egnp\x1b[2J\nreport: forged"
+    path = save_simulated(tmp_path, "plain.tif")
+    path.rename(tmp_path / f"{name}.tif")
+    (tmp_path / f"{name}.dm3").touch()  # whose name stands in an error's sentence
+    result = run("detect", tmp_path, "-o", tmp_path / f"o\u202e{name}", "--method", "threshold")
+    assert result.exit_code == 1, result.output
+    assert not set("\x1b\u202e") & set(result.output) and "\\u202egnp\\x1b[2J" in result.output
+    assert "\nreport: forged" not in result.output
+    refused = run("detect", tmp_path / f"{name}.npy", "-o", tmp_path / "out")
+    assert refused.exit_code == 2 and not set("\x1b\u202e") & set(refused.output)
+    text = (tmp_path / f"o\u202e{name}" / "report.html").read_text()
+    assert not set("\x1b\u202e") & set(text)
+
+
+def test_names_from_right_to_left_are_isolated_in_the_report(tmp_path: Path) -> None:
+    name = "\u05d7\u05d5\u05e8"  # Hebrew for hole
+    save_simulated(tmp_path, f"{name}.tif")
+    (tmp_path / f"{name}.dm3").touch()
+    assert run("detect", tmp_path, "-o", tmp_path / "out", "--method", "threshold").exit_code == 1
+    text = re.sub(r'alt="[^"]*"', "", (tmp_path / "out" / "report.html").read_text())
+    shown = text.split("</h1>")[1]
+    assert shown.count(name) >= 5
+    assert re.sub(r"<bdi.*?</bdi>", "", shown).count(name) == 0
+
+
 def test_the_report_sorts_in_a_browser(tmp_path: Path, chromium: str) -> None:
     path = save_simulated(tmp_path, "one.tif")
     run("detect", path, "-o", tmp_path / "out")

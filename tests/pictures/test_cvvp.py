@@ -115,6 +115,13 @@ def test_advice_where_no_point_suits_all() -> None:
     ]
 
 
+def test_a_name_is_no_formula(tmp_path: Path) -> None:
+    choice = build_choice(FEW, SUCCESSES * 0.9, [1])
+    choice.search.names[1] = r"$\no formula$"
+    draw_cvvp(choice, tmp_path / "cvvp.png")
+    assert (tmp_path / "cvvp.png").stat().st_size > 5000
+
+
 @pytest.mark.parametrize(("images", "series"), [(1, 1), (8, 8), (9, 1)])
 def test_the_page_holds_the_points_and_escapes_names(images: int, series: int, tmp_path: Path) -> None:
     values = np.tile(np.linspace(0, 1, 10), (images, 1))

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from porescope.files import escape_hidden
 from porescope.modalities import MODALITIES, check_modality
 
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, folders or globs.")]
@@ -37,14 +38,24 @@ PixelSize = Annotated[
 ]
 
 
-def say(text: str) -> None:
-    """Print a message to stderr, apart from the results.
+def put(text: str) -> None:
+    """Print a line of results to stdout, with what could disturb the terminal escaped.
 
     Parameters
     ----------
     text : str
     """
-    typer.echo(text, err=True)
+    typer.echo(escape_hidden(text))
+
+
+def say(text: str) -> None:
+    """Print a message to stderr, apart from the results, with what could disturb the terminal escaped.
+
+    Parameters
+    ----------
+    text : str
+    """
+    typer.echo(escape_hidden(text), err=True)
 
 
 def stop(text: str) -> NoReturn:

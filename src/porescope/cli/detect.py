@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from porescope.cli.console import Inputs, Modality, PixelSize, say, stop
+from porescope.cli.console import Inputs, Modality, PixelSize, put, say, stop
 
 if TYPE_CHECKING:
     from porescope.detection import Detector
@@ -271,7 +271,7 @@ def print_summary(run: Run, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from porescope.files import FILES, describe_counts
+    from porescope.files import FILES, describe_counts, escape_hidden
 
     table = Table(box=None, pad_edge=False)
     for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", ""):
@@ -282,10 +282,9 @@ def print_summary(run: Run, out: Path) -> None:
     if len(rows) > 20 and len(bad) > 20:
         say(f"The first 20 of {len(bad)} failures; all stand in images.csv.")
     for row in shown:
-        table.add_row(*_summarise(row))
-    console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+        table.add_row(*map(escape_hidden, _summarise(row)))
     if shown:
-        console.print(table)
+        Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty()).print(table)
     done = run.images[run.images.status == "ok"]
     told = done.message[done.message != ""].value_counts()
     for message, n in told.head(8).items():
@@ -293,10 +292,10 @@ def print_summary(run: Run, out: Path) -> None:
     if len(told) > 8:
         say(f"{len(told) - 8} further messages stand in images.csv.")
     failed = int((run.images.status != "ok").sum())
-    console.print(describe_counts(len(run.pores), len(done)) + (f", {failed} failed" if failed else ""))
+    put(describe_counts(len(run.pores), len(done)) + (f", {failed} failed" if failed else ""))
     median = run.pores.equivalent_diameter_nm.median() if len(run.pores) else float("nan")
-    console.print(f"median diameter {median:.3f} nm")
-    console.print(f"report: {out / FILES['report']}")
+    put(f"median diameter {median:.3f} nm")
+    put(f"report: {out / FILES['report']}")
 
 
 def _summarise(row: Mapping[Any, Any]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from porescope.cli.console import Modality, say, stop
+from porescope.cli.console import Modality, put, say, stop
 
 if TYPE_CHECKING:
     from porescope.simulation import Scene, Simulation
@@ -101,7 +101,7 @@ def simulate(
             else:
                 drawings = _draw_plain(scene, frames, one, name)
             for drawn in drawings:
-                typer.echo(", ".join(save_simulation(out, drawn, note)))
+                put(", ".join(save_simulation(out, drawn, note)))
     except (ValueError, OSError) as error:
         stop(str(error))
 
@@ -145,7 +145,7 @@ def _draw_tiles(scene: Scene, tiles: str, seed: int, name: str, out: Path) -> It
         raise ValueError(f"--tiles must be 1x1 or more, not {tiles!r}")
     drawn = draw_tiles(scene, (down, across), np.random.default_rng(seed), name=name)
     yield from (tile.simulation for tile in drawn)
-    typer.echo(save_stage(out, name, drawn))
+    put(save_stage(out, name, drawn))
 
 
 @app.command()
@@ -273,7 +273,12 @@ def _train_unet(
     export_model(trainer, path, {"command": command, "own_images": len(labelled)})
     say("Calibrating its confidence on simulated images …")
     add_to_card(path, rate_network(path, seed))
-    typer.echo(f"{path}\nuse it: porescope detect images/ --model {path} -o out")
+    _say_how_to_use(path)
+
+
+def _say_how_to_use(path: Path) -> None:
+    put(str(path))
+    put(f"use it: porescope detect images/ --model {shlex.quote(str(path))} -o out")
 
 
 def _train_maskrcnn(
@@ -285,4 +290,4 @@ def _train_maskrcnn(
         raise ValueError("the Mask R-CNN is trained for a time: --minutes 60")
     labelled = read_samples(standards, modality=modality) if standards else []
     path = train_maskrcnn(out, minutes=minutes, seed=seed, standards=labelled)
-    typer.echo(f"{path}\nuse it: porescope detect images/ --model {path} -o out")
+    _say_how_to_use(path)

@@ -42,6 +42,13 @@ PARTS, PICTURES = ("images", "pores"), "pictures"
 #: Kinds of `FILES` that ``porescope tune`` writes.
 TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning")
 
+#: Characters that move the cursor, turn the text after them around or cannot be seen: controls, separators
+#: of lines, bidirectional marks, other format characters. The joiners of emoji and Persian are none.
+_HIDDEN = (
+    r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+)
+
 #: Ends of the stems of results and standards, which users often save in another image format.
 _OWN_STEMS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
 
@@ -168,9 +175,32 @@ def printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def escape_hidden(text: str) -> str:
+    r"""Write characters that cannot be seen, or that change how others are shown, as escapes.
+
+    Parameters
+    ----------
+    text : str
+        As it came from a user, a file or a file's name.
+
+    Returns
+    -------
+    str
+        One line, whose every character is shown where it stands.
+
+    Examples
+    --------
+    >>> print(escape_hidden("a\u202egnp.tif\x1b[2J"))
+    a\u202egnp.tif\x1b[2J
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(f"[{_HIDDEN}]", lambda match: ascii(match[0])[1:-1], text)
+
+
 def _safe(name: str) -> str:
-    """Replace what a file name may not hold: separators, control characters, Windows' reserved names."""
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', "_", name).strip(" .")[-150:] or "image"
+    """Replace what a file name may not hold: separators, hidden characters, Windows' reserved names."""
+    name = re.sub(rf'[<>:"/\\|?*{_HIDDEN}]', "_", name).strip(" .")[-150:] or "image"
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     return f"_{name}" if reserved else name
 

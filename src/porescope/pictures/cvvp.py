@@ -218,14 +218,16 @@ def draw_cvvp(choice: Choice, path: Path) -> None:
         ax.scatter(x, y, s=(size * dot) ** 2, facecolors="none", edgecolors=color, marker=marker)
         handles.append(Line2D([], [], ls="", marker=marker, ms=11, mfc="none", mec=color, label=label))
     _label_axes(ax, layout)
-    ax.set_title(choice.title, loc="left", fontsize=13, pad=44)
-    ax.legend(
+    title = ax.set_title(choice.title, loc="left", fontsize=13, pad=44)
+    legend = ax.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=10, frameon=False, fontsize=9
     )
-    notes = "\n".join(read_off(choice))
-    ax.annotate(
-        notes, (0, 0), (0, -46), "axes fraction", "offset points", va="top", fontsize=9, color="#3a4552"
-    )
+    notes = ax.annotate(
+        "\n".join(read_off(choice)), (0, 0), (0, -46), "axes fraction", "offset points",
+        va="top", fontsize=9, color="#3a4552",
+    )  # fmt: skip
+    for text in (title, notes, *legend.get_texts()):
+        text.set_parse_math(False)  # names of images may hold dollar signs
     with write_whole(path) as part:
         figure.savefig(part, dpi=110, format="png", bbox_inches="tight", pad_inches=0.2)
 

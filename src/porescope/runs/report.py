@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from porescope.files import FILES, PICTURES, describe_counts, write_whole
+from porescope.files import FILES, PICTURES, describe_counts, escape_hidden, write_whole
 from porescope.runs.parts import Run
 
 #: Largest number of rows in the report's table of pores; ``pores.csv`` has them all.
@@ -44,8 +44,9 @@ def write_report(run: Run, folder: Path) -> Path:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("porescope.runs", "."), autoescape=True, undefined=StrictUndefined
-    )
+        loader=PackageLoader("porescope.runs", "."), autoescape=True, undefined=StrictUndefined,
+        finalize=lambda value: escape_hidden(value) if isinstance(value, str) else value,
+    )  # fmt: skip
     images, pores = run.images, run.pores
     done = images[images.status == "ok"]
     area_um2 = float((done.height_px * done.width_px * done.pixel_size_nm**2).sum()) / 1e6
