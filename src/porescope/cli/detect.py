@@ -260,7 +260,7 @@ def _show_progress(n_files: int) -> Iterator[Callable[[Path], None]]:
 
 
 def print_summary(run: Run, out: Path) -> None:
-    """Print a row for each image, the messages with their counts, and the totals.
+    """Print a row for each image, the messages with their counts, the totals, and a foreign network.
 
     Parameters
     ----------
@@ -272,6 +272,7 @@ def print_summary(run: Run, out: Path) -> None:
     from rich.table import Table
 
     from porescope.files import FILES, describe_counts, escape_hidden
+    from porescope.network import SHIPPED_SHA256
 
     table = Table(box=None, pad_edge=False)
     for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", ""):
@@ -295,6 +296,9 @@ def print_summary(run: Run, out: Path) -> None:
     put(describe_counts(len(run.pores), len(done)) + (f", {failed} failed" if failed else ""))
     median = run.pores.equivalent_diameter_nm.median() if len(run.pores) else float("nan")
     put(f"median diameter {median:.3f} nm")
+    model = run.record.get("model")
+    if isinstance(model, dict) and model.get("sha256") != SHIPPED_SHA256:
+        put(f"network: {model.get('file')}, SHA-256 {str(model.get('sha256'))[:8]}…, not the shipped one")
     put(f"report: {out / FILES['report']}")
 
 

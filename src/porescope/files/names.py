@@ -160,12 +160,12 @@ def describe_counts(pores: int, images: int) -> str:
     return f"{pores} pore{'s' * (pores != 1)} in {images} image{'s' * (images != 1)}"
 
 
-def printable(path: Path) -> str:
-    r"""Turn a path into text that is valid UTF-8, even if the path is not.
+def printable(path: str | Path) -> str:
+    r"""Turn a path, or text that holds paths, into text that is valid UTF-8, even if the path is not.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
 
     Returns
     -------

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import write_whole
+from porescope.files import printable, write_whole
 from porescope.recipes import Choice
 
 #: Colours of the images: Okabe and Ito's palette, which the colour-blind can tell apart.
@@ -314,7 +314,7 @@ def write_page(
         "inner_names": layout.names,
         "axes": list(search.axes),
         "images": search.names,
-        "command": shlex.join(command),
+        "command": printable(shlex.join(command)),
     }  # fmt: skip
     rows = [
         {

@@ -155,7 +155,7 @@ def process_file(
             return
         known_kind = isinstance(error, (ValueError, OSError))
         message = str(error) if known_kind else f"{type(error).__name__}: {error}"
-        yield _fail(path, name, job, frame, printable(Path(" ".join(message.split()))))
+        yield _fail(path, name, job, frame, printable(" ".join(message.split())))
 
 
 def _fail(path: Path, name: str, job: Job, frame: int, message: str) -> ImageRecord:

@@ -172,8 +172,8 @@ def write_record(
     record = {
         "version": version("porescope"),
         "state": state,
-        "command": shlex.join([Path(command[0]).name, *command[1:]]),
-        "folder": printable(Path(os.getcwd())),
+        "command": printable(shlex.join([Path(command[0]).name, *command[1:]])),
+        "folder": printable(os.getcwd()),
         **job.describe(),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds") if state != "running" else None,

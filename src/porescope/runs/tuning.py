@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import FILES, TUNING_FILES, hash_file, name_files, write_whole
+from porescope.files import FILES, TUNING_FILES, hash_file, name_files, printable, write_whole
 from porescope.micrograph import Micrograph, read
 from porescope.pictures import draw_ascent, draw_cvvp, draw_overlay, read_off, write_page
 from porescope.recipes import (
@@ -215,12 +215,12 @@ def tune(
         )  # fmt: skip
         coarse = {name: values[:: max(1, len(values) // 10)] for name, values in axes.items()}
         result = _tune_by_climb(data, climb, search(coarse), goal, out)
-    best = replace(result.recipe, name=out.name, provenance=_provenance(data, goal, result))
+    best = replace(result.recipe, name=printable(out.name), provenance=_provenance(data, goal, result))
     save_recipe(best, out / FILES["recipe"], overwrite=True)
     lines = [*_describe(data, goal, result), *result.notes]
     record = {
         "version": version("porescope"),
-        "command": shlex.join(command),
+        "command": printable(shlex.join(command)),
         "method": goal.method,
         "goal": goal.describe(),
         "seed": goal.seed,
@@ -229,7 +229,9 @@ def tune(
         "values": dict(zip([m.name for m in data.micrographs], result.values.tolist(), strict=True)),
         "left_out": None if result.left_out is None else result.left_out.tolist(),
         "notes": lines,
-        "inputs": [{"file": str(p), "sha256": hash_file(p)} for p in (*data.paths, *data.standard_paths)],
+        "inputs": [
+            {"file": printable(p), "sha256": hash_file(p)} for p in (*data.paths, *data.standard_paths)
+        ],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with write_whole(out / FILES["tuning"]) as part:
@@ -363,7 +365,7 @@ def _describe(data: LabelledImages, goal: Goal, result: _Result) -> list[str]:
 
 def _provenance(data: LabelledImages, goal: Goal, result: _Result) -> dict[str, Any]:
     sizes = sorted({round(float(np.sqrt(m.pixel_area)), 6) for m in data.micrographs})
-    names = ", ".join(p.name for p in data.paths[:20])
+    names = printable(", ".join(p.name for p in data.paths[:20]))
     modalities = sorted({m.modality for m in data.micrographs})
     provenance: dict[str, Any] = {
         "by": f"porescope {version('porescope')}",
