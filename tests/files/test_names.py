@@ -70,6 +70,18 @@ def test_files_folders_globs_and_emi(tmp_path: Path) -> None:
         find_files([tmp_path / "empty"])
 
 
+def test_a_zarr_store_is_one_file(tmp_path: Path) -> None:
+    """HyperSpy writes a folder with this suffix; its inside are no inputs."""
+    store = tmp_path / "in" / "movie.ZSPY"
+    (store / "data").mkdir(parents=True)
+    (store / "data" / "0.tif").touch()
+    (tmp_path / "in" / "x.tif").touch()
+    for pattern in ("in", "in/*", "in/**/*"):
+        assert [p.name for p in find_files([tmp_path / pattern])] == ["movie.ZSPY", "x.tif"], pattern
+    assert [p.name for p in find_files([tmp_path / "**" / "*.tif"])] == ["x.tif"]
+    assert find_files([store]) == [store]
+
+
 def test_every_picture_of_ours_is_passed_over_in_folders(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "one.tif")
     take_census([path], Job(tmp_path, Threshold(), lattice=True))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from helpers import list_outputs, save_simulated, take_census
 
 from porescope import Recipe, detect, measure, read, read_standard
+from porescope.files import find_files
 from porescope.recipes import Threshold
 from porescope.runs import Job, write_tables
 from porescope.runs.batch import process_file
@@ -53,6 +55,22 @@ def test_a_file_that_kills_its_process_is_the_only_one_lost(tmp_path: Path, monk
     census = take_census(paths, Job(tmp_path, Threshold(RECIPE), overlays=False), workers=2)
     assert census.images.status.tolist() == ["ok", "failed", "ok"]
     assert "died" in census.images.message[1]
+
+
+def test_a_zarr_store_is_a_row_that_says_what_to_do(tmp_path: Path, data: Path) -> None:
+    """As a folder, as HyperSpy writes it, and as a single file."""
+    shutil.copytree(data / "cases" / "c04b_movie.zspy", tmp_path / "in" / "folder.zspy")
+    shutil.make_archive(str(tmp_path / "in" / "file"), "zip", tmp_path / "in" / "folder.zspy")
+    (tmp_path / "in" / "file.zip").rename(tmp_path / "in" / "file.zspy")
+    save_simulated(tmp_path / "in", "x.tif")
+    census = take_census(find_files([tmp_path / "in"]), Job(tmp_path, Threshold(), overlays=False))
+    images = census.images.set_index("image")
+    assert images.status.to_dict() == {"file": "failed", "folder": "failed", "x": "ok"}
+    for name in ("file", "folder"):
+        assert images.message[name] == (
+            f"{name}.zspy is a Zarr store, whose reader may run code from the file; save it as .hspy"
+        )
+        assert pd.isna(images.sha256[name])
 
 
 def _die_on_s1(path: Path, *rest: object) -> object:

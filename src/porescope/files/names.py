@@ -13,6 +13,8 @@ SUFFIXES = frozenset(
     (".dm3", ".dm4", ".emd", ".de5", ".emi", ".ser", ".mrc", ".hspy", ".zspy", ".tif", ".tiff")
     + (".png", ".jpg", ".jpeg", ".bmp", ".npy")
 )
+#: Suffix of HyperSpy's Zarr stores: folders that count as one file, which `load_signals` refuses by name.
+ZARR_STORE = ".zspy"
 #: Endings of the files that belong to one image; they follow its name.
 ENDINGS = {
     # porescope detect
@@ -59,7 +61,8 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
     Parameters
     ----------
     inputs : sequence of str or Path
-        Files, folders (without their subfolders) and globs.
+        Files, folders (without their subfolders) and globs. A Zarr store (``.zspy``) counts as one file,
+        also as a folder.
 
     Returns
     -------
@@ -75,16 +78,17 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
         path = Path(given)
-        if path.is_dir():
+        if _is_input(path):
+            paths = [path]
+        elif path.is_dir():
             paths = [p for p in sorted(path.iterdir()) if _is_wanted(p)]
             if not paths and len(inputs) == 1:
                 raise ValueError(f"{given} holds no image files; name a folder or files that do")
-        elif path.is_file():
-            paths = [path]
         elif path.exists():
             raise ValueError(f"{given} is neither a file nor a folder")
         else:
-            paths = [Path(p) for p in sorted(glob.glob(given, recursive=True)) if os.path.isfile(p)]
+            matches = map(Path, sorted(glob.glob(given, recursive=True)))
+            paths = [p for p in matches if _is_input(p) and not any(map(_is_store, p.parents))]
             if not paths:
                 raise ValueError(f"{given} names no file; check the path")
         found.update((p.resolve(), p) for p in paths)
@@ -101,7 +105,15 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
 def _is_wanted(path: Path) -> bool:
     own = path.name.endswith(tuple(ENDINGS.values())) or path.stem.endswith(_OWN_STEMS)
     own = own or path.name in FILES.values() or path.name.startswith(".")
-    return path.suffix.lower() in SUFFIXES and not own and path.is_file()
+    return path.suffix.lower() in SUFFIXES and not own and _is_input(path)
+
+
+def _is_input(path: Path) -> bool:
+    return path.is_file() or _is_store(path)
+
+
+def _is_store(path: Path) -> bool:
+    return path.suffix.lower() == ZARR_STORE and path.is_dir()
 
 
 def name_files(paths: Sequence[Path]) -> list[str]:

@@ -138,7 +138,7 @@ def process_file(
     """
     frame = 0
     try:
-        sha256 = hash_file(path)
+        sha256 = hash_file(path) if path.is_file() else ""
         known, whole = (done or {}).get(sha256, (set(), False))
         if whole:
             return
