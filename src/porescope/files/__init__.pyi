@@ -1,3 +1,4 @@
+from .claims import explain_claim
 from .exports import save_geojson, save_labels, save_rois, save_structure
 from .formats import ReadError, choose_images, header_pixel_size, load_signals, require_pixel_size
 from .headers import Header
@@ -28,6 +29,7 @@ __all__ = [
     "choose_images",
     "describe_counts",
     "escape_hidden",
+    "explain_claim",
     "find_files",
     "hash_file",
     "header_pixel_size",
