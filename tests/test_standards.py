@@ -115,6 +115,19 @@ def test_masks_as_people_save_them(tmp_path: Path, soft: str, radius: float, col
     assert wrong <= 0.1 * (truth > 0).sum() if quality else wrong == 0
 
 
+@pytest.mark.parametrize("quality", [30, 75, 95])
+@pytest.mark.parametrize("pitch", [9, 12])
+def test_dense_pores_in_a_jpeg_mask(tmp_path: Path, pitch: int, quality: int) -> None:
+    mask = np.zeros((120, 160), np.uint8)
+    for y in range(6, 115, pitch):
+        for x in range(6, 155, pitch):
+            cv2.circle(mask, (x, y), 3, 1, -1)
+    path = _save_mask(tmp_path / "a.jpg", mask, quality=quality)
+    with warnings.catch_warnings(action="ignore"):
+        labels = read_standard(path)
+    assert labels.max() == cv2.connectedComponents(mask)[0] - 1
+
+
 @pytest.mark.parametrize("count", [3, 120, 250])
 @pytest.mark.parametrize("side", [2, 3, 6])
 def test_labels_are_no_greys_of_a_mask(tmp_path: Path, count: int, side: int) -> None:
@@ -163,13 +176,15 @@ def test_the_field_cases(data: Path, name: str, pores: int | None) -> None:
         assert read_standard(path, (256, 320)).max() == pores
 
 
-@pytest.mark.parametrize("suffix", ["png", "npy", "tif"])
+@pytest.mark.parametrize("suffix", ["png", "npy", "tif", "jpg"])
 @pytest.mark.parametrize("colour", ["L", "RGB"])
-@pytest.mark.parametrize("hot", [False, True])
-def test_a_micrograph_is_no_mask(tmp_path: Path, hot: bool, colour: str, suffix: str) -> None:
-    """Also one with a few saturated pixels, beside which all else is dark."""
+@pytest.mark.parametrize("kind", ["plain", "hot", "clipped"])
+def test_a_micrograph_is_no_mask(tmp_path: Path, kind: str, colour: str, suffix: str) -> None:
+    """Also one with a few saturated pixels, beside which all else is dark, or with black clipped."""
     rng = np.random.default_rng(0)
-    grey = rng.poisson(8 if hot else 100, (120, 160)).clip(1, 255).astype(np.uint8)
+    center, spread = {"plain": (100, 10), "hot": (8, 3), "clipped": (20, 80)}[kind]
+    least = 0 if kind == "clipped" else 1
+    grey = rng.normal(center, spread, (120, 160)).clip(least, 255).astype(np.uint8)
     grey[5, 5:9] = 255
     pixels = np.asarray(Image.fromarray(grey).convert(colour))
     path = tmp_path / f"a.{suffix}"
@@ -179,7 +194,8 @@ def test_a_micrograph_is_no_mask(tmp_path: Path, hot: bool, colour: str, suffix:
         tifffile.imwrite(path, pixels)
     else:
         Image.fromarray(pixels).save(path)
-    with pytest.raises(ValueError, match="looks like a micrograph" if colour == "L" else "nothing is marked"):
+    words = "looks like a micrograph" if colour == "L" else "nothing is marked"
+    with pytest.raises(ValueError, match=words):
         read_standard(path)
 
 

@@ -30,6 +30,8 @@ _LEAST_CONTRAST = 100
 #: Greys of a softened edge: their distance from the darkest and from the brightest, as shares of the
 #: difference of these two; and the largest share of the frame that such edges may have.
 _EDGE_GREYS, _MOST_EDGE = (0.05, 0.1), 0.3
+#: Smallest share that one grey has of the sheet in a mask; the noise of a micrograph has many.
+_LEAST_USUAL = 0.4
 #: Share of the frame above which marked pixels are the sheet rather than its pores.
 _MOST_MARKED = 0.5
 #: Largest size of outlines, in a file and unpacked [bytes].
@@ -186,7 +188,8 @@ def _read_image(path: Path) -> NDArray[np.int32]:
     if low < 0 or high > 2**31 - 1:
         raise ValueError(f"labels must be from 0 to 2³¹ − 1, not {low} to {high}")
     zeros = np.count_nonzero(data == 0)
-    if 2 * zeros < data.size and zeros < np.bincount(data.ravel()).max():
+    noisy = data.size - zeros > _MOST_EDGE * data.size and not _is_flat(data, data > 0)
+    if noisy or (2 * zeros < data.size and zeros < np.bincount(data.ravel()).max()):
         raise ValueError("looks like a micrograph, not a standard: its background is not 0")
     return np.asarray(data, np.int32)
 
@@ -224,8 +227,9 @@ def _find_mask(data: NDArray[Any], path: Path) -> NDArray[np.bool_] | None:
         usual = values[counts.argmax()]
         side = mask if usual > (low + high) / 2 else ~mask
         lossy = path.suffix.lower() in (".jpg", ".jpeg")  # which no label survives
-        soft = high - low >= _LEAST_CONTRAST and edge.mean() <= _MOST_EDGE
-        if not soft or not (lossy or (2 * counts.max() > side.sum() and not _is_flat(data, edge))):
+        soft = _LEAST_CONTRAST <= high - low < 2**16 and edge.mean() <= _MOST_EDGE
+        soft &= counts.max() > _LEAST_USUAL * side.sum()
+        if not soft or not (lossy or not _is_flat(data, edge)):
             return None
         _tell_doubt(int(edge.sum()), "white", path)
     if high > 1 and mask.mean() > _MOST_MARKED:
