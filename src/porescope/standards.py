@@ -79,7 +79,8 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
     Parameters
     ----------
     path : str or Path
-        A colour image with pores painted green (0, 255, 0); a mask or label image (TIFF, PNG, NPY);
+        A colour image with pores painted green (0, 255, 0); a mask, white on black, also with softened
+        edges or as colour image; a label image (TIFF, PNG, NPY);
         ImageJ's ``.roi`` or ``.zip``; COCO JSON or GeoJSON polygons.
     shape : tuple of int, optional
         Rows and columns of the micrograph. Outlines need it, unless a COCO file has it; the size of an
@@ -220,16 +221,16 @@ def _find_mask(data: NDArray[Any], path: Path) -> NDArray[np.bool_] | None:
     low, high = int(values[0]), int(values[-1])
     if len(values) == 1:
         return np.asarray(data != 0)
+    if low < 0:
+        return None
     mask = np.asarray(data > (low + high) / 2)
     if len(values) > 2:
         below, above = (share * (high - low) for share in _EDGE_GREYS)
         edge = (data > low + below) & (data < high - above)
         usual = values[counts.argmax()]
         side = mask if usual > (low + high) / 2 else ~mask
-        lossy = path.suffix.lower() in (".jpg", ".jpeg")  # which no label survives
         soft = _LEAST_CONTRAST <= high - low < 2**16 and edge.mean() <= _MOST_EDGE
-        soft &= counts.max() > _LEAST_USUAL * side.sum()
-        if not soft or not (lossy or not _is_flat(data, edge)):
+        if not soft or counts.max() <= _LEAST_USUAL * side.sum() or _is_flat(data, edge):
             return None
         _tell_doubt(int(edge.sum()), "white", path)
     if high > 1 and mask.mean() > _MOST_MARKED:
