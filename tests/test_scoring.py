@@ -22,6 +22,17 @@ def test_figure_3a_of_the_paper() -> None:
     assert s.f1 == pytest.approx(2 * 54 / (2 * 54 + 16))
 
 
+def test_a_score_shows_its_figures() -> None:
+    s = Score(tp=6, fp=2, fn=2, found=1, missed=1, false=0, diameter_ratios=(1.1,))
+    assert repr(s) == (
+        "Score(precision 0.750, recall 0.750, F1 0.750, IoU 0.600, Hamming [px] 4, found 1, missed 1, false 0, "
+        "diameter bias +10.0%, error 10.0%)"
+    )
+    page = s._repr_html_()
+    assert page.count("<th>") == page.count("<td>") == 10 and "<th>IoU</th>" in page and "0.600" in page
+    assert "diameter" not in repr(Score(0, 0, 5, 0, 1, 0))
+
+
 def test_pores_are_matched_one_to_one() -> None:
     standard, labels = np.zeros((10, 30), int), np.zeros((10, 30), int)
     standard[2:6, 2:6], standard[2:6, 12:16], standard[2:6, 20:24] = 1, 2, 3

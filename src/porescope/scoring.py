@@ -45,6 +45,28 @@ class Score:
             self.diameter_ratios + other.diameter_ratios,
         )  # fmt: skip
 
+    def __repr__(self) -> str:
+        return f"Score({', '.join(f'{name} {value}' for name, value in self._figures().items())})"
+
+    def _repr_html_(self) -> str:
+        """Show the figures as a table in a notebook."""
+        heads, cells = (
+            "".join(f"<{tag}>{text}</{tag}>" for text in texts)
+            for tag, texts in (("th", self._figures()), ("td", self._figures().values()))
+        )
+        return f"<table><thead><tr>{heads}</tr></thead><tbody><tr>{cells}</tr></tbody></table>"
+
+    def _figures(self) -> dict[str, str]:
+        shares = {name: f"{getattr(self, name.lower()):.3f}" for name in ("precision", "recall", "F1", "IoU")}
+        counts = {name: str(getattr(self, name)) for name in ("found", "missed", "false")}
+        sizes = {"diameter bias": f"{self.diameter_bias:+.1%}", "error": f"{self.diameter_error:.1%}"}
+        return {
+            **shares,
+            "Hamming [px]": str(self.hamming),
+            **counts,
+            **(sizes if self.diameter_ratios else {}),
+        }
+
     @property
     def counts(self) -> NDArray[np.int64]:
         """The counts as the metrics take them, shape (6,): tp, fp, fn, found, missed, false."""

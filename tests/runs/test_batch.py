@@ -68,7 +68,7 @@ def test_a_zarr_store_is_a_row_that_says_what_to_do(tmp_path: Path, data: Path) 
     assert images.status.to_dict() == {"file": "failed", "folder": "failed", "x": "ok"}
     for name in ("file", "folder"):
         assert images.message[name] == (
-            f"{name}.zspy is a Zarr store, whose reader may run code from the file; save it as .hspy"
+            f"{name}.zspy is a Zarr store, whose reader may run code from it; save it as .hspy"
         )
         assert pd.isna(images.sha256[name])
 

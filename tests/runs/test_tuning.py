@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from porescope import Recipe, score, segment
+from porescope import Recipe, detect, score, segment
 from porescope.recipes import load_recipe
 from porescope.runs import Goal, read_labelled_images, tune
 from porescope.runs.tuning import LabelledImages
@@ -58,7 +59,33 @@ def test_scores_are_those_of_the_recipe_on_these_and_on_left_out_images(
         only = LabelledImages(*(getattr(data, name)[1 - i : 2 - i] for name in data.__dataclass_fields__))
         other, _ = tune(only, AXES, Recipe(), Goal(method=method, restarts=1), tmp_path / str(i))
         assert record["left_out"][i] == measure(i, other)
-    assert "expect this on the next image" in lines[1] and record["notes"] == lines
+    assert lines[1].startswith("Leave one image out") and record["notes"] == lines
+    network = [score(s, detect(m)).f1 for m, s in zip(data.micrographs, data.standards, strict=True)]
+    assert record["network"] == network and f"{np.mean(network):.3f}" in lines[3]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_what_is_known_of_the_next_image(data: LabelledImages, n: int, tmp_path: Path) -> None:
+    some = LabelledImages(*((getattr(data, name) * 2)[:n] for name in data.__dataclass_fields__))
+    some.micrographs[:] = [replace(m, name=str(i)) for i, m in enumerate(some.micrographs)]
+    _, lines = tune(some, AXES, Recipe(), Goal(), tmp_path)
+    assert ("Leave one image out" in " ".join(lines)) == (n > 1)
+    assert ("expect this on the next image" in " ".join(lines)) == (n > 2)
+    unknown = f"Nothing is known about the next image: that takes 3 standards or more, not {n}."
+    assert (unknown in lines) == (n < 3)
+    assert ("±" in lines[0]) == (n > 1)
+
+
+def test_a_climb_tells_how_it_did_beside_a_grid(data: LabelledImages, tmp_path: Path) -> None:
+    _, lines = tune(data, AXES, Recipe(), Goal(method="evolve", restarts=1), tmp_path)
+    best = json.loads((tmp_path / "tuning.json").read_text())["values"].values()
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    f1 = 2 * scores.tp / (2 * scores.tp + scores.fp + scores.fn)
+    grid = f1.groupby([scores.threshold, scores.area]).mean().max()
+    better = "--method grid may do better" if grid > np.mean(list(best)) else "the climb did better"
+    assert lines[-1] == (
+        f"The climbs reached {np.mean(list(best)):.3f}, a coarse grid of 6 points {grid:.3f}: {better}."
+    )
 
 
 def test_an_earlier_tunings_files_are_removed(data: LabelledImages, tmp_path: Path) -> None:

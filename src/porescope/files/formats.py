@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from porescope.files.claims import explain_claim
 from porescope.files.headers import Header, as_mapping, as_text, look_up, read_header, read_interval, read_ome
-from porescope.files.names import ZARR_STORE
 from porescope.files.units import nanometres, seconds
 from porescope.modalities import MODALITIES
 
@@ -188,10 +187,8 @@ def load_signals(path: Path) -> list[Signal]:
         If the file cannot be read, whatever the reader raised.
     """
     suffix = path.suffix.lower()
-    if suffix == ZARR_STORE:  # its reader needs zarr < 3, which decodes by whatever the file names
-        raise ReadError(
-            f"{path.name} is a Zarr store, whose reader may run code from the file; save it as .hspy"
-        )
+    if suffix == ".zspy":  # its reader needs zarr < 3, which decodes by whatever the file names
+        raise ReadError(f"{path.name} is a Zarr store, whose reader may run code from it; save it as .hspy")
     if not path.is_file():
         raise ReadError(f"{path} is not a file; check the path")
     if path.stat().st_size == 0:

@@ -14,7 +14,7 @@ SUFFIXES = frozenset(
     + (".png", ".jpg", ".jpeg", ".bmp", ".npy")
 )
 #: Suffix of HyperSpy's Zarr stores: folders that count as one file, which `load_signals` refuses by name.
-ZARR_STORE = ".zspy"
+_ZARR_STORE = ".zspy"
 #: Endings of the files that belong to one image; they follow its name.
 ENDINGS = {
     # porescope detect
@@ -113,7 +113,7 @@ def _is_input(path: Path) -> bool:
 
 
 def _is_store(path: Path) -> bool:
-    return path.suffix.lower() == ZARR_STORE and path.is_dir()
+    return path.suffix.lower() == _ZARR_STORE and path.is_dir()
 
 
 def name_files(paths: Sequence[Path]) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import printable, write_whole
+from porescope.files import write_whole
 from porescope.recipes import Choice
 
 #: Colours of the images: Okabe and Ito's palette, which the colour-blind can tell apart.
@@ -127,7 +126,8 @@ def read_off(choice: Choice) -> list[str]:
     successes = over.sum(axis=0)
     n_images, n_points = over.shape
     n_all = int((successes == n_images).sum())
-    lines = [f"{n_all:,} of {n_points:,} points succeed (> {choice.mark:g}) on all {n_images} images."]
+    where = f"all {n_images} images" if n_images > 1 else "the one image"
+    lines = [f"{n_all:,} of {n_points:,} points succeed (> {choice.mark:g}) on {where}."]
     if n_images > 1:
         without = np.array([((successes - o) == n_images - 1).sum() for o in over])
         outlier = int(np.argmax(without))
@@ -274,18 +274,14 @@ def _label_axes(ax: Any, layout: Layout) -> None:
     ax.set_ylabel(f"{layout.names[1]} in each panel" if layout.names[1] else "", loc="bottom", fontsize=9)
 
 
-def write_page(
-    choice: Choice, overlays: Sequence[Sequence[bytes]], command: Sequence[str], path: Path
-) -> None:
-    """Write the plot as a page that shows a point's values under the pointer and its command on a click.
+def write_page(choice: Choice, overlays: Sequence[Sequence[bytes]], path: Path) -> None:
+    """Write the plot as a page that shows a point's values under the pointer and its recipe on a click.
 
     Parameters
     ----------
     choice : Choice
     overlays : sequence of sequence of bytes
         JPEG pictures of the images at each best point.
-    command : sequence of str
-        The command line to which a point's axes are added.
     path : Path
         The HTML file to write.
     """
@@ -314,7 +310,7 @@ def write_page(
         "inner_names": layout.names,
         "axes": list(search.axes),
         "images": search.names,
-        "command": printable(shlex.join(command)),
+        "recipe": search.recipe.numbers(),
     }  # fmt: skip
     rows = [
         {
