@@ -25,8 +25,8 @@ def test_figure_3a_of_the_paper() -> None:
 def test_a_score_shows_its_figures() -> None:
     s = Score(tp=6, fp=2, fn=2, found=1, missed=1, false=0, diameter_ratios=(1.1,))
     assert repr(s) == (
-        "Score(precision 0.750, recall 0.750, F1 0.750, IoU 0.600, Hamming [px] 4, found 1, missed 1, false 0, "
-        "diameter bias +10.0%, error 10.0%)"
+        "Score(precision 0.750, recall 0.750, F1 0.750, IoU 0.600, Hamming [px] 4, found 1, missed 1, "
+        "false 0, diameter bias +10.0%, error 10.0%)"
     )
     page = s._repr_html_()
     assert page.count("<th>") == page.count("<td>") == 10 and "<th>IoU</th>" in page and "0.600" in page

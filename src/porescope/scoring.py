@@ -60,12 +60,8 @@ class Score:
         shares = {name: f"{getattr(self, name.lower()):.3f}" for name in ("precision", "recall", "F1", "IoU")}
         counts = {name: str(getattr(self, name)) for name in ("found", "missed", "false")}
         sizes = {"diameter bias": f"{self.diameter_bias:+.1%}", "error": f"{self.diameter_error:.1%}"}
-        return {
-            **shares,
-            "Hamming [px]": str(self.hamming),
-            **counts,
-            **(sizes if self.diameter_ratios else {}),
-        }
+        counts = {"Hamming [px]": str(self.hamming), **counts}
+        return {**shares, **counts, **(sizes if self.diameter_ratios else {})}
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -309,7 +305,7 @@ def score(
     iou = overlap / (areas_true[pairs[0]] + areas_got[pairs[1]] - overlap)
     allowed = pairs[:, iou >= min_iou]
     matched = _match(allowed, iou[iou >= min_iou])
-    n_true, n_got = (np.count_nonzero(areas[1:]) for areas in (areas_true, areas_got))
+    n_true, n_got = (int(np.count_nonzero(areas[1:])) for areas in (areas_true, areas_got))
     false = n_got - (matched.shape[1] if min_iou > 0 else len(np.unique(allowed[1])))
     ratios = np.sqrt(areas_got[matched[1]] / areas_true[matched[0]])
     return Score(
