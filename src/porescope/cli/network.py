@@ -79,6 +79,7 @@ def simulate(
     overwrite: Annotated[bool, typer.Option(help="Replace existing images.")] = False,
 ) -> None:
     """Simulate micrographs with known pores: image, label image, table of pores, atoms."""
+    from porescope.files import printable
     from porescope.simulation import Scene, save_simulation
 
     try:
@@ -93,7 +94,7 @@ def simulate(
                 pores=Scene.pores if pores is None else pores, max_missing=max_missing, dose=dose,
                 modality=modality, contamination=contamination,
             )  # fmt: skip
-            note = f"seed {one}, {shlex.join(sys.argv[1:])}"
+            note = printable(f"seed {one}, {shlex.join(sys.argv[1:])}")
             if wild:
                 drawings = iter([_draw_wild(scene, pores is not None, one, name)])
             elif tiles:

@@ -120,14 +120,13 @@ def tune(
         prepare_workers("porescope.recipes.search")
     from porescope.files import FILES, find_files
     from porescope.recipes import PAPER_AXES, Recipe, read_axis
-    from porescope.runs import Goal, read_labelled_images
+    from porescope.runs import Goal, check_folder, read_labelled_images
     from porescope.runs import tune as tune_recipe
 
     try:
         if (out / FILES["recipe"]).exists() and not overwrite:
             raise ValueError(f"{out} holds a tuned recipe; give another -o or say --overwrite")
-        if out.exists() and not out.is_dir():
-            raise ValueError(f"{out} is a file; give a folder with -o")
+        check_folder(out)
         read_axes = [read_axis(a) for a in axis or []]
         axes = dict(read_axes) or dict(PAPER_AXES)
         if len(read_axes) > len(axes):

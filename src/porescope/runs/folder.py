@@ -22,6 +22,25 @@ _SIGNS = tuple(FILES[kind] for kind in ("run", "pores", "images", "report"))
 _OWN_FILES = {*_SIGNS, *(Path(FILES[kind]).with_suffix(".parquet").name for kind in PARTS)}
 
 
+def check_folder(out: Path) -> None:
+    """Refuse a folder of results that is a file, or whose name tables cannot be written to.
+
+    Parameters
+    ----------
+    out : Path
+        It need not exist.
+
+    Raises
+    ------
+    ValueError
+        If it is a file, or its name is not valid UTF-8.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a folder with -o")
+    if printable(out) != str(out):
+        raise ValueError(f"{printable(out)} is not valid UTF-8, as Parquet needs it; give another -o")
+
+
 @contextmanager
 def lock_folder(out: Path) -> Iterator[None]:
     """Make the folder of a run, and keep other runs out of it during a block.
@@ -41,8 +60,7 @@ def lock_folder(out: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder with -o")
+    check_folder(out)
     lock = FileLock(out / "_lock")
     try:
         out.mkdir(parents=True, exist_ok=True)
