@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.optimize import linear_sum_assignment
 
 from porescope import Score, score
-from porescope.scoring import wilson_interval
+from porescope.labels import number_consecutively
+from porescope.scoring import _match, wilson_interval
 
 masks = hnp.arrays(bool, (12, 17))
 
@@ -18,6 +20,17 @@ def test_figure_3a_of_the_paper() -> None:
     assert round(100 * s.precision, 1) == 91.5 and s.hamming == 16
     assert s.recall == pytest.approx(54 / 65) and s.iou == pytest.approx(54 / 70)
     assert s.f1 == pytest.approx(2 * 54 / (2 * 54 + 16))
+
+
+def test_a_score_shows_its_figures() -> None:
+    s = Score(tp=6, fp=2, fn=2, found=1, missed=1, false=0, diameter_ratios=(1.1,))
+    assert repr(s) == (
+        "Score(precision 0.750, recall 0.750, F1 0.750, IoU 0.600, Hamming [px] 4, found 1, missed 1, "
+        "false 0, diameter bias +10.0%, error 10.0%)"
+    )
+    page = s._repr_html_()
+    assert page.count("<th>") == page.count("<td>") == 10 and "<th>IoU</th>" in page and "0.600" in page
+    assert "diameter" not in repr(Score(0, 0, 5, 0, 1, 0))
 
 
 def test_pores_are_matched_one_to_one() -> None:
@@ -57,6 +70,54 @@ def test_a_standard_scores_itself_perfectly(mask: np.ndarray) -> None:
     assert s.precision == s.recall == s.f1 == 1 and s.missed == s.false == 0
     if s.found:
         assert s.diameter_bias == s.diameter_error == 0
+
+
+def _count_plainly(standard: np.ndarray, labels: np.ndarray, min_iou: float) -> int:
+    """Number of matches, from a matrix of all pores and all regions."""
+    pores, regions = (np.arange(1, a.max() + 1) for a in (standard, labels))
+    both = np.array([[((standard == p) & (labels == r)).sum() for r in regions] for p in pores])
+    either = np.array([[((standard == p) | (labels == r)).sum() for r in regions] for p in pores])
+    iou = both / either
+    allowed = (both > 0) & (iou >= min_iou)
+    rows, columns = linear_sum_assignment(np.where(allowed, 1 + iou / 1000, 0), maximize=True)
+    kept = allowed[rows, columns]
+    return int(kept.sum())
+
+
+@given(seed=st.integers(0, 2**32 - 1), min_iou=st.sampled_from([0.0, 0.1, 0.3]))
+def test_matches_are_those_of_all_pores_with_all_regions(seed: int, min_iou: float) -> None:
+    rng = np.random.default_rng(seed)
+    standard, labels = np.zeros((16, 20), int), np.zeros((16, 20), int)
+    for image in (standard, labels):
+        for label in range(1, 7):
+            y, x, height, width = rng.integers(0, (12, 16, 6, 6))
+            image[y : y + 1 + height, x : x + 1 + width] = label
+    standard, labels = number_consecutively(standard), number_consecutively(labels)
+    s = score(standard, labels, min_iou=min_iou)
+    found = _count_plainly(standard, labels, min_iou)
+    assert (s.found, s.missed) == (found, standard.max() - found)
+
+
+@given(st.sets(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1), st.data())
+def test_the_sum_of_ious_is_largest(pairs: set[tuple[int, int]], data: st.DataObject) -> None:
+    """Against the assignment over the whole matrix."""
+    listed = np.array(sorted(pairs)).T
+    iou = np.array([data.draw(st.floats(0.01, 1)) for _ in pairs])
+    gain = np.zeros((7, 7))
+    gain[listed[0], listed[1]] = 1 + iou / 1000
+    rows, columns = linear_sum_assignment(gain, maximize=True)
+    matched = _match(listed, iou)
+    assert gain[matched[0], matched[1]].sum() == pytest.approx(gain[rows, columns].sum(), abs=1e-9)
+    assert all(len(set(side)) == len(side) for side in matched.tolist())
+
+
+def test_twenty_thousand_pores_are_matched() -> None:
+    """A matrix of all pores and all regions would have 3 GB."""
+    grid = np.arange(1, 142 * 142 + 1).reshape(142, 142)
+    standard = np.kron(grid, np.pad(np.ones((3, 3), int), (0, 2)))
+    labels = np.roll(standard, 1, axis=1)
+    s = score(standard, labels)
+    assert (s.found, s.missed, s.false) == (142**2, 0, 0) and s.iou == pytest.approx(6 / 12)
 
 
 def test_finding_nothing_is_no_precision() -> None:

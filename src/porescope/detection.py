@@ -92,7 +92,7 @@ class Own:
         """File and name of the function."""
         if isinstance(self.function, str):
             file, name = _split_reference(self.function)
-            return printable(Path(f"{file.name}:{name}"))
+            return printable(f"{file.name}:{name}")
         name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
         return f"{self.function.__module__}:{name}"
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from porescope.labels import label_regions
 
@@ -42,6 +44,24 @@ class Score:
             self.found + other.found, self.missed + other.missed, self.false + other.false,
             self.diameter_ratios + other.diameter_ratios,
         )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"Score({', '.join(f'{name} {value}' for name, value in self._figures().items())})"
+
+    def _repr_html_(self) -> str:
+        """Show the figures as a table in a notebook."""
+        heads, cells = (
+            "".join(f"<{tag}>{text}</{tag}>" for text in texts)
+            for tag, texts in (("th", self._figures()), ("td", self._figures().values()))
+        )
+        return f"<table><thead><tr>{heads}</tr></thead><tbody><tr>{cells}</tr></tbody></table>"
+
+    def _figures(self) -> dict[str, str]:
+        shares = {name: f"{getattr(self, name.lower()):.3f}" for name in ("precision", "recall", "F1", "IoU")}
+        counts = {name: str(getattr(self, name)) for name in ("found", "missed", "false")}
+        sizes = {"diameter bias": f"{self.diameter_bias:+.1%}", "error": f"{self.diameter_error:.1%}"}
+        counts = {"Hamming [px]": str(self.hamming), **counts}
+        return {**shares, **counts, **(sizes if self.diameter_ratios else {})}
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -277,31 +297,56 @@ def score(
     if standard.shape != labels.shape:
         raise ValueError(f"standard has shape {standard.shape}, labels have {labels.shape}; they must match")
     true, got = standard > 0, labels > 0
-    tp = int((true & got).sum())
+    both = true & got
     areas_true, areas_got = np.bincount(standard.ravel()), np.bincount(labels.ravel())
-    numbers_true, numbers_got = (np.flatnonzero(a[1:]) + 1 for a in (areas_true, areas_got))
-    overlap = np.zeros((len(areas_true), len(areas_got)), np.int64)
-    np.add.at(overlap, (standard[true & got], labels[true & got]), 1)
-    overlap = overlap[np.ix_(numbers_true, numbers_got)]
-    union = areas_true[numbers_true][:, None] + areas_got[numbers_got][None] - overlap
-    iou = overlap / union
-    allowed = (overlap > 0) & (iou >= min_iou)
-    # All IoUs together add less than one more match would.
-    gain = np.where(allowed, 1 + iou / (len(iou) + 1), 0)
-    rows, columns = linear_sum_assignment(gain, maximize=True)
-    matched = allowed[rows, columns]
-    rows, columns = rows[matched], columns[matched]
-    if min_iou > 0:
-        false = len(numbers_got) - len(rows)
-    else:
-        false = int((~allowed.any(axis=0)).sum()) if len(numbers_got) else 0
-    ratios = np.sqrt(areas_got[numbers_got][columns] / areas_true[numbers_true][rows])
+    keys = standard[both].astype(np.int64) * len(areas_got) + labels[both]
+    keys, overlap = np.unique(keys, return_counts=True)
+    pairs = np.array(np.divmod(keys, len(areas_got)))
+    iou = overlap / (areas_true[pairs[0]] + areas_got[pairs[1]] - overlap)
+    allowed = pairs[:, iou >= min_iou]
+    matched = _match(allowed, iou[iou >= min_iou])
+    n_true, n_got = (int(np.count_nonzero(areas[1:])) for areas in (areas_true, areas_got))
+    false = n_got - (matched.shape[1] if min_iou > 0 else len(np.unique(allowed[1])))
+    ratios = np.sqrt(areas_got[matched[1]] / areas_true[matched[0]])
     return Score(
-        tp=tp,
-        fp=int(got.sum()) - tp,
-        fn=int(true.sum()) - tp,
-        found=len(rows),
-        missed=len(numbers_true) - len(rows),
+        tp=int(both.sum()),
+        fp=int(got.sum() - both.sum()),
+        fn=int(true.sum() - both.sum()),
+        found=matched.shape[1],
+        missed=n_true - matched.shape[1],
         false=false,
         diameter_ratios=tuple(float(r) for r in ratios),
     )
+
+
+def _match(pairs: NDArray[np.int64], iou: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Match pores and regions one to one, each heap of them that hang together by itself.
+
+    Parameters
+    ----------
+    pairs : ndarray of int, shape (2, n)
+        Labels of a pore and of a region that overlap, sorted.
+    iou : ndarray of float, shape (n,)
+
+    Returns
+    -------
+    ndarray of int, shape (2, m)
+        The pairs that are matched, sorted.
+    """
+    (pores, rows), (regions, columns) = (np.unique(numbers, return_inverse=True) for numbers in pairs)
+    n = len(pores) + len(regions)
+    graph = coo_array((np.ones(len(rows)), (rows, len(pores) + columns)), shape=(n, n))
+    heap = connected_components(graph, directed=False)[1][rows]
+    kept = np.zeros(len(rows), bool)
+    order = np.argsort(heap, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(heap[order])) + 1):
+        if len(members) < 2:
+            kept[members] = True
+            continue
+        (_, y), (_, x) = (np.unique(side[members], return_inverse=True) for side in (rows, columns))
+        gain, member = np.zeros((y.max() + 1, x.max() + 1)), np.full((y.max() + 1, x.max() + 1), -1)
+        # All IoUs of a heap together add less than one more match would.
+        gain[y, x], member[y, x] = 1 + iou[members] / (len(members) + 1), members
+        best = member[linear_sum_assignment(gain, maximize=True)]
+        kept[best[best >= 0]] = True
+    return np.asarray(pairs[:, kept])

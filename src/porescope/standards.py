@@ -7,10 +7,12 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.files import check_claim
 from porescope.labels import label_regions, number_consecutively
 
 #: File name endings that a standard may have.
@@ -19,6 +21,21 @@ _ENDINGS = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".bmp", ".roi", ".
 _PAINTED = 128
 #: Range of that excess in which a pixel is in doubt, as at a softened (antialiased) edge [grey levels].
 _DOUBT = (32, 224)
+#: Colour in which porescope outlines what it found (red, green, blue), lowest excess of its red over blue
+#: at which a pixel counts as outline [grey levels], and number of such pixels that makes an overlay.
+_OUTLINE, _LEAST_RED, _LEAST_OUTLINE = (230, 159, 0), 60, 12
+#: Lowest difference of the greys of a mask with softened edges [grey levels]; label images of fewer pores
+#: have smaller numbers.
+_LEAST_CONTRAST = 100
+#: Greys of a softened edge: their distance from the darkest and from the brightest, as shares of the
+#: difference of these two; and the largest share of the frame that such edges may have.
+_EDGE_GREYS, _MOST_EDGE = (0.05, 0.1), 0.3
+#: Smallest share that one grey has of the sheet in a mask; the noise of a micrograph has many.
+_LEAST_USUAL = 0.4
+#: Share of the frame above which marked pixels are the sheet rather than its pores.
+_MOST_MARKED = 0.5
+#: Largest size of outlines, in a file and unpacked [bytes].
+_MOST_BYTES = 256_000_000
 
 
 def find_standards(images: Iterable[Path], folder: Path) -> dict[Path, Path]:
@@ -62,7 +79,8 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
     Parameters
     ----------
     path : str or Path
-        A colour image with pores painted green (0, 255, 0); a mask or label image (TIFF, PNG, NPY);
+        A colour image with pores painted green (0, 255, 0); a mask, white on black, also with softened
+        edges or as colour image; a label image (TIFF, PNG, NPY);
         ImageJ's ``.roi`` or ``.zip``; COCO JSON or GeoJSON polygons.
     shape : tuple of int, optional
         Rows and columns of the micrograph. Outlines need it, unless a COCO file has it; the size of an
@@ -76,12 +94,13 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
     Warns
     -----
     UserWarning
-        Says how many pixels of softened edges are in doubt.
+        Says how many pixels of softened edges are in doubt, or that most of the image is marked.
 
     Raises
     ------
     ValueError
-        If the file cannot be read, no pixel or every pixel is marked, or the size differs from ``shape``.
+        If the file cannot be read, no pixel or every pixel is marked, a mask is inverted, or the size
+        differs from ``shape``.
 
     Examples
     --------
@@ -93,13 +112,17 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if not path.is_file():
-        raise ValueError(f"standard {path} is not a file; check the path")
+    try:
+        check_claim(path)
+    except ValueError as error:
+        raise ValueError(f"standard {error}") from None
     try:
         if suffix in (".roi", ".zip"):
             labels = _fill_polygons(_read_rois(path), _require_shape(shape))
         elif suffix in (".json", ".geojson"):
             polygons, own = _read_json(path)
+            if own and shape and own != tuple(shape):
+                raise ValueError(_explain_size(own, shape))
             labels = _fill_polygons(polygons, own or _require_shape(shape))
         else:
             labels = _read_image(path)
@@ -111,15 +134,25 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
         ) from None
     labels = number_consecutively(labels)
     if shape is not None and labels.shape != tuple(shape):
-        raise ValueError(
-            f"standard {path.name} has {labels.shape[0]} × {labels.shape[1]} px, the micrograph "
-            f"{shape[0]} × {shape[1]}; paint on an uncropped copy of the same size"
-        )
+        raise ValueError(f"standard {path.name}: {_explain_size(labels.shape, shape)}")
     marked = int((labels > 0).sum())
     if marked in (0, labels.size):
         what = "nothing is" if marked == 0 else "every pixel is"
         raise ValueError(f"standard {path.name}: {what} marked; paint each pore pure green (0, 255, 0)")
+    if marked > _MOST_MARKED * labels.size:
+        warnings.warn(
+            f"standard {path.name}: {marked / labels.size:.0%} of the image is marked; invert it if that is "
+            "the sheet",
+            stacklevel=2,
+        )
     return labels
+
+
+def _explain_size(own: tuple[int, ...], shape: tuple[int, int]) -> str:
+    return (
+        f"it has {own[0]} × {own[1]} px, the micrograph {shape[0]} × {shape[1]}; paint on an uncropped copy "
+        "of the same size"
+    )
 
 
 def _require_shape(shape: tuple[int, int] | None) -> tuple[int, int]:
@@ -140,52 +173,111 @@ def _read_image(path: Path) -> NDArray[np.int32]:
         from PIL import Image
 
         with Image.open(path) as picture:
-            convert = picture.mode in ("P", "PA", "CMYK")
-            data = np.asarray(picture.convert("RGB") if convert else picture)
+            mode = {"P": "RGB", "PA": "RGB", "CMYK": "RGB", "LA": "L"}.get(picture.mode)
+            data = np.asarray(picture.convert(mode) if mode else picture)
     if data.size == 0:
         raise ValueError(f"is empty, of shape {data.shape}")
     if data.ndim == 3 and data.shape[2] in (3, 4):
-        return _find_green(data, path)
+        return _find_paint(data, path)
     if data.ndim != 2 or data.dtype.kind not in "biu":
         raise ValueError(f"must be a colour image, a mask or a label image, not {data.dtype} {data.shape}")
-    values = np.unique(data)
-    if len(values) <= 2:
-        return label_regions(data != 0)
-    if values[0] < 0 or values[-1] > 2**31 - 1:
-        raise ValueError(f"labels must be from 0 to 2³¹ − 1, not {values[0]} to {values[-1]}")
+    mask = _find_mask(data, path)
+    if mask is not None:
+        return label_regions(mask)
+    low, high = data.min(), data.max()
+    if low < 0 or high > 2**31 - 1:
+        raise ValueError(f"labels must be from 0 to 2³¹ − 1, not {low} to {high}")
     zeros = np.count_nonzero(data == 0)
-    if 2 * zeros < data.size and zeros < np.bincount(data.ravel()).max():
+    noisy = data.size - zeros > _MOST_EDGE * data.size and not _is_flat(data, data > 0)
+    if noisy or (2 * zeros < data.size and zeros < np.bincount(data.ravel()).max()):
         raise ValueError("looks like a micrograph, not a standard: its background is not 0")
     return np.asarray(data, np.int32)
 
 
-def _find_green(data: NDArray[Any], path: Path) -> NDArray[np.int32]:
-    """Label the regions painted green in an image of shape (M, N, 3) or (M, N, 4)."""
+def _find_paint(data: NDArray[Any], path: Path) -> NDArray[np.int32]:
+    """Label the regions painted green, or white on black, in an image of shape (M, N, 3) or (M, N, 4)."""
     red, green, blue = (data[..., i].astype(np.int32) for i in range(3))
     excess = green - np.maximum(red, blue)
-    doubt = int(((excess >= _DOUBT[0]) & (excess < _DOUBT[1])).sum())
+    # A line of that colour is mixed with the grey below it; the ratio of the differences stays.
+    hue = np.abs((green - blue) * _OUTLINE[0] - (red - blue) * _OUTLINE[1]) < 0.1 * _OUTLINE[0] * (red - blue)
+    outline = hue & (red - blue >= _LEAST_RED)
+    if outline.sum() >= _LEAST_OUTLINE and not (excess >= _PAINTED).any():
+        raise ValueError(
+            "is an overlay of porescope's, whose outlines are no paint; paint each pore pure green "
+            "(0, 255, 0) on a copy of the micrograph itself"
+        )
+    if max(np.abs(green - red).max(), np.abs(green - blue).max()) < _DOUBT[0]:
+        mask = _find_mask(green, path)
+        if mask is not None:
+            return label_regions(mask)
+    _tell_doubt(int(((excess >= _DOUBT[0]) & (excess < _DOUBT[1])).sum()), "green", path)
+    return label_regions(excess >= _PAINTED)
+
+
+def _find_mask(data: NDArray[Any], path: Path) -> NDArray[np.bool_] | None:
+    """Find the pores of a mask of two greys, sharp or softened (antialiased, JPEG); None if it is none."""
+    values, counts = np.unique(data, return_counts=True)
+    low, high = int(values[0]), int(values[-1])
+    if len(values) == 1:
+        return np.asarray(data != 0)
+    if low < 0:
+        return None
+    mask = np.asarray(data > (low + high) / 2)
+    if len(values) > 2:
+        below, above = (share * (high - low) for share in _EDGE_GREYS)
+        edge = (data > low + below) & (data < high - above)
+        usual = values[counts.argmax()]
+        side = mask if usual > (low + high) / 2 else ~mask
+        soft = _LEAST_CONTRAST <= high - low < 2**16 and edge.mean() <= _MOST_EDGE
+        if not soft or counts.max() <= _LEAST_USUAL * side.sum() or _is_flat(data, edge):
+            return None
+        _tell_doubt(int(edge.sum()), "white", path)
+    if high > 1 and mask.mean() > _MOST_MARKED:
+        raise ValueError(
+            f"{mask.mean():.0%} of the frame is marked, as in an inverted mask; paint the pores white on a "
+            "black sheet"
+        )
+    return mask
+
+
+def _is_flat(data: NDArray[Any], where: NDArray[np.bool_]) -> bool:
+    """Whether most pixels have three or more equal neighbours, as in a region of one label."""
+    padded = np.pad(data, 1, mode="edge")
+    rows, columns = data.shape
+    equal = np.zeros(data.shape, np.int8)
+    for y, x in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2)):
+        equal += padded[y : y + rows, x : x + columns] == data
+    return bool(where.any()) and float((equal[where] >= 3).mean()) >= 0.5
+
+
+def _tell_doubt(doubt: int, colour: str, path: Path) -> None:
     if doubt:
         warnings.warn(
             f"standard {path.name}: {doubt} pixels of softened edges are in doubt; those more than "
-            "half green count as pore",
-            stacklevel=4,
+            f"half {colour} count as pore",
+            stacklevel=5,
         )
-    return label_regions(excess >= _PAINTED)
 
 
 def _read_rois(path: Path) -> list[NDArray[np.float64]]:
     """Read the outlines of ImageJ ROIs as polygons (n, 2) of (x, y)."""
     import roifile
 
+    unpacked = path.stat().st_size
+    if path.suffix.lower() == ".zip":
+        with ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    _check_size(unpacked)
     rois = roifile.roiread(path)
     polygons = []
     for roi in rois if isinstance(rois, list) else [rois]:
-        polygons += [np.asarray(p, float) for p in roi.coordinates(multi=True)]
+        polygons += [_as_points(p) for p in roi.coordinates(multi=True)]
     return polygons
 
 
 def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] | None]:
     """Read COCO or GeoJSON polygons (n, 2) of (x, y), and the image's size if the file has it."""
+    _check_size(path.stat().st_size)
     content = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(content, dict) and "annotations" in content:  # COCO
         image = (content.get("images") or [{}])[0]
@@ -195,7 +287,7 @@ def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] |
         if any(isinstance(a["segmentation"], dict) for a in content["annotations"]):
             raise ValueError("holds run-length masks; export polygons instead")
         flat = [ring for a in content["annotations"] for ring in a["segmentation"]]
-        return [np.asarray(ring, float).reshape(-1, 2) for ring in flat], own
+        return [_as_points(ring) for ring in flat], own
     if isinstance(content, dict) and "features" not in content:
         raise ValueError("must be COCO's JSON or a GeoJSON FeatureCollection")
     features = content["features"] if isinstance(content, dict) else content
@@ -204,8 +296,27 @@ def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] |
         geometry = feature["geometry"]
         parts = geometry["coordinates"]
         for rings in [parts] if geometry["type"] == "Polygon" else parts:
-            polygons.append(np.asarray(rings[0], float))
+            polygons.append(_as_points(rings[0]))
     return polygons, None
+
+
+def _as_points(points: Any) -> NDArray[np.float64]:
+    """Convert an outline, pairs (x, y) or a flat list of them, to an array (n, 2) or wider."""
+    try:
+        array = np.asarray(points, float)
+        array = array.reshape(-1, 2) if array.ndim == 1 else array
+    except (TypeError, ValueError, OverflowError):
+        array = np.array([[np.nan, np.nan]])
+    if array.ndim != 2 or array.shape[1] < 2 or not np.isfinite(array).all():
+        raise ValueError("holds an outline with a point that is no pair of finite numbers; draw it anew")
+    return array
+
+
+def _check_size(size: int) -> None:
+    if size > _MOST_BYTES:
+        raise ValueError(
+            f"outlines must have at most {_MOST_BYTES:,} bytes, not {size:,}; simplify them or give a mask"
+        )
 
 
 def _fill_polygons(polygons: list[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.int32]:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from helpers import dump, run, save_simulated
 
+from porescope.files import hash_file
 from porescope.network import SHIPPED
 
 COMMANDS = ("detect", "tune", "score", "explain", "recipes", "simulate", "demo")
@@ -92,6 +93,15 @@ def test_turned_images_and_a_model_file(tmp_path: Path) -> None:
     pores = pd.read_csv(tmp_path / "out" / "pores.csv")
     assert len(pores) >= 2 and pores.confidence.between(0.5, 1).all()
     assert (tmp_path / "out" / "report.html").read_text().count("mine.onnx") >= 1
+    assert "not the shipped one" not in result.output  # it is a copy
+
+
+def test_a_foreign_network_is_named(tmp_path: Path) -> None:
+    path, model = save_simulated(tmp_path, "one.tif"), tmp_path / "foreign.onnx"
+    model.write_bytes(SHIPPED.read_bytes() + b"\x32\x01a")  # as protobuf writes the field doc_string
+    result = run("detect", path, "-o", tmp_path / "out", "--model", model, "--no-images")
+    assert result.exit_code == 0, result.output
+    assert f"network: foreign.onnx, SHA-256 {hash_file(model)[:8]}…, not the shipped one" in result.output
 
 
 def test_what_is_less_sure_than_asked_is_left_out(tmp_path: Path) -> None:
@@ -183,6 +193,8 @@ def test_a_forged_run_file_cannot_delete_elsewhere(tmp_path: Path) -> None:
         (["one.tif", "--recipe", "ws2", "--least-confidence", 0.9], "takes no --least-confidence"),
         (["one.tif", "--model", "one.tif"], "is no network of porescope's"),
         (["one.tif", "--model", "none.onnx"], "none.onnx cannot be read"),
+        (["one.tif", "--recipe", "dated.toml"], "dated.toml: provenance.date must be text"),
+        (["one.tif", "--recipe", "."], "'.' is none of"),
         (["one.tif", "-o", "one.tif"], "is a file"),
     ],
 )
@@ -190,6 +202,7 @@ def test_wrong_use_ends_with_2_and_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     save_simulated(tmp_path, "one.tif")
+    (tmp_path / "dated.toml").write_text("provenance.date = 2024-01-01")
     monkeypatch.chdir(tmp_path)
     result = run("detect", *arguments, *([] if "-o" in arguments else ["-o", "out"]))
     assert result.exit_code == 2 and message in result.output and "Traceback" not in result.output
@@ -208,6 +221,42 @@ def test_file_names_are_escaped_in_the_report(tmp_path: Path, chromium: str) -> 
     assert "<img src=x" not in text and "&lt;img src=x" in text
     page = dump(chromium, tmp_path / "out" / "report.html")
     assert "<title>porescope: 3 pores in 1 image</title>" in page
+
+
+def test_file_names_neither_steer_the_terminal_nor_turn_text_around(tmp_path: Path) -> None:
+    """A right-to-left override, an escape sequence that clears the screen, and a false line."""
+    name = "\u202egnp\x1b[2J\nreport: forged"
+    path = save_simulated(tmp_path, "plain.tif")
+    path.rename(tmp_path / f"{name}.tif")
+    (tmp_path / f"{name}.dm3").touch()  # whose name stands in an error's sentence
+    result = run("detect", tmp_path, "-o", tmp_path / f"o\u202e{name}", "--method", "threshold")
+    assert result.exit_code == 1, result.output
+    assert not set("\x1b\u202e") & set(result.output) and "\\u202egnp\\x1b[2J" in result.output
+    assert "\nreport: forged" not in result.output
+    refused = run("detect", tmp_path / f"{name}.npy", "-o", tmp_path / "out")
+    assert refused.exit_code == 2 and not set("\x1b\u202e") & set(refused.output)
+    text = (tmp_path / f"o\u202e{name}" / "report.html").read_text()
+    assert not set("\x1b\u202e") & set(text)
+
+
+def test_a_name_that_is_no_text_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_simulated(tmp_path, "plain.tif")
+    path.rename(tmp_path / "a\udcff.tif")
+    monkeypatch.setattr("sys.argv", ["porescope", "detect", "a\udcff.tif"])
+    result = run("detect", tmp_path / "a\udcff.tif", "-o", tmp_path / "out", "--method", "threshold")
+    assert result.exit_code == 0, result.output
+    assert "a\\xff.tif" in json.loads((tmp_path / "out" / "run.json").read_text())["command"]
+
+
+def test_names_from_right_to_left_are_isolated_in_the_report(tmp_path: Path) -> None:
+    name = "\u05d7\u05d5\u05e8"  # Hebrew for hole
+    save_simulated(tmp_path, f"{name}.tif")
+    (tmp_path / f"{name}.dm3").touch()
+    assert run("detect", tmp_path, "-o", tmp_path / "out", "--method", "threshold").exit_code == 1
+    text = re.sub(r'alt="[^"]*"', "", (tmp_path / "out" / "report.html").read_text())
+    shown = text.split("</h1>")[1]
+    assert shown.count(name) >= 5
+    assert re.sub(r"<bdi.*?</bdi>", "", shown).count(name) == 0
 
 
 def test_the_report_sorts_in_a_browser(tmp_path: Path, chromium: str) -> None:

@@ -11,7 +11,7 @@ from helpers import dump, run
 from typer.main import get_command
 
 from porescope.cli.recipes import Objective, Scaling, TuneMethod, app
-from porescope.recipes import CLIMBERS, PAPER_AXES, parameters
+from porescope.recipes import CLIMBERS, PAPER_AXES, Recipe, load_recipe, parameters
 from porescope.recipes.choice import OBJECTIVES
 from porescope.recipes.recipe import SCALINGS
 from porescope.recipes.search import read_axis
@@ -49,8 +49,11 @@ def test_tune_on_the_command_line(ws2: Path, tmp_path: Path, chromium: str) -> N
     page = (out / "cvvp.html").read_text()
     click = "document.getElementById('plot').emit('plotly_click', {points: [{pointIndex: 0}]})"
     (out / "cvvp.html").write_text(page.replace("</body>", f"<script>{click}</script></body>"))
-    shown = dump(chromium, out / "cvvp.html").split('id="command">')[1].split("</div>")[0]
-    assert "--axis grid=5" in shown and "--axis threshold=50" in shown and shown.endswith("-o point")
+    shown = dump(chromium, out / "cvvp.html").split('id="recipe">')[1].split("</pre>")[0]
+    (out / "point.toml").write_text(shown)
+    assert load_recipe(out / "point.toml") == Recipe(grid=5, threshold=50, area=20)
+    assert shown.endswith("porescope detect IMAGES --recipe point.toml -o point")
+    assert "The default network on the same images" in result.output
     assert run("tune", ws2 / "A.dm3", "--standards", ws2, "-o", out, *small).exit_code == 2
     twice = run("tune", ws2 / "A.dm3", "--standards", ws2, "-o", tmp_path / "t", *small, "--axis", "area=3")
     assert twice.exit_code == 2 and "given twice" in twice.output

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 from helpers import list_outputs, run, save_simulated, take_census
+from hypothesis import given
+from hypothesis import strategies as st
 
 from porescope.files.names import (
     DETECT_ENDINGS,
@@ -11,6 +14,7 @@ from porescope.files.names import (
     FILES,
     SUFFIXES,
     TUNING_FILES,
+    escape_hidden,
     find_files,
     name_files,
     printable,
@@ -32,6 +36,7 @@ def test_names_are_told_apart_by_the_shortest_differing_folder() -> None:
         (["a/x.tif", "a/x_0000.tif"], ["a_x", "x_0000"]),
         (["con.tif", "a b.tif", "é.tif"], ["_con", "a b", "é"]),
         (['q"<b>.tif', "tab\t.tif", "..tif"], ["q__b_", "tab_", "image"]),
+        (["\u202egnp.tif", "\u05d7\u05d5\u05e8.tif", "a\u2066.tif"], ["_gnp", "\u05d7\u05d5\u05e8", "a_"]),
     ],
 )
 def test_names_are_unique_and_safe(tmp_path: Path, paths: list[str], names: list[str]) -> None:
@@ -63,6 +68,18 @@ def test_files_folders_globs_and_emi(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no image files"):
         (tmp_path / "empty").mkdir()
         find_files([tmp_path / "empty"])
+
+
+def test_a_zarr_store_is_one_file(tmp_path: Path) -> None:
+    """HyperSpy writes a folder with this suffix; its inside are no inputs."""
+    store = tmp_path / "in" / "movie.ZSPY"
+    (store / "data").mkdir(parents=True)
+    (store / "data" / "0.tif").touch()
+    (tmp_path / "in" / "x.tif").touch()
+    for pattern in ("in", "in/*", "in/**/*"):
+        assert [p.name for p in find_files([tmp_path / pattern])] == ["movie.ZSPY", "x.tif"], pattern
+    assert [p.name for p in find_files([tmp_path / "**" / "*.tif"])] == ["x.tif"]
+    assert find_files([store]) == [store]
 
 
 def test_every_picture_of_ours_is_passed_over_in_folders(tmp_path: Path) -> None:
@@ -118,6 +135,26 @@ def test_explains_pictures_are_passed_over(tmp_path: Path, options: list[str]) -
     result = run("explain", path, "-o", tmp_path, *options)
     assert result.exit_code == 0, result.output
     assert len(list(tmp_path.iterdir())) == 2 and find_files([tmp_path]) == [path]
+
+
+@pytest.mark.parametrize("number", [*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, 0x061C, 0xDCFF, 0xFEFF])
+def test_hidden_characters_are_written_as_escapes(number: int) -> None:
+    assert escape_hidden(f"a{chr(number)}b") == f"a{ascii(chr(number))[1:-1]}b"
+
+
+@given(st.text())
+def test_what_is_escaped_is_one_line_without_format_characters(text: str) -> None:
+    escaped = escape_hidden(text)
+    kinds = {unicodedata.category(c) for c in escaped} - {"Cn"}
+    assert len(escaped.splitlines()) <= 1 and not kinds & {"Cc", "Cs", "Zl", "Zp"}
+    bidi = {unicodedata.bidirectional(c) for c in escaped}
+    assert not bidi & {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    assert escape_hidden(escaped) == escaped
+
+
+@pytest.mark.parametrize("text", ["plain µm² ± 5", "חור", "👩\u200d🔬", "می\u200cخواهم"])
+def test_what_is_seen_stays(text: str) -> None:
+    assert escape_hidden(text) == text
 
 
 def test_bytes_that_are_no_text_are_printable() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from porescope.network import SHIPPED, describe_image, load_model, present
+from porescope.files import hash_file
+from porescope.network import SHIPPED, SHIPPED_SHA256, describe_image, load_model, present
 from porescope.network.model import TILE, predict
 from porescope.simulation import Pore, Scene, simulate
 
@@ -62,5 +64,83 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.onnx").write_bytes(b"not a network")
     with pytest.raises(ValueError, match=r"no\.onnx is no network of porescope's"):
         load_model(tmp_path / "no.onnx")
-    with pytest.raises(ValueError, match=r"none\.onnx cannot be read"):
+    with pytest.raises(ValueError, match=r"none\.onnx cannot be read: No such file or directory; check"):
         load_model(tmp_path / "none.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(ValueError, match=r"folder\.onnx is no file"):
+        load_model(tmp_path / "folder.onnx")
+    (tmp_path / "loop.onnx").symlink_to(tmp_path / "loop.onnx")
+    with pytest.raises(ValueError, match=r"loop\.onnx cannot be read"):
+        load_model(tmp_path / "loop.onnx")
+    with (tmp_path / "large.onnx").open("wb") as file:
+        file.truncate(1_000_000_000)  # a hole, which takes no room on the disk
+    with pytest.raises(ValueError, match=r"large\.onnx has 1,000,000,000 bytes"):
+        load_model(tmp_path / "large.onnx")
+
+
+def test_the_hash_of_the_shipped_network_is_that_of_its_file() -> None:
+    assert hash_file(SHIPPED) == SHIPPED_SHA256 == load_model().sha256
+
+
+def test_a_damaged_install_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = tmp_path / "porescope.onnx"
+    damaged.write_bytes(SHIPPED.read_bytes()[:-1] + b"x")
+    monkeypatch.setattr("porescope.network.model.SHIPPED", damaged)
+    with pytest.raises(ValueError, match=r"is damaged: .* not 711ec193; reinstall porescope"):
+        load_model()
+    damaged.unlink()
+    with pytest.raises(ValueError, match=r"porescope\.onnx cannot be read: .*; reinstall porescope"):
+        load_model()
+
+
+def _change_card(path: Path, text: str) -> Path:
+    """Copy the shipped network with another card: of metadata with the same key the last one counts."""
+
+    def field(number: int, content: bytes) -> bytes:  # as protobuf writes a field of bytes
+        size, length = len(content), b""
+        while size > 127:
+            size, length = size >> 7, length + bytes([size & 127 | 128])
+        return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+    entry = field(1, b"porescope") + field(2, text.encode())
+    path.write_bytes(SHIPPED.read_bytes() + field(14, entry))
+    return path
+
+
+def test_a_card_may_lack_what_is_not_used(tmp_path: Path) -> None:
+    card = {k: v for k, v in load_model().card.items() if k not in ("evidence", "command", "rated_on")}
+    model = load_model(_change_card(tmp_path / "a.onnx", json.dumps(card)))
+    assert model.card == card and model.sha256 != SHIPPED_SHA256
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"plan": {}}, "must have a plan with a seed"),
+        ({"plan": None}, "must have a plan with a seed"),
+        ({"plan": [1]}, "must have a plan with a seed"),
+        ({"plan": {"seed": "1"}}, "must have a plan with a seed"),
+        ({"steps": {}}, "must have its steps, a whole number"),
+        ({"porescope": None}, "must have the version of porescope"),
+        ({"porescope": "1" * 1000}, "must have the version of porescope"),
+        ({"evidence": None}, "as evidence four finite numbers"),
+        ({"evidence": {"haadf": ["1", "2", "3", "4"]}}, "as evidence four finite numbers"),
+        ({"evidence": {"haadf": [1, 2, 3]}}, "as evidence four finite numbers"),
+        ({"evidence": {"haadf": [1, 2, 3, float("nan")]}}, "as evidence four finite numbers"),
+        ({"modes": 5}, "was trained by another version"),
+        ({"cell_px": "8"}, "was trained by another version"),
+    ],
+)
+def test_a_card_of_another_form_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    path = _change_card(tmp_path / "a.onnx", json.dumps({**load_model().card, **change}))
+    with pytest.raises(ValueError, match=rf"^a\.onnx.*{message}"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[" * 100_000, "no network"), ("[1]", "another version"), ("", "no network"), ("{", "no network")],
+)
+def test_a_card_that_is_no_mapping_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=rf"^a\.onnx.*{message}"):
+        load_model(_change_card(tmp_path / "a.onnx", text))

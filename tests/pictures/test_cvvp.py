@@ -101,6 +101,12 @@ def test_the_narrowest_parameter_is_told_by_its_share_of_the_range() -> None:
     assert read_off(build_choice(turned, values, [0]))[1].startswith("grid must be chosen most carefully")
 
 
+def test_one_image_is_no_crowd() -> None:
+    assert read_off(build_choice(FEW, SUCCESSES[:1] * 0.9, [1]))[0] == (
+        "6 of 10 points succeed (> 0.5) on the one image."
+    )
+
+
 def test_advice_where_no_point_suits_all() -> None:
     values = np.zeros((2, 2, 5))
     values[0, 0, 1], values[1, 0, 1], values[1, 1, 3] = 0.9, 0.3, 0.8
@@ -115,15 +121,22 @@ def test_advice_where_no_point_suits_all() -> None:
     ]
 
 
+def test_a_name_is_no_formula(tmp_path: Path) -> None:
+    choice = build_choice(FEW, SUCCESSES * 0.9, [1])
+    choice.search.names[1] = r"$\no formula$"
+    draw_cvvp(choice, tmp_path / "cvvp.png")
+    assert (tmp_path / "cvvp.png").stat().st_size > 5000
+
+
 @pytest.mark.parametrize(("images", "series"), [(1, 1), (8, 8), (9, 1)])
 def test_the_page_holds_the_points_and_escapes_names(images: int, series: int, tmp_path: Path) -> None:
     values = np.tile(np.linspace(0, 1, 10), (images, 1))
     choice = build_choice(FEW, values, [9, 8])
     choice.search.names[0] = "</script><b>"
-    write_page(choice, [[b"1"] * images] * 2, ["porescope", "tune", "a b.tif"], tmp_path / "cvvp.html")
+    write_page(choice, [[b"1"] * images] * 2, tmp_path / "cvvp.html")
     page = (tmp_path / "cvvp.html").read_text()
     data = json.loads(page.split("const d = ")[1].split(";\n")[0])
-    assert data["point"][data["best"][0]] == [1, 80] and data["command"] == "porescope tune 'a b.tif'"
+    assert data["point"][data["best"][0]] == [1, 80] and data["recipe"] == Recipe().numbers()
     assert len(data["marks"]) == series and data["all"] == list(range(5, 10))
     assert "</script><b>" not in page and page.count('class="best"') == 2
     assert "threshold 80" in page.split("<b>1.</b>")[1][:200]

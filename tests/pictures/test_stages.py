@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,8 @@ import pytest
 from matplotlib.axes import Axes
 
 from porescope import Micrograph, Recipe
-from porescope.pictures import draw_stages
+from porescope.network import Network
+from porescope.pictures import draw_findings, draw_stages
 from porescope.pictures.stages import plot_stages
 from porescope.recipes.segmentation import REFERENCE_MEDIAN, REFERENCE_PIXEL_SIZE
 
@@ -43,6 +45,13 @@ def test_the_scan_goes_through_the_pore() -> None:
     assert axes[0].lines[0].get_ydata()[0] == pytest.approx(40.5 * REFERENCE_PIXEL_SIZE)
     scan = np.asarray(axes[4].lines[0].get_ydata())
     assert (scan[10:30] == 0).all() and (scan[30:] == REFERENCE_MEDIAN).all()
+
+
+def test_a_name_is_no_formula(tmp_path: Path) -> None:
+    micrograph = replace(draw_square(REFERENCE_MEDIAN), name=r"$\no formula$")
+    draw_stages(micrograph, RECIPE, tmp_path / "stages.png")
+    draw_findings(micrograph, Network(), tmp_path / "network.png")
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_without_a_pore_the_scan_goes_through_the_darkest_row(tmp_path: Path) -> None:

@@ -64,12 +64,41 @@ def test_impossible_values_are_refused(parameter, bad: object) -> None:
         ('scaling = "other"', r"x\.toml: scaling must be one of published, physical"),
         ("grid = = 3", r"x\.toml is not valid TOML"),
         ("provenance = 3", r"x\.toml: provenance must be a table"),
+        ("provenance.date = 2024-01-01", r"provenance\.date must be text or .* write it as text, in quotes"),
+        ("provenance.time = 12:00:00", r"x\.toml: provenance\.time must be text"),
+        ("provenance.score = nan", r"x\.toml: provenance\.score must be text or finite numbers"),
+        ("provenance.score = [1, inf]", r"x\.toml: provenance\.score must be text or finite numbers"),
+        ("provenance.a.b = 1", r"x\.toml: provenance\.a must be text"),
+        (f'provenance.by = "{"x" * 20_000}"', r"x\.toml: provenance\.by must have at most 10000 characters"),
+        (f'provenance.{"x" * 20_000} = ""', r"x\.toml: provenance\.x{40} must have at most"),
+        (f"provenance.by = 0x{'f' * 9000}", r"recipe x\.toml"),
+        (f'grid = "{"x" * 20_000}"', r"x\.toml: grid must be from 1 to 512"),
+        (f'scaling = "{"x" * 20_000}"', r"x\.toml: scaling must be one of"),
+        (f"{'x' * 20_000} = 3", r"x\.toml has the unknown field x{40} ="),
+        (f"grid = {'[' * 20_000}", r"x\.toml is not valid TOML: it is nested too deeply"),
+        (f"grid = 1{'0' * 5000}", r"x\.toml is not valid TOML"),
+        (f"#{'x' * 200_000}", r"x\.toml has 200001 bytes; give a \.toml file of at most 100000 bytes"),
+        ("\udcff", r"x\.toml is not text"),
     ],
+    ids=lambda text: text[:30],
 )
 def test_bad_files_are_refused(tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "x.toml").write_text(content)
-    with pytest.raises(ValueError, match=message):
+    (tmp_path / "x.toml").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ValueError, match=message) as caught:
         load_recipe(tmp_path / "x.toml")
+    assert len(str(caught.value)) < 500
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "loop.toml").symlink_to(tmp_path / "loop.toml")
+    for name, message in {
+        "folder": r"folder\.toml is no file",
+        "loop": r"loop\.toml cannot be opened \(Too many levels",
+        "none": r"none\.toml cannot be opened \(No such file",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            load_recipe(tmp_path / f"{name}.toml")
 
 
 def test_unknown_names_list_the_known() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import zipfile
 from dataclasses import replace
@@ -13,7 +14,7 @@ from helpers import list_outputs, run, save_simulated, take_census
 
 from porescope import Recipe, census, detect, measure, read, read_all, read_run, read_standard
 from porescope.detection import Own
-from porescope.files import hash_file
+from porescope.files import find_files, hash_file
 from porescope.recipes import Threshold
 from porescope.runs import Job, prepare_folder, write_tables
 from porescope.runs.batch import process_file
@@ -83,6 +84,22 @@ def test_a_file_that_kills_its_process_is_the_only_one_lost(tmp_path: Path, monk
     taken = take_census(paths, Job(tmp_path, Threshold(RECIPE), overlays=False), workers=2)
     assert taken.images.status.tolist() == ["ok", "failed", "ok"]
     assert "died" in taken.images.message[1]
+
+
+def test_a_zarr_store_is_a_row_that_says_what_to_do(tmp_path: Path, data: Path) -> None:
+    """As a folder, as HyperSpy writes it, and as a single file."""
+    shutil.copytree(data / "cases" / "c04b_movie.zspy", tmp_path / "in" / "folder.zspy")
+    shutil.make_archive(str(tmp_path / "in" / "file"), "zip", tmp_path / "in" / "folder.zspy")
+    (tmp_path / "in" / "file.zip").rename(tmp_path / "in" / "file.zspy")
+    save_simulated(tmp_path / "in", "x.tif")
+    taken = take_census(find_files([tmp_path / "in"]), Job(tmp_path, Threshold(), overlays=False))
+    images = taken.images.set_index("image")
+    assert images.status.to_dict() == {"file": "failed", "folder": "failed", "x": "ok"}
+    for name in ("file", "folder"):
+        assert images.message[name] == (
+            f"{name}.zspy is a Zarr store, whose reader may run code from it; save it as .hspy"
+        )
+        assert pd.isna(images.sha256[name])
 
 
 def _die_on_s1(path: Path, *rest: object) -> object:

@@ -18,6 +18,7 @@ from porescope.network import Network
 from porescope.recipes import Threshold
 from porescope.runs import (
     Job,
+    check_folder,
     close_run,
     lock_folder,
     prepare_folder,
@@ -27,6 +28,14 @@ from porescope.runs import (
     write_tables,
 )
 from porescope.runs.job import IMAGE_COLUMNS
+
+
+@pytest.mark.parametrize("name", ["file", "a\udcff"])
+def test_a_folder_that_cannot_hold_results_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"is a file|a\\xff is not valid UTF-8"):
+        check_folder(tmp_path / name)
+    check_folder(tmp_path)
 
 
 def test_a_finished_run_is_not_closed_again(tmp_path: Path) -> None:

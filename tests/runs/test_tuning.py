@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from porescope import Recipe, score, segment
+from porescope import Recipe, detect, score, segment
 from porescope.recipes import load_recipe
 from porescope.runs import Goal, read_labelled_images, tune
-from porescope.runs.tuning import LabelledImages
+from porescope.runs.tuning import LabelledImages, _describe, _Result
 from porescope.simulation import Scene, simulate
 
 AXES = {"threshold": np.array([40.0, 60.0, 80.0]), "area": np.array([2.0, 20.0])}
@@ -58,7 +59,55 @@ def test_scores_are_those_of_the_recipe_on_these_and_on_left_out_images(
         only = LabelledImages(*(getattr(data, name)[1 - i : 2 - i] for name in data.__dataclass_fields__))
         other, _ = tune(only, AXES, Recipe(), Goal(method=method, restarts=1), tmp_path / str(i))
         assert record["left_out"][i] == measure(i, other)
-    assert "expect this on the next image" in lines[1] and record["notes"] == lines
+    assert lines[1].startswith("Leave one image out") and record["notes"] == lines
+    network = [score(s, detect(m)).f1 for m, s in zip(data.micrographs, data.standards, strict=True)]
+    assert record["network"] == network and f"{np.mean(network):.3f}" in lines[3]
+
+
+def data_of(data: LabelledImages, n: int) -> LabelledImages:
+    """The first n images of two, the first of which comes twice."""
+    some = LabelledImages(*((getattr(data, name) * 2)[:n] for name in data.__dataclass_fields__))
+    some.micrographs[:] = [replace(m, name=str(i)) for i, m in enumerate(some.micrographs)]
+    return some
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_what_is_known_of_the_next_image(data: LabelledImages, n: int, tmp_path: Path) -> None:
+    _, lines = tune(data_of(data, n), AXES, Recipe(), Goal(), tmp_path)
+    assert ("Leave one image out" in " ".join(lines)) == (n > 1)
+    assert ("expect this on the next image" in " ".join(lines)) == (n > 2)
+    unknown = f"Nothing is known about the next image: that takes 3 standards or more, not {n}."
+    assert (unknown in lines) == (n < 3)
+    assert ("±" in lines[0]) == (n > 1)
+
+
+@pytest.mark.parametrize(
+    ("network", "left_out", "verdict"),
+    [
+        ([0.9, 0.9, 0.9], [0.7, 0.7, 0.7], ", which is better: no recipe is needed."),
+        ([0.6, 0.6, 0.6], [0.7, 0.7, 0.7], ", which is worse than the recipe on images left out."),
+        ([0.9, 0.9, 0.9], None, ", which is better: no recipe is needed."),
+        ([0.6, 0.6, 0.6], None, ")."),
+    ],
+)
+def test_the_network_is_held_against_images_left_out(
+    network: list[float], left_out: list[float] | None, verdict: str, data: LabelledImages
+) -> None:
+    result = _Result(Recipe(), np.full(3, 0.8), None if left_out is None else np.array(left_out), [])
+    assert _describe(data_of(data, 3), Goal(), result, np.array(network))[-1].endswith(verdict)
+
+
+def test_a_climb_tells_how_it_did_beside_a_grid(data: LabelledImages, tmp_path: Path) -> None:
+    _, lines = tune(data, AXES, Recipe(), Goal(method="evolve", restarts=1), tmp_path)
+    best = json.loads((tmp_path / "tuning.json").read_text())["values"].values()
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    f1 = 2 * scores.tp / (2 * scores.tp + scores.fp + scores.fn)
+    grid = f1.groupby([scores.threshold, scores.area]).mean().max()
+    better = "which is better: try --method grid" if grid > np.mean(list(best)) else "which is no better"
+    reached = np.mean(list(best))
+    assert lines[-1] == (
+        f"The climbs reached {reached:.3f}; a coarse grid of 6 points reaches {grid:.3f}, {better}."
+    )
 
 
 def test_an_earlier_tunings_files_are_removed(data: LabelledImages, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import require
 
 from porescope.network import MODES, SHIPPED, describe_image, load_model
@@ -18,6 +20,22 @@ from porescope.training.onnx_file import fold_normalizations  # noqa: E402
 from porescope.training.unet import Net, UNet  # noqa: E402
 
 CHANNELS = Plan.channels
+
+
+def test_a_network_that_gives_no_two_maps_is_refused(tmp_path: Path) -> None:
+    """Its card and its inputs are right; its output is the mean of each channel."""
+    from onnx import TensorProto, helper, save
+
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, 2, None, None])
+    about = helper.make_tensor_value_info("about", TensorProto.FLOAT, [None, 3])
+    mean = helper.make_tensor_value_info("mean", TensorProto.FLOAT, None)
+    node = helper.make_node("GlobalAveragePool", ["image"], ["mean"])
+    graph = helper.make_graph([node], "porescope", [image, about], [mean])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"porescope": json.dumps(load_model().card)})
+    save(model, str(tmp_path / "mean.onnx"))
+    with pytest.raises(ValueError, match=r"mean\.onnx gives no two maps of an image"):
+        load_model(tmp_path / "mean.onnx")
 
 
 def test_folding_leaves_the_network_as_it_is() -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from porescope.files import escape_hidden
 from porescope.materials import MATERIALS
 from porescope.modalities import MODALITIES, check_modality
 
@@ -114,14 +115,24 @@ PixelSize = Annotated[
 ]
 
 
-def say(text: str) -> None:
-    """Print a message to stderr, apart from the results.
+def put(text: str) -> None:
+    """Print a line of results to stdout, with what could disturb the terminal escaped.
 
     Parameters
     ----------
     text : str
     """
-    typer.echo(text, err=True)
+    typer.echo(escape_hidden(text))
+
+
+def say(text: str) -> None:
+    """Print a message to stderr, apart from the results, with what could disturb the terminal escaped.
+
+    Parameters
+    ----------
+    text : str
+    """
+    typer.echo(escape_hidden(text), err=True)
 
 
 def stop(text: str) -> NoReturn:
@@ -163,9 +174,7 @@ class _Line(logging.Formatter):
     converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
-        return re.sub(
-            r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda m: ascii(m[0])[1:-1], super().format(record)
-        )
+        return escape_hidden(super().format(record))
 
 
 class _LogFile(logging.FileHandler):

@@ -19,6 +19,7 @@ from porescope.cli.console import (
     Modality,
     PixelSize,
     choose_level,
+    put,
     say,
     stop,
     write_log,
@@ -301,7 +302,7 @@ def _show_progress(total: int, shown: bool) -> Iterator[Callable[[int, int], Non
 
 
 def print_summary(run: Run, out: Path, messages: bool = True) -> None:
-    """Print a row for each image, the messages with their counts, and the totals.
+    """Print a row for each image, the messages with their counts, the totals, and a foreign network.
 
     Parameters
     ----------
@@ -314,7 +315,8 @@ def print_summary(run: Run, out: Path, messages: bool = True) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from porescope.files import FILES, describe_counts
+    from porescope.files import FILES, describe_counts, escape_hidden
+    from porescope.network import SHIPPED_SHA256
 
     table = Table(box=None, pad_edge=False)
     for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", ""):
@@ -325,10 +327,9 @@ def print_summary(run: Run, out: Path, messages: bool = True) -> None:
     if len(rows) > 20 and len(bad) > 20:
         say(f"The first 20 of {len(bad)} failures; all stand in images.csv.")
     for row in shown:
-        table.add_row(*_summarise(row))
-    console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+        table.add_row(*map(escape_hidden, _summarise(row)))
     if shown:
-        console.print(table)
+        Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty()).print(table)
     done = run.images[run.images.status == "ok"]
     told = done.message[done.message != ""].value_counts()
     for message, n in told.head(8 * messages).items():
@@ -336,10 +337,13 @@ def print_summary(run: Run, out: Path, messages: bool = True) -> None:
     if messages and len(told) > 8:
         say(f"{len(told) - 8} further messages stand in images.csv.")
     failed = int((run.images.status != "ok").sum())
-    console.print(describe_counts(len(run.pores), len(done)) + (f", {failed} failed" if failed else ""))
+    put(describe_counts(len(run.pores), len(done)) + (f", {failed} failed" if failed else ""))
     median = run.pores.equivalent_diameter_nm.median() if len(run.pores) else float("nan")
-    console.print(f"median diameter {median:.3f} nm")
-    console.print(f"report: {out / FILES['report']}")
+    put(f"median diameter {median:.3f} nm")
+    model = run.record.get("model")
+    if isinstance(model, dict) and model.get("sha256") != SHIPPED_SHA256:
+        put(f"network: {model.get('file')}, SHA-256 {str(model.get('sha256'))[:8]}…, not the shipped one")
+    put(f"report: {out / FILES['report']}")
 
 
 def _summarise(row: Mapping[Any, Any]) -> tuple[str, ...]:

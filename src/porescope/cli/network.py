@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from porescope.cli.console import Modality, read_length, read_material, say, stop
+from porescope.cli.console import Modality, put, read_length, read_material, say, stop
 from porescope.materials import MATERIALS
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def simulate(
     overwrite: Annotated[bool, typer.Option(help="Replace existing images.")] = False,
 ) -> None:
     """Simulate micrographs with known pores: image, label image, table of pores, atoms."""
+    from porescope.files import printable
     from porescope.simulation import Scene, save_simulation
 
     try:
@@ -100,7 +101,7 @@ def simulate(
                 pores=Scene.pores if pores is None else pores, max_missing=max_missing, dose=dose,
                 modality=modality, contamination=contamination,
             )  # fmt: skip
-            note = f"seed {one}, {shlex.join(sys.argv[1:])}"
+            note = printable(f"seed {one}, {shlex.join(sys.argv[1:])}")
             if wild:
                 drawings = iter([_draw_wild(scene, pores is not None, one, name)])
             elif tiles:
@@ -108,7 +109,7 @@ def simulate(
             else:
                 drawings = _draw_plain(scene, frames, one, name)
             for drawn in drawings:
-                typer.echo(", ".join(save_simulation(out, drawn, note)))
+                put(", ".join(save_simulation(out, drawn, note)))
     except (ValueError, OSError) as error:
         stop(str(error))
 
@@ -151,7 +152,7 @@ def _draw_tiles(scene: Scene, tiles: str, seed: int, name: str, out: Path) -> It
         raise ValueError(f"--tiles must be 1x1 or more, not {tiles!r}")
     drawn = draw_tiles(scene, (down, across), np.random.default_rng(seed), name=name)
     yield from (tile.simulation for tile in drawn)
-    typer.echo(save_stage(out, name, drawn))
+    put(save_stage(out, name, drawn))
 
 
 @app.command()
@@ -279,7 +280,12 @@ def _train_unet(
     export_model(trainer, path, {"command": command, "own_images": len(labelled)})
     say("Calibrating its confidence on simulated images …")
     add_to_card(path, rate_network(path, seed))
-    typer.echo(f"{path}\nuse it: porescope detect images/ --model {path} -o out")
+    _say_how_to_use(path)
+
+
+def _say_how_to_use(path: Path) -> None:
+    put(str(path))
+    put(f"use it: porescope detect images/ --model {shlex.quote(str(path))} -o out")
 
 
 def _train_maskrcnn(
@@ -291,4 +297,4 @@ def _train_maskrcnn(
         raise ValueError("the Mask R-CNN is trained for a time: --minutes 60")
     labelled = read_samples(standards, modality=modality) if standards else []
     path = train_maskrcnn(out, minutes=minutes, seed=seed, standards=labelled)
-    typer.echo(f"{path}\nuse it: porescope detect images/ --model {path} -o out")
+    _say_how_to_use(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from porescope.cli.console import Inputs, Modality, PixelSize, say, spoken_warnings, stop
+from porescope.cli.console import Inputs, Modality, PixelSize, put, say, spoken_warnings, stop
 
 if TYPE_CHECKING:
     from porescope.scoring import Score
@@ -120,14 +120,13 @@ def tune(
         prepare_workers("porescope.recipes.search")
     from porescope.files import FILES, find_files
     from porescope.recipes import PAPER_AXES, Recipe, read_axis
-    from porescope.runs import Goal, read_labelled_images
+    from porescope.runs import Goal, check_folder, read_labelled_images
     from porescope.runs import tune as tune_recipe
 
     try:
         if (out / FILES["recipe"]).exists() and not overwrite:
             raise ValueError(f"{out} holds a tuned recipe; give another -o or say --overwrite")
-        if out.exists() and not out.is_dir():
-            raise ValueError(f"{out} is a file; give a folder with -o")
+        check_folder(out)
         read_axes = [read_axis(a) for a in axis or []]
         axes = dict(read_axes) or dict(PAPER_AXES)
         if len(read_axes) > len(axes):
@@ -145,12 +144,10 @@ def tune(
     except (ValueError, OSError) as error:
         stop(str(error))
     for line in lines:
-        typer.echo(line)
+        put(line)
     numbers = recipe.numbers()
-    typer.echo(
-        "recipe: " + ", ".join(f"{name} {numbers[name]:g}" for name in axes) + f", {recipe.scaling} scaling"
-    )
-    typer.echo(f"in {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
+    put("recipe: " + ", ".join(f"{name} {numbers[name]:g}" for name in axes) + f", {recipe.scaling} scaling")
+    put(f"in {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
 
 
 @app.command()
@@ -173,6 +170,7 @@ def _print_score_table(scores: Mapping[str, Score]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from porescope.files import escape_hidden
     from porescope.scoring import wilson_interval
 
     heads = ("image", "precision", "recall", "F1", "IoU", "Hamming [px]", "found", "missed", "false")
@@ -183,20 +181,18 @@ def _print_score_table(scores: Mapping[str, Score]) -> None:
     for name, s in [*scores.items(), ("pooled", pooled)]:
         shares = (f"{value:.3f}" for value in (s.precision, s.recall, s.f1, s.iou))
         counts = (str(n) for n in (s.hamming, s.found, s.missed, s.false))
-        table.add_row(name, *shares, *counts, f"{s.diameter_bias:+.1%}", f"{s.diameter_error:.1%}")
+        table.add_row(
+            escape_hidden(name), *shares, *counts, f"{s.diameter_bias:+.1%}", f"{s.diameter_error:.1%}"
+        )
     Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120).print(table)
     each = scores.values()
     means = [
         sum(getattr(s, name) for s in each) / len(scores) for name in ("precision", "recall", "f1", "iou")
     ]
-    typer.echo(
-        "means of images: " + ", ".join(f"{n} {v:.3f}" for n, v in zip(heads[1:5], means, strict=True))
-    )
+    put("means of images: " + ", ".join(f"{n} {v:.3f}" for n, v in zip(heads[1:5], means, strict=True)))
     n = pooled.found + pooled.missed
     low, high = wilson_interval(pooled.found, n)
-    typer.echo(
-        f"{pooled.found} of {n} pores found (95 % interval {low:.0%} to {high:.0%}), {pooled.false} false"
-    )
+    put(f"{pooled.found} of {n} pores found (95 % interval {low:.0%} to {high:.0%}), {pooled.false} false")
 
 
 @app.command()
@@ -252,7 +248,7 @@ def explain(
                 if picture.exists() and not overwrite:
                     stop(f"{picture} exists; give another -o or say --overwrite")
                 draw(micrograph, path=picture)
-                typer.echo(str(picture))
+                put(str(picture))
         except (ValueError, OSError) as error:
             say(f"failed: {error}")
             failed = True
@@ -270,6 +266,7 @@ def list_all() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from porescope.files import escape_hidden
     from porescope.recipes import list_recipes, load_recipe
 
     table = Table("name", "grid", "radius", "threshold", "area", "scaling", "score", box=None, pad_edge=False)
@@ -281,7 +278,13 @@ def list_all() -> None:
             continue
         known = r.provenance.get("cross_validated", r.provenance.get("score", ""))
         table.add_row(
-            name, f"{r.grid:g}", f"{r.radius:g}", f"{r.threshold:g}", f"{r.area:g}", r.scaling, str(known)
+            escape_hidden(name),
+            f"{r.grid:g}",
+            f"{r.radius:g}",
+            f"{r.threshold:g}",
+            f"{r.area:g}",
+            r.scaling,
+            escape_hidden(str(known)),
         )
     Console(highlight=False, markup=False).print(table)
 
@@ -299,10 +302,10 @@ def show(
         stop(str(error))
     for p in parameters():
         value = f"{getattr(recipe, p.name):g}"
-        typer.echo(f"{p.name:12} {value:>7} {p.metadata['unit']:13} {p.metadata['doc']}")
-    typer.echo(f"{'scaling':12} {recipe.scaling:>7}")
+        put(f"{p.name:12} {value:>7} {p.metadata['unit']:13} {p.metadata['doc']}")
+    put(f"{'scaling':12} {recipe.scaling:>7}")
     for key, value in recipe.provenance.items():
-        typer.echo(f"{key}: {value}")
+        put(f"{key}: {value}")
 
 
 @recipes.command()
@@ -315,7 +318,7 @@ def add(
     from porescope.recipes import add_recipe, load_recipe
 
     try:
-        typer.echo(f"added {add_recipe(load_recipe(file), name, overwrite=overwrite)}")
+        put(f"added {add_recipe(load_recipe(file), name, overwrite=overwrite)}")
     except (ValueError, OSError) as error:
         stop(str(error))
 
@@ -333,4 +336,4 @@ def export(
         save_recipe(load_recipe(name), file, overwrite=overwrite)
     except (ValueError, OSError) as error:
         stop(str(error))
-    typer.echo(f"wrote {file}")
+    put(f"wrote {file}")

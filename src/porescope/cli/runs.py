@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from porescope.cli.console import say, stop
+from porescope.cli.console import put, say, stop
 
 app = typer.Typer()
 
@@ -36,7 +36,7 @@ def report(out: RunFolder) -> None:
     state = run.record.get("state", "finished")
     n = run.images["file"].nunique()
     say(f"{n} files, {state}; tables in {out / FILES['pores']} and {FILES['images']}.")
-    typer.echo(str(path))
+    put(str(path))
 
 
 @app.command()
@@ -48,6 +48,7 @@ def compare(
     from rich.console import Console
     from rich.table import Table
 
+    from porescope.files import escape_hidden
     from porescope.runs import compare_runs, read_run
 
     try:
@@ -57,11 +58,12 @@ def compare(
     table = Table("image", "change", "y [nm]", "x [nm]", "diameter 1 [nm]", "diameter 2 [nm]", box=None)
     for image, frame, change, *values in changes.head(_MOST_SHOWN).to_numpy().tolist():
         numbers = ("" if value != value else f"{value:.3f}" for value in values)
-        table.add_row(f"{image} [{frame}]" if frame else image, change, *numbers)
+        name = f"{image} [{frame}]" if frame else image
+        table.add_row(*map(escape_hidden, (name, change, *numbers)))
     if len(changes):
         Console(highlight=False, markup=False).print(table)
     counts = changes.change.value_counts()
     words = ", ".join(f"{n} {change}" for change, n in counts.items())
-    typer.echo(words if words else "no difference in images, pores or sizes")
+    put(words if words else "no difference in images, pores or sizes")
     if len(changes) > _MOST_SHOWN:
         say(f"The first {_MOST_SHOWN} of {len(changes)} differences are shown.")

@@ -1,7 +1,11 @@
-"""Where ``porescope`` starts: signals end it with an exit code and no traceback, from the first moment."""
+"""Where ``porescope`` starts.
+
+Signals end it with an exit code and no traceback, from the first moment. No file's name is read as an option.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Any
@@ -12,9 +16,27 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):  # Windows has no SIGHUP
             signal.signal(getattr(signal, name), _end)
+    sys.argv[1:] = [protect_name(argument) for argument in sys.argv[1:]]
     from porescope.cli.app import app
 
     app()
+
+
+def protect_name(argument: str) -> str:
+    """Write a file's name that looks like an option as a path: ``*.tif`` may stand for ``-o.tif``.
+
+    Parameters
+    ----------
+    argument : str
+        A word of the command line.
+
+    Returns
+    -------
+    str
+        With ``./`` before it, if it begins with ``-``, has a suffix and names a file or a folder.
+    """
+    is_name = argument.startswith("-") and os.path.splitext(argument)[1] and os.path.lexists(argument)
+    return os.path.join(os.curdir, argument) if is_name else argument
 
 
 def _end(number: int, frame: Any) -> None:

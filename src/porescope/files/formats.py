@@ -34,6 +34,8 @@ def check_claim(path: Path) -> Claim:
     ReadError
         If it does not.
     """
+    if path.suffix.lower() == ".zspy":  # its reader needs zarr < 3, which decodes by whatever the file names
+        raise ReadError(f"{path.name} is a Zarr store, whose reader may run code from it; save it as .hspy")
     if not path.is_file():
         raise ReadError(f"{path} is not a file; check the path")
     if path.stat().st_size == 0:

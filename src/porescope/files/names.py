@@ -13,6 +13,8 @@ SUFFIXES = frozenset(
     (".dm3", ".dm4", ".emd", ".de5", ".emi", ".ser", ".mrc", ".hspy", ".zspy", ".tif", ".tiff")
     + (".png", ".jpg", ".jpeg", ".bmp", ".npy")
 )
+#: Suffix of HyperSpy's Zarr stores: folders that count as one file, which `load_signals` refuses by name.
+_ZARR_STORE = ".zspy"
 #: Endings of the files that belong to one image; they follow its name.
 ENDINGS = {
     # porescope detect
@@ -44,6 +46,13 @@ PARTS, PICTURES, NEXT = ("images", "pores"), "pictures", "_next"
 #: Kinds of `FILES` that ``porescope tune`` writes.
 TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning")
 
+#: Characters that move the cursor, turn the text after them around or cannot be seen: controls, separators
+#: of lines, bidirectional marks, other format characters. The joiners of emoji and Persian are none.
+_HIDDEN = (
+    r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+)
+
 #: Ends of the stems of results and standards, which users often save in another image format.
 _OWN_STEMS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
 
@@ -54,7 +63,8 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
     Parameters
     ----------
     inputs : sequence of str or Path
-        Files, folders (without their subfolders) and globs.
+        Files, folders (without their subfolders) and globs. A Zarr store (``.zspy``) counts as one file,
+        also as a folder.
 
     Returns
     -------
@@ -70,16 +80,17 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
         path = Path(given)
-        if path.is_dir():
+        if _is_input(path):
+            paths = [path]
+        elif path.is_dir():
             paths = [p for p in sorted(path.iterdir()) if _is_wanted(p)]
             if not paths and len(inputs) == 1:
                 raise ValueError(f"{given} holds no image files; name a folder or files that do")
-        elif path.is_file():
-            paths = [path]
         elif path.exists():
             raise ValueError(f"{given} is neither a file nor a folder")
         else:
-            paths = [Path(p) for p in sorted(glob.glob(given, recursive=True)) if os.path.isfile(p)]
+            matches = map(Path, sorted(glob.glob(given, recursive=True)))
+            paths = [p for p in matches if _is_input(p) and not any(map(_is_store, p.parents))]
             if not paths:
                 raise ValueError(f"{given} names no file; check the path")
         found.update((p.resolve(), p) for p in paths)
@@ -96,7 +107,15 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
 def _is_wanted(path: Path) -> bool:
     own = path.name.endswith(tuple(ENDINGS.values())) or path.stem.endswith(_OWN_STEMS)
     own = own or path.name in FILES.values() or path.name.startswith(".")
-    return path.suffix.lower() in SUFFIXES and not own and path.is_file()
+    return path.suffix.lower() in SUFFIXES and not own and _is_input(path)
+
+
+def _is_input(path: Path) -> bool:
+    return path.is_file() or _is_store(path)
+
+
+def _is_store(path: Path) -> bool:
+    return path.suffix.lower() == _ZARR_STORE and path.is_dir()
 
 
 def name_files(paths: Sequence[Path]) -> list[str]:
@@ -157,12 +176,12 @@ def describe_counts(pores: int, images: int | None = None) -> str:
     return f"{pores} pore{'s' * (pores != 1)}{where}"
 
 
-def printable(path: Path) -> str:
-    r"""Turn a path into text that is valid UTF-8, even if the path is not.
+def printable(path: str | Path) -> str:
+    r"""Turn a path, or text that holds paths, into text that is valid UTF-8, even if the path is not.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
 
     Returns
     -------
@@ -172,9 +191,32 @@ def printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def escape_hidden(text: str) -> str:
+    r"""Write characters that cannot be seen, or that change how others are shown, as escapes.
+
+    Parameters
+    ----------
+    text : str
+        As it came from a user, a file or a file's name.
+
+    Returns
+    -------
+    str
+        One line, whose every character is shown where it stands.
+
+    Examples
+    --------
+    >>> print(escape_hidden("a\u202egnp.tif\x1b[2J"))
+    a\u202egnp.tif\x1b[2J
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(f"[{_HIDDEN}]", lambda match: ascii(match[0])[1:-1], text)
+
+
 def _safe(name: str) -> str:
-    """Replace what a file name may not hold: separators, control characters, Windows' reserved names."""
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', "_", name).strip(" .")[-150:] or "image"
+    """Replace what a file name may not hold: separators, hidden characters, Windows' reserved names."""
+    name = re.sub(rf'[<>:"/\\|?*{_HIDDEN}]', "_", name).strip(" .")[-150:] or "image"
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     return f"_{name}" if reserved else name
 

@@ -1,6 +1,6 @@
 from .confidence import UNRATED, gather_evidence
 from .detector import Network, look_at
-from .model import INPUTS, MODES, SHIPPED, describe_image, find_mode, load_model
+from .model import INPUTS, MODES, SHIPPED, SHIPPED_SHA256, describe_image, find_mode, load_model
 from .scale import CELL_PX, choose_scale
 from .views import present, rescale, standardize
 
@@ -10,6 +10,7 @@ __all__ = [
     "MODES",
     "Network",
     "SHIPPED",
+    "SHIPPED_SHA256",
     "UNRATED",
     "choose_scale",
     "describe_image",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.files import printable
 from porescope.labels import EDGE, Detection, find_bordered, keep_regions, label_regions
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
@@ -79,16 +80,15 @@ class Network:
             If the file is no network of porescope's.
         """
         model = load_model(self.model)
-        seed = model.card.get("plan", {}).get("seed")
         return {
             "method": self.method,
-            "seed": seed,
+            "seed": model.card["plan"]["seed"],
             "model": {
-                "file": (self.model or SHIPPED).name,
+                "file": printable((self.model or SHIPPED).name),
                 "sha256": model.sha256,
-                "trained_by": f"porescope {model.card.get('porescope')}",
-                "seed": seed,
-                "steps": model.card.get("steps"),
+                "trained_by": f"porescope {model.card['porescope']}",
+                "seed": model.card["plan"]["seed"],
+                "steps": model.card["steps"],
                 "turned": self.turned,
                 "least_confidence": self.least_confidence,
             },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 
 from porescope.network.scale import CELL_PX, USUAL_CONSTANT
 
-#: The shipped network.
+#: The shipped network, and the SHA-256 of its file.
 SHIPPED = Path(__file__).parent / "porescope.onnx"
+SHIPPED_SHA256 = "711ec193a4e5c7b3dcdf41cd25208d1560dc81f98d4a4043020968a3fa21348d"
+#: Largest file that is read as a network [bytes]; the shipped one has 4 MB.
+_MOST_BYTES = 500_000_000
 #: Modalities that the network tells apart; ABF counts as BF.
 MODES = ("haadf", "bf", "hrtem")
 #: Names of the network's inputs: the image, and `describe_image` of it.
@@ -67,7 +71,7 @@ class Model(NamedTuple):
     """A loaded network."""
 
     session: Any  # onnxruntime.InferenceSession
-    card: dict[str, Any]  # how it was trained and rated, as its file says
+    card: dict[str, Any]  # how it was trained and rated, as its file says; checked by `_explain_card`
     sha256: str  # of the file
 
 
@@ -86,13 +90,18 @@ def load_model(path: Path | None = None) -> Model:
     Raises
     ------
     ValueError
-        If the file is no network of porescope's.
+        If the file is no network of porescope's, or the shipped one is damaged.
     """
     path = SHIPPED if path is None else path
     try:
-        return _load_model(path, path.stat().st_mtime_ns)
+        state = path.stat()
+        if not path.is_file() or state.st_size > _MOST_BYTES:
+            what = f"has {state.st_size:,} bytes" if path.is_file() else "is no file"
+            raise ValueError(f"{path.name} {what}; give an ONNX file of porescope train")
+        return _load_model(path, state.st_mtime_ns)
     except OSError as error:
-        raise ValueError(f"{path.name} cannot be read: {error.strerror}") from None
+        remedy = "reinstall porescope" if path == SHIPPED else "check the path"
+        raise ValueError(f"{path.name} cannot be read: {error.strerror}; {remedy}") from None
 
 
 @cache
@@ -103,6 +112,12 @@ def _load_model(path: Path, changed: int) -> Model:
     options.intra_op_num_threads = 1  # the processes of a batch share the cores already
     options.log_severity_level = 3
     content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    if path == SHIPPED and sha256 != SHIPPED_SHA256:
+        raise ValueError(
+            f"the shipped network {path} is damaged: its SHA-256 begins with {sha256[:8]}, not "
+            f"{SHIPPED_SHA256[:8]}; reinstall porescope"
+        )
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         card = json.loads(session.get_modelmeta().custom_metadata_map["porescope"])
@@ -111,9 +126,45 @@ def _load_model(path: Path, changed: int) -> Model:
             f"{path.name} is no network of porescope's; train one with porescope train"
         ) from None
     inputs = [i.name for i in session.get_inputs()]
-    if inputs != INPUTS or list(card.get("modes", ())) != list(MODES) or card.get("cell_px") != CELL_PX:
+    card = card if isinstance(card, dict) else {}
+    if inputs != INPUTS or card.get("modes") != list(MODES) or card.get("cell_px") != CELL_PX:
         raise ValueError(f"{path.name} was trained by another version of porescope; train it anew")
-    return Model(session, card, hashlib.sha256(content).hexdigest())
+    wrong = _explain_card(card)
+    if wrong:
+        raise ValueError(f"{path.name}: its card must have {wrong}; train it anew with porescope train")
+    model = Model(session, card, sha256)
+    if sha256 != SHIPPED_SHA256 and not _gives_maps(model):
+        raise ValueError(f"{path.name} gives no two maps of an image; train it anew with porescope train")
+    return model
+
+
+def _explain_card(card: Mapping[str, Any]) -> str | None:
+    """Say what a card lacks or has in another form, among what is used of it; None if it is right."""
+    plan, evidence = card.get("plan"), card.get("evidence", {})
+    weights = list(evidence.values()) if isinstance(evidence, dict) else [None]
+    if not (isinstance(card.get("porescope"), str) and len(card["porescope"]) < 100):
+        return "the version of porescope as text"
+    if not (isinstance(plan, dict) and isinstance(plan.get("seed"), int)):
+        return "a plan with a seed, a whole number"
+    if not isinstance(card.get("steps"), int):
+        return "its steps, a whole number"
+    if not all(isinstance(row, list) and len(row) == 4 and all(map(_is_finite, row)) for row in weights):
+        return "as evidence four finite numbers for each modality"
+    return None
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) < 1e6
+
+
+def _gives_maps(model: Model) -> bool:
+    """Try a network on an empty image."""
+    image, about = np.zeros((2, _STRIDE, _STRIDE), np.float32), describe_image("haadf", None)
+    try:
+        (maps,) = model.session.run(None, {"image": image[None], "about": about[None]})
+        return maps.shape == (1, *image.shape) and bool(np.isfinite(maps).all())
+    except Exception:  # onnxruntime has many kinds of error, none documented
+        return False
 
 
 def predict(

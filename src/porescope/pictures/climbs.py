@@ -65,6 +65,6 @@ def draw_ascent(
         figure.colorbar(image, ax=ax, label="objective, best over the other fields")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, facecolor="#9aa3ad")
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(title, fontsize=12, parse_math=False)
     with write_whole(file) as part:
         figure.savefig(part, dpi=110, format="png")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +126,8 @@ def read_off(choice: Choice) -> list[str]:
     successes = over.sum(axis=0)
     n_images, n_points = over.shape
     n_all = int((successes == n_images).sum())
-    lines = [f"{n_all:,} of {n_points:,} points succeed (> {choice.mark:g}) on all {n_images} images."]
+    where = f"all {n_images} images" if n_images > 1 else "the one image"
+    lines = [f"{n_all:,} of {n_points:,} points succeed (> {choice.mark:g}) on {where}."]
     if n_images > 1:
         without = np.array([((successes - o) == n_images - 1).sum() for o in over])
         outlier = int(np.argmax(without))
@@ -218,14 +218,16 @@ def draw_cvvp(choice: Choice, path: Path) -> None:
         ax.scatter(x, y, s=(size * dot) ** 2, facecolors="none", edgecolors=color, marker=marker)
         handles.append(Line2D([], [], ls="", marker=marker, ms=11, mfc="none", mec=color, label=label))
     _label_axes(ax, layout)
-    ax.set_title(choice.title, loc="left", fontsize=13, pad=44)
-    ax.legend(
+    title = ax.set_title(choice.title, loc="left", fontsize=13, pad=44)
+    legend = ax.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=10, frameon=False, fontsize=9
     )
-    notes = "\n".join(read_off(choice))
-    ax.annotate(
-        notes, (0, 0), (0, -46), "axes fraction", "offset points", va="top", fontsize=9, color="#3a4552"
-    )
+    notes = ax.annotate(
+        "\n".join(read_off(choice)), (0, 0), (0, -46), "axes fraction", "offset points",
+        va="top", fontsize=9, color="#3a4552",
+    )  # fmt: skip
+    for text in (title, notes, *legend.get_texts()):
+        text.set_parse_math(False)  # names of images may hold dollar signs
     with write_whole(path) as part:
         figure.savefig(part, dpi=110, format="png", bbox_inches="tight", pad_inches=0.2)
 
@@ -272,18 +274,14 @@ def _label_axes(ax: Any, layout: Layout) -> None:
     ax.set_ylabel(f"{layout.names[1]} in each panel" if layout.names[1] else "", loc="bottom", fontsize=9)
 
 
-def write_page(
-    choice: Choice, overlays: Sequence[Sequence[bytes]], command: Sequence[str], path: Path
-) -> None:
-    """Write the plot as a page that shows a point's values under the pointer and its command on a click.
+def write_page(choice: Choice, overlays: Sequence[Sequence[bytes]], path: Path) -> None:
+    """Write the plot as a page that shows a point's values under the pointer and its recipe on a click.
 
     Parameters
     ----------
     choice : Choice
     overlays : sequence of sequence of bytes
         JPEG pictures of the images at each best point.
-    command : sequence of str
-        The command line to which a point's axes are added.
     path : Path
         The HTML file to write.
     """
@@ -312,7 +310,7 @@ def write_page(
         "inner_names": layout.names,
         "axes": list(search.axes),
         "images": search.names,
-        "command": shlex.join(command),
+        "recipe": search.recipe.numbers(),
     }  # fmt: skip
     rows = [
         {

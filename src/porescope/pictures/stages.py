@@ -110,6 +110,7 @@ def plot_stages(micrograph: Micrograph, recipe: Recipe) -> Figure:
         f"threshold {recipe.threshold:g}, area {recipe.area:g}, {recipe.scaling} scaling; "
         "dashed: the scan; orange: pores",
         fontsize=11,
+        parse_math=False,
     )
     return figure
 
@@ -182,7 +183,9 @@ def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None
         axes[1, 2].set(xlim=middle[1] + half * np.array([-1, 1]), ylim=middle[0] + half * np.array([1, -1]))
     axes[1, 2].set_visible(largest is not None)
     figure.suptitle(
-        f"{micrograph.name}: the network, {found.message or 'scaled by the lattice'}", fontsize=12
+        f"{micrograph.name}: the network, {found.message or 'scaled by the lattice'}",
+        fontsize=12,
+        parse_math=False,
     )
     with write_whole(path) as part:
         figure.savefig(part, dpi=100, format="png")

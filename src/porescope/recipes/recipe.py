@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
+from reprlib import repr as shorten
 from typing import Any
+
+from porescope.files import printable, write_whole
 
 #: The ways in which a recipe follows the magnification; see `scale_recipe`.
 SCALINGS = ("published", "physical")
+
+#: Largest size of a recipe's file [bytes], and longest text of its provenance [characters].
+_MOST_BYTES, _MOST_TEXT = 100_000, 10_000
 
 #: The stages of the pipeline that have parameters, in the order in which they run.
 STAGES = ("equalize", "average", "threshold", "select")
@@ -38,12 +45,12 @@ class Recipe:
     name : str
         Name of the recipe's file, without its suffix; not compared.
     provenance : mapping
-        Where the values come from, as text and numbers that TOML can hold; not compared.
+        Where the values come from: text, finite numbers, yes or no, and lists of these; not compared.
 
     Raises
     ------
     ValueError
-        If a value is not a number within its bounds.
+        If a value is not a number within its bounds, or the provenance holds anything else.
 
     Examples
     --------
@@ -85,7 +92,9 @@ class Recipe:
         for parameter in parameters():
             object.__setattr__(self, parameter.name, _check(parameter, getattr(self, parameter.name)))
         if self.scaling not in SCALINGS:
-            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, not {self.scaling!r}")
+            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, not {shorten(self.scaling)}")
+        for name, value in self.provenance.items():
+            _check_provenance(name, value)
 
     def numbers(self) -> dict[str, float | str]:
         """Give the parameters and the scaling as a plain dictionary.
@@ -157,9 +166,27 @@ def _check(parameter: Any, value: Any) -> float:
     if not (is_number and low <= value <= high):
         raise ValueError(
             f"{parameter.name} must be from {low:g} to {high:g} {parameter.metadata['unit']}, "
-            f"not {value!r}; see porescope recipes"
+            f"not {shorten(value)}; see porescope recipes"
         )
     return float(value)
+
+
+def _check_provenance(name: str, value: Any) -> None:
+    """Refuse what ``run.json`` and the report cannot hold."""
+    if not all(_is_plain(item) for item in (value if isinstance(value, list) else [value])):
+        raise ValueError(
+            f"provenance.{name[:40]} must be text or finite numbers, or a list of these, not "
+            f"{shorten(value)}; write it as text, in quotes"
+        )
+    length = len(name) + len(str(value))
+    if length > _MOST_TEXT:
+        raise ValueError(
+            f"provenance.{name[:40]} must have at most {_MOST_TEXT} characters, not {length}; shorten it"
+        )
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def user_folder() -> Path:
@@ -223,13 +250,25 @@ def load_recipe(name: str | Path) -> Recipe:
                 f"recipe {str(name)!r} is none of {', '.join(library)}; give one of them or a .toml file"
             )
         path = library[str(name)]
+    return _from_content(path, _read_content(path))
+
+
+def _read_content(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        size = path.stat().st_size
+        if not path.is_file() or size > _MOST_BYTES:
+            what = f"has {size} bytes" if path.is_file() else "is no file"
+            raise ValueError(f"recipe {path} {what}; give a .toml file of at most {_MOST_BYTES} bytes")
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"recipe {path} cannot be opened ({error.strerror}); check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"recipe {path.name} is not valid TOML: {error}") from None
-    return _from_content(path, content)
+    except UnicodeDecodeError:
+        raise ValueError(f"recipe {path.name} is not text; give a .toml file") from None
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # RecursionError: brackets nested without end
+        what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+        raise ValueError(f"recipe {path.name} is not valid TOML: {what}; mend or export it anew") from None
 
 
 def _from_content(path: Path, content: dict[str, Any]) -> Recipe:
@@ -237,14 +276,14 @@ def _from_content(path: Path, content: dict[str, Any]) -> Recipe:
     unknown = sorted(set(content) - known - {"provenance"})
     if unknown:
         raise ValueError(
-            f"recipe {path.name} has the unknown field {unknown[0]} = {content[unknown[0]]!r}; "
+            f"recipe {path.name} has the unknown field {unknown[0][:40]} = {shorten(content[unknown[0]])}; "
             f"the fields are {', '.join(sorted(known))}"
         )
     provenance = content.pop("provenance", {})
     if not isinstance(provenance, dict):
-        raise ValueError(f"recipe {path.name}: provenance must be a table, not {provenance!r}")
+        raise ValueError(f"recipe {path.name}: provenance must be a table, not {shorten(provenance)}")
     try:
-        return Recipe(**content, name=path.stem, provenance=provenance)
+        return Recipe(**content, name=printable(path.stem), provenance=provenance)
     except ValueError as error:
         raise ValueError(f"recipe {path.name}: {error}") from None
 
@@ -274,8 +313,6 @@ def save_recipe(recipe: Recipe, path: str | Path, *, overwrite: bool = False) ->
     7.0
     """
     import tomli_w
-
-    from porescope.files import write_whole
 
     path = Path(path)
     if path.suffix != ".toml":

@@ -1,6 +1,6 @@
 from .batch import DISK_FULL, TIMEOUT, run_batch
 from .comparison import COMPARISON_COLUMNS, compare_runs
-from .folder import close_run, lock_folder, prepare_folder, replace_run, write_record
+from .folder import check_folder, close_run, lock_folder, prepare_folder, replace_run, write_record
 from .image import ImageResult, census
 from .job import Job
 from .parts import Run, list_done, list_inputs, read_record, read_run, refresh_tables, write_tables
@@ -17,6 +17,7 @@ __all__ = [
     "Run",
     "TIMEOUT",
     "census",
+    "check_folder",
     "close_run",
     "compare_runs",
     "list_done",

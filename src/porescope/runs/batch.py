@@ -170,7 +170,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
             return
         known_kind = isinstance(error, (ValueError, OSError))
         message = str(error) if known_kind else f"{type(error).__name__}: {error}"
-        yield _fail(this, printable(Path(" ".join(message.split()))), n_images)
+        yield _fail(this, printable(" ".join(message.split())), n_images)
 
 
 #: The stack that this process opened last, by all that reading depends on: its images come one by one.

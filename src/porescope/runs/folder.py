@@ -42,6 +42,27 @@ _SIGNS = tuple(FILES[kind] for kind in ("pores", "images", "report", "run"))
 _OWN_FILES = (*(Path(FILES[kind]).with_suffix(".parquet").name for kind in PARTS), FILES["log"], *_SIGNS)
 
 
+def check_folder(out: Path) -> None:
+    """Refuse a folder of results that is a file, or whose name tables cannot be written to.
+
+    Parameters
+    ----------
+    out : Path
+        It need not exist.
+
+    Raises
+    ------
+    ValueError
+        If it is a file or a remote address, or its name is not valid UTF-8.
+    """
+    if re.match(r"\w{2,}:/", str(out)):
+        raise ValueError(f"{out} is a remote address; give a local folder with -o")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a folder with -o")
+    if printable(out) != str(out):
+        raise ValueError(f"{printable(out)} is not valid UTF-8, as Parquet needs it; give another -o")
+
+
 @contextmanager
 def lock_folder(out: Path) -> Iterator[None]:
     """Make the folder of a run, and keep other runs out of it during a block.
@@ -61,10 +82,7 @@ def lock_folder(out: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    if re.match(r"\w{2,}:/", str(out)):
-        raise ValueError(f"{out} is a remote address; give a local folder with -o")
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder with -o")
+    check_folder(out)
     lock = FileLock(out / "_lock")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -257,8 +275,8 @@ def write_record(
     record = {
         "version": version("porescope"),
         "state": state,
-        "command": shlex.join([Path(command[0]).name, *command[1:]]),
-        "folder": printable(Path(os.getcwd())),
+        "command": printable(shlex.join([Path(command[0]).name, *command[1:]])),
+        "folder": printable(os.getcwd()),
         **job.describe(),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds") if state != "running" else None,

@@ -7,7 +7,6 @@ so that a part counts once its images are there.
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, write_whole
+from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, escape_hidden, write_whole
 from porescope.measurement import PORE_COLUMNS
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 
@@ -389,14 +388,14 @@ def write_tables(folder: Path) -> list[str]:
 
 
 def _escape_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Make text safe in CSV: no control characters, nothing that a spreadsheet would run as a formula."""
+    """Make text safe in CSV: no hidden characters, nothing that a spreadsheet would run as a formula."""
     kinds = {**IMAGE_COLUMNS, **PORE_COLUMNS}
     texts = [str(name) for name in table if kinds.get(str(name)) == "str"]
     return table.assign(**{name: table[name].map(_escape, na_action="ignore") for name in texts})
 
 
 def _escape(text: str) -> str:
-    escaped = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda m: ascii(m[0])[1:-1], text)
+    escaped = escape_hidden(text)
     return f"'{escaped}" if escaped.startswith(("=", "+", "-", "@")) else escaped
 
 

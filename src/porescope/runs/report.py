@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from porescope.files import FILES, PICTURES, describe_counts, write_whole
+from porescope.files import FILES, PICTURES, describe_counts, escape_hidden, write_whole
 from porescope.runs.parts import Run
 
 #: Largest number of rows in the report's table of pores; ``pores.csv`` has them all.
 _MAX_ROWS = 2000
+#: Longest text of the record that the report shows [characters]; ``run.json`` has it all.
+_MOST_TEXT = 5000
 #: Largest number of images in the report; ``images.csv`` has them all.
 _MAX_CARDS = 200
 
@@ -44,8 +46,9 @@ def write_report(run: Run, folder: Path) -> Path:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("porescope.runs", "."), autoescape=True, undefined=StrictUndefined
-    )
+        loader=PackageLoader("porescope.runs", "."), autoescape=True, undefined=StrictUndefined,
+        finalize=lambda value: escape_hidden(value) if isinstance(value, str) else value,
+    )  # fmt: skip
     images, pores = run.images, run.pores
     done = images[images.status == "ok"]
     area_um2 = float((done.height_px * done.width_px * done.pixel_size_nm**2).sum()) / 1e6
@@ -57,7 +60,7 @@ def write_report(run: Run, folder: Path) -> Path:
     cards = [_make_card(row, folder) for row in shown.to_dict("records")]
     columns = [(name, head, digits) for name, head, digits in _TABLE]
     html = environment.get_template("report.html.j2").render(
-        run=run.record,
+        run=_choose_facts(run.record),
         headline=describe_counts(len(pores), len(done)),
         n_failed=len(images) - len(done),
         n_pores=len(pores),
@@ -80,6 +83,17 @@ def write_report(run: Run, folder: Path) -> Path:
     with write_whole(path) as part:
         part.write_text(html, encoding="utf-8")
     return path
+
+
+def _choose_facts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report shows of ``run.json``, which may be another version's or forged: text and tables."""
+    texts = ("version", "method", "recipe_name", "finished", "command", "python", "platform")
+    tables = ("recipe", "recipe_provenance", "model", "libraries")
+    given = {name: record.get(name) for name in (*texts, *tables)}
+    return {
+        **{name: "" if given[name] is None else str(given[name])[:_MOST_TEXT] for name in texts},
+        **{name: given[name] if isinstance(given[name], dict) else {} for name in tables},
+    }
 
 
 def _make_card(row: Mapping[Any, Any], folder: Path) -> dict[str, Any]:

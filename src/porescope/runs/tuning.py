@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import FILES, TUNING_FILES, hash_file, name_files, write_whole
+from porescope.detection import detect
+from porescope.files import FILES, TUNING_FILES, hash_file, name_files, printable, write_whole
 from porescope.micrograph import Micrograph, read
 from porescope.pictures import draw_ascent, draw_cvvp, draw_overlay, read_off, write_page
 from porescope.recipes import (
@@ -41,6 +42,9 @@ from porescope.standards import find_standards, read_standard
 
 #: Number of best points whose overlays the page shows, and number of images shown of each.
 _BEST_SHOWN, _IMAGES_SHOWN = 10, 6
+
+#: Number of standards from which on leaving one out tells something of the next image.
+_LEAST_TO_TELL = 3
 
 #: Files that a tuning may write; those of an earlier tuning are removed first.
 _OUTPUTS = tuple(FILES[kind] for kind in TUNING_FILES)
@@ -207,7 +211,7 @@ def tune(
         (out / name).unlink(missing_ok=True)
     search = partial(grid_search, data.micrographs, data.standards, recipe=recipe, workers=workers)
     if goal.method == "grid":
-        result = _tune_by_grid(data, search(axes), goal, out, command)
+        result = _tune_by_grid(data, search(axes), goal, out)
     else:
         climb = partial(
             CLIMBERS[goal.method], axes=axes, metric=metric, recipe=recipe, objective=goal.objective,
@@ -215,12 +219,14 @@ def tune(
         )  # fmt: skip
         coarse = {name: values[:: max(1, len(values) // 10)] for name, values in axes.items()}
         result = _tune_by_climb(data, climb, search(coarse), goal, out)
-    best = replace(result.recipe, name=out.name, provenance=_provenance(data, goal, result))
+    best = replace(result.recipe, name=printable(out.name), provenance=_provenance(data, goal, result))
     save_recipe(best, out / FILES["recipe"], overwrite=True)
-    lines = [*_describe(data, goal, result), *result.notes]
+    pairs = zip(data.micrographs, data.standards, strict=True)
+    network = np.array([float(metric(score(standard, detect(m)).counts)) for m, standard in pairs])
+    lines = [*_describe(data, goal, result, network), *result.notes]
     record = {
         "version": version("porescope"),
-        "command": shlex.join(command),
+        "command": printable(shlex.join(command)),
         "method": goal.method,
         "goal": goal.describe(),
         "seed": goal.seed,
@@ -228,8 +234,11 @@ def tune(
         "recipe": best.numbers(),
         "values": dict(zip([m.name for m in data.micrographs], result.values.tolist(), strict=True)),
         "left_out": None if result.left_out is None else result.left_out.tolist(),
+        "network": network.tolist(),
         "notes": lines,
-        "inputs": [{"file": str(p), "sha256": hash_file(p)} for p in (*data.paths, *data.standard_paths)],
+        "inputs": [
+            {"file": printable(p), "sha256": hash_file(p)} for p in (*data.paths, *data.standard_paths)
+        ],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with write_whole(out / FILES["tuning"]) as part:
@@ -246,9 +255,7 @@ class _Result(NamedTuple):
     notes: list[str]  # sentences
 
 
-def _tune_by_grid(
-    data: LabelledImages, search: Search, goal: Goal, out: Path, command: Sequence[str]
-) -> _Result:
+def _tune_by_grid(data: LabelledImages, search: Search, goal: Goal, out: Path) -> _Result:
     choice = _choose(search, goal)
     left_out = None
     if goal.cross_validate and len(data.paths) > 1:
@@ -256,7 +263,7 @@ def _tune_by_grid(
     _write_scores(search, out / FILES["scores"])
     draw_cvvp(choice, out / FILES["cvvp"])
     overlays = [_draw_overlays(data, search.recipe_at(point)) for point in choice.best.tolist()]
-    write_page(choice, overlays, _without_axes(command), out / FILES["cvvp_page"])
+    write_page(choice, overlays, out / FILES["cvvp_page"])
     return _Result(choice.recipe, choice.values[:, choice.point], left_out, read_off(choice))
 
 
@@ -287,10 +294,15 @@ def _tune_by_climb(data: LabelledImages, climb: _Climber, coarse: Search, goal: 
     mark = goal.mark if goal.objective == "successes" else None
     surface = rank(coarse.evaluate(metric), goal.objective, mark)[:, 1]
     title = f"{goal.method}: {done.evaluations} points looked at, {goal.describe()}"
+    reached = rank(done.values[:, None], goal.objective, mark)[0, 1]
     draw_ascent(surface.reshape(coarse.shape), coarse.axes, done.path, title, out / FILES["ascent"])
-    return _Result(
-        done.recipe, done.values, left_out, [f"{done.evaluations} distinct points were looked at."]
-    )
+    better = "which is better: try --method grid" if surface.max() > reached else "which is no better"
+    notes = [
+        f"{done.evaluations} distinct points were looked at.",
+        f"The climbs reached {reached:.3f}; a coarse grid of {surface.size:,} points reaches "
+        f"{surface.max():.3f}, {better}.",
+    ]
+    return _Result(done.recipe, done.values, left_out, notes)
 
 
 def _leave_out(i: int, data: LabelledImages, climb: _Climber, metric: Metric) -> float:
@@ -325,23 +337,10 @@ def _draw_overlays(data: LabelledImages, recipe: Recipe) -> list[bytes]:
     return pictures
 
 
-def _without_axes(command: Sequence[str]) -> list[str]:
-    """Remove the axes and the output folder from a command; the page adds those of a point."""
-    kept, skip = [], False
-    for word in command:
-        if skip:
-            skip = False
-        elif word in ("--axis", "-o", "--out"):
-            skip = True
-        elif not word.startswith(("--axis=", "--out=")):
-            kept.append(word)
-    return [Path(kept[0]).name, *kept[1:]] if kept else []
-
-
 def _spread(values: NDArray[np.float64]) -> str:
-    return (
-        f"{values.mean():.3f} ± {values.std(ddof=1) if len(values) > 1 else 0:.3f}, worst {values.min():.3f}"
-    )
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}, worst {values.min():.3f}"
 
 
 def _list(data: LabelledImages, values: NDArray[np.float64]) -> str:
@@ -349,21 +348,32 @@ def _list(data: LabelledImages, values: NDArray[np.float64]) -> str:
     return ", ".join(f"{m.name} {v:.2f}" for m, v in list(pairs)[:12])
 
 
-def _describe(data: LabelledImages, goal: Goal, result: _Result) -> list[str]:
-    """Say how good the recipe is on these images, and how good to expect on others."""
+def _describe(data: LabelledImages, goal: Goal, result: _Result, network: NDArray[np.float64]) -> list[str]:
+    """Say how good the recipe is on these images, how good to expect on others, and how good the network."""
     values, left_out = result.values, result.left_out
     lines = [f"{goal.describe()}: {_spread(values)} on these images ({_list(data, values)})."]
     if left_out is not None:
+        lines.append(f"Leave one image out: {_spread(left_out)} ({_list(data, left_out)}).")
+    if len(values) < _LEAST_TO_TELL:
         lines.append(
-            f"Leave one image out: {_spread(left_out)} ({_list(data, left_out)}); "
-            "expect this on the next image."
+            f"Nothing is known about the next image: that takes {_LEAST_TO_TELL} standards or more, not "
+            f"{len(values)}."
         )
-    return lines
+    elif left_out is not None:
+        lines[-1] = f"{lines[-1][:-1]}; expect this on the next image."
+    line = f"The default network on the same images, untuned: {_spread(network)} ({_list(data, network)})"
+    # The recipe's score on the images that it was tuned on is too high to be held against the network.
+    known = values if left_out is None else left_out
+    if network.mean() >= known.mean():
+        line += ", which is better: no recipe is needed"
+    elif left_out is not None:
+        line += ", which is worse than the recipe on images left out"
+    return [*lines, f"{line}."]
 
 
 def _provenance(data: LabelledImages, goal: Goal, result: _Result) -> dict[str, Any]:
     sizes = sorted({round(float(np.sqrt(m.pixel_area)), 6) for m in data.micrographs})
-    names = ", ".join(p.name for p in data.paths[:20])
+    names = printable(", ".join(p.name for p in data.paths[:20]))
     modalities = sorted({m.modality for m in data.micrographs})
     provenance: dict[str, Any] = {
         "by": f"porescope {version('porescope')}",

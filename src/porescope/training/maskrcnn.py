@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from porescope import processes
-from porescope.files import hash_file, write_whole
+from porescope.files import hash_file, printable, write_whole
 from porescope.labels import EDGE, Detection, clear_outside, label_regions
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
@@ -288,7 +288,11 @@ class MaskRCNN:
         _load_cached(self.path)
         return {
             "method": self.method,
-            "model": {"file": self.path.name, "sha256": hash_file(self.path), "kind": "Mask R-CNN"},
+            "model": {
+                "file": printable(self.path.name),
+                "sha256": hash_file(self.path),
+                "kind": "Mask R-CNN",
+            },
         }
 
     def find(
