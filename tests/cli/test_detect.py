@@ -220,7 +220,7 @@ def test_file_names_are_escaped_in_the_report(tmp_path: Path, chromium: str) -> 
     text = (tmp_path / "out" / "report.html").read_text()
     assert "<img src=x" not in text and "&lt;img src=x" in text
     page = dump(chromium, tmp_path / "out" / "report.html")
-    assert "<title>porescope: 3 pores in 1 image</title>" in page
+    assert "<title>porescope: 3 pores in 1 image, 1 failed</title>" in page
 
 
 def test_file_names_neither_steer_the_terminal_nor_turn_text_around(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from porescope.cli.console import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from porescope.detection import Detector
     from porescope.runs import Job, Run
 
@@ -315,46 +317,60 @@ def print_summary(run: Run, out: Path, messages: bool = True) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from porescope.files import FILES, describe_counts, escape_hidden
+    from porescope.files import FILES, escape_hidden
     from porescope.network import SHIPPED_SHA256
+    from porescope.runs import summarize
 
     table = Table(box=None, pad_edge=False)
-    for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", ""):
-        table.add_column(head, justify="right" if head.endswith(("s", "]")) else "left")
-    rows = run.images.to_dict("records")
-    bad = [row for row in rows if row["status"] != "ok"]
-    shown = rows if len(rows) <= 20 else bad[:20]
-    if len(rows) > 20 and len(bad) > 20:
-        say(f"The first 20 of {len(bad)} failures; all stand in images.csv.")
-    for row in shown:
+    for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", "95 % interval"):
+        table.add_column(head, justify="left" if head == "image" else "right")
+    summary = summarize(run)
+    for row in summary.images.to_dict("records") if len(summary.images) <= 20 else ():
         table.add_row(*map(escape_hidden, _summarise(row)))
-    if shown:
+    for frames in summary.stacks[:20]:
+        table.add_row(escape_hidden(frames.image.iloc[0]), *_summarise_stack(frames))
+    if table.rows:
         Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty()).print(table)
     done = run.images[run.images.status == "ok"]
+    bad = run.images[run.images.status != "ok"].to_dict("records")
+    for row in bad[: 20 * messages]:
+        say(f"{_name(row)} failed:\n    {row['message']}")
+    if messages and len(bad) > 20:
+        say(f"The first 20 of {len(bad)} failures; all stand in images.csv.")
     told = done.message[done.message != ""].value_counts()
     for message, n in told.head(8 * messages).items():
-        say(f"{n} of {len(rows)} images: {message}.")
+        say(f"{n} of {len(run.images)} images: {message}.")
     if messages and len(told) > 8:
         say(f"{len(told) - 8} further messages stand in images.csv.")
-    failed = int((run.images.status != "ok").sum())
-    put(describe_counts(len(run.pores), len(done)) + (f", {failed} failed" if failed else ""))
-    median = run.pores.equivalent_diameter_nm.median() if len(run.pores) else float("nan")
-    put(f"median diameter {median:.3f} nm")
+    put(summary.text)
+    if summary.median_nm is not None:
+        put(f"median diameter {summary.median_nm:.3f} nm{', all frames' if summary.counts_frames else ''}")
     model = run.record.get("model")
     if isinstance(model, dict) and model.get("sha256") != SHIPPED_SHA256:
         put(f"network: {model.get('file')}, SHA-256 {str(model.get('sha256'))[:8]}…, not the shipped one")
     put(f"report: {out / FILES['report']}")
 
 
+def _name(row: Mapping[Any, Any]) -> str:
+    return row["image"] if row["frame"] == 0 else f"{row['image']} [{row['frame']}]"
+
+
 def _summarise(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    name = row["image"] if row["frame"] == 0 else f"{row['image']} [{row['frame']}]"
-    if row["status"] != "ok":
-        return name, "failed", "", "", row["message"]
-    median = row["median_diameter_nm"]
+    median, interval = row["median_diameter_nm"], (row["density_low_per_um2"], row["density_high_per_um2"])
     return (
-        name,
+        _name(row),
         str(row["n_pores"]),
         f"{median:.3f}" if median == median else "",
         f"{row['density_per_um2']:.0f}",
-        "",
+        "{:.0f} to {:.0f}".format(*interval) if interval[0] == interval[0] else "",
+    )
+
+
+def _summarise_stack(frames: pd.DataFrame) -> tuple[str, ...]:
+    medians = frames.median_diameter_nm.dropna()
+    return (
+        f"{frames.n_pores.mean():.3g} a frame",
+        f"{medians.median():.3f}" if len(medians) else "",
+        f"{frames.density_per_um2.mean():.0f}",
+        f"{len(frames)} frames",
     )

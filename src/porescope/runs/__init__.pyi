@@ -6,6 +6,7 @@ from .job import Job
 from .parts import Run, list_done, list_inputs, read_record, read_run, refresh_tables, write_tables
 from .report import write_report
 from .scores import score_results
+from .summary import Summary, describe_stack, summarize
 from .tuning import Goal, read_labelled_images, tune
 
 __all__ = [
@@ -15,11 +16,13 @@ __all__ = [
     "ImageResult",
     "Job",
     "Run",
+    "Summary",
     "TIMEOUT",
     "census",
     "check_folder",
     "close_run",
     "compare_runs",
+    "describe_stack",
     "list_done",
     "list_inputs",
     "lock_folder",
@@ -31,6 +34,7 @@ __all__ = [
     "replace_run",
     "run_batch",
     "score_results",
+    "summarize",
     "tune",
     "write_record",
     "write_report",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from porescope.files import FILES, PICTURES, describe_counts, escape_hidden, write_whole
+from porescope.files import FILES, PICTURES, escape_hidden, write_whole
 from porescope.runs.parts import Run
+from porescope.runs.summary import describe_stack, summarize
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Largest number of rows in the report's table of pores; ``pores.csv`` has them all.
 _MAX_ROWS = 2000
@@ -18,6 +22,9 @@ _MAX_ROWS = 2000
 _MOST_TEXT = 5000
 #: Largest number of images in the report; ``images.csv`` has them all.
 _MAX_CARDS = 200
+
+#: Largest number of stacks whose pores are drawn against the frame.
+_MAX_STACKS = 12
 
 #: Columns of the report's table of pores: column of ``pores.csv``, heading, number of decimals.
 _TABLE = (
@@ -49,27 +56,20 @@ def write_report(run: Run, folder: Path) -> Path:
         loader=PackageLoader("porescope.runs", "."), autoescape=True, undefined=StrictUndefined,
         finalize=lambda value: escape_hidden(value) if isinstance(value, str) else value,
     )  # fmt: skip
-    images, pores = run.images, run.pores
-    done = images[images.status == "ok"]
-    area_um2 = float((done.height_px * done.width_px * done.pixel_size_nm**2).sum()) / 1e6
-    counted = (
-        float((done.density_per_um2 * done.height_px * done.width_px * done.pixel_size_nm**2).sum()) / 1e6
-    )
+    images, pores, summary = run.images, run.pores, summarize(run)
     # Failures come first; a stable sort keeps the rest in order.
     shown = images.sort_values("status", key=lambda s: s == "ok", kind="stable").head(_MAX_CARDS)
     cards = [_make_card(row, folder) for row in shown.to_dict("records")]
     columns = [(name, head, digits) for name, head, digits in _TABLE]
     html = environment.get_template("report.html.j2").render(
         run=_choose_facts(run.record),
-        headline=describe_counts(len(pores), len(done)),
-        n_failed=len(images) - len(done),
-        n_pores=len(pores),
-        n_border=int(pores.touches_border.sum()),
-        median=float(pores.equivalent_diameter_nm.median()) if len(pores) else None,
-        density=f"{float(f'{counted / area_um2:.3g}'):,g}" if area_um2 else None,
-        porosity=float(pores.area_nm2.sum()) / area_um2 / 1e6 if area_um2 else None,
-        area_um2=area_um2,
-        histogram=draw_histogram(pores.equivalent_diameter_nm.to_numpy()),
+        headline=summary.text,
+        summary=summary,
+        density=[_group(value) for value in summary.density] if summary.area_um2 else None,
+        histogram=draw_histogram(summary.diameters_nm),
+        stacks=[(rows.image.iloc[0], describe_stack(rows), draw_counts(rows)) for rows in summary.stacks][
+            :_MAX_STACKS
+        ],
         cards=cards,
         n_left_out=len(images) - len(cards),
         columns=columns,
@@ -102,6 +102,11 @@ def _make_card(row: Mapping[Any, Any], folder: Path) -> dict[str, Any]:
     files = [folder / PICTURES / f"{stem}_{i}.jpg" for i in range(3)]
     pictures = [base64.b64encode(path.read_bytes()).decode() for path in files if path.is_file()]
     return {**row, "stem": stem, "pictures": [f"data:image/jpeg;base64,{text}" for text in pictures]}
+
+
+def _group(value: float) -> str:
+    """Three digits, thousands apart: 8,480."""
+    return f"{float(f'{value:.3g}'):,g}"
 
 
 def _format(value: Any, digits: int | None) -> str:
@@ -157,6 +162,29 @@ def draw_histogram(diameters: np.ndarray[Any, Any]) -> dict[str, Any] | None:
         "x_ticks": [(i / len(counts), f"{edges[i]:.{digits}f}") for i in range(0, len(edges), every)],
         "y_ticks": [(t / counts.max(), f"{t:g}") for t in np.arange(0, counts.max() * 1.001, top)],
     }  # fmt: skip
+
+
+def draw_counts(frames: pd.DataFrame) -> dict[str, Any]:
+    """Lay out the number of pores against the frame for the template.
+
+    Parameters
+    ----------
+    frames : DataFrame
+        Rows of a stack's frames, as in ``images.csv``.
+
+    Returns
+    -------
+    dict
+        Points and ticks, in fractions of the plot's sides.
+    """
+    x, y = frames.frame.to_numpy(), frames.n_pores.to_numpy(float)
+    span, top = max(int(x.max() - x.min()), 1), max(float(y.max()), 1.0)
+    step, rise = max(round(_nice(span / 8)), 1), _nice(top / 4) if top > 4 else 1.0
+    return {
+        "points": [((f - x.min()) / span, n / top) for f, n in zip(x.tolist(), y.tolist(), strict=True)],
+        "x_ticks": [((f - x.min()) / span, f"{f}") for f in range(int(x.min()), int(x.max()) + 1, step)],
+        "y_ticks": [(t / top, f"{t:g}") for t in np.arange(0, top * 1.001, rise)],
+    }
 
 
 def _nice(value: float) -> float:
