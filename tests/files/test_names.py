@@ -159,3 +159,15 @@ def test_what_is_seen_stays(text: str) -> None:
 
 def test_bytes_that_are_no_text_are_printable() -> None:
     assert printable(Path("a\udcffé.tif")) == "a\\xffé.tif"
+
+
+def test_subfolders_are_searched_when_asked_for(tmp_path: Path) -> None:
+    for name in ("a/1.tif", "a/b/2.tif", ".hidden/3.tif", "run/4.tif", "_next/5.tif", "a/2_labels.tif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "run" / "run.json").touch()
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    with pytest.raises(ValueError, match="holds no image files; its subfolders do: say --recursive"):
+        find_files([tmp_path])
+    found = find_files([tmp_path], recursive=True)
+    assert [str(p.relative_to(tmp_path)) for p in found] == ["a/1.tif", "a/b/2.tif"]

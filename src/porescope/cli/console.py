@@ -20,6 +20,8 @@ from porescope.modalities import MODALITIES, check_modality
 
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, folders or globs.")]
 
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Look in subfolders too.")]
+
 
 def _read_modality(text: str) -> str:
     try:

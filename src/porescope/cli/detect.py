@@ -18,6 +18,7 @@ from porescope.cli.console import (
     Material,
     Modality,
     PixelSize,
+    Recursive,
     choose_level,
     put,
     say,
@@ -45,6 +46,7 @@ class Calibration(enum.StrEnum):
 def detect(
     inputs: Inputs,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the results.")],
+    recursive: Recursive = False,
     method: Annotated[
         str | None,
         typer.Option(
@@ -127,7 +129,7 @@ def detect(
     from porescope.processes import prepare_workers
 
     try:
-        paths = find_files(inputs)
+        paths = find_files(inputs, recursive=recursive)
     except (ValueError, OSError) as error:
         stop(str(error))
     heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")

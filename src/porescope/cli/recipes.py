@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from porescope.cli.console import Inputs, Modality, PixelSize, put, say, spoken_warnings, stop
+from porescope.cli.console import Inputs, Modality, PixelSize, Recursive, put, say, spoken_warnings, stop
 
 if TYPE_CHECKING:
     from porescope.scoring import Score
@@ -106,6 +106,7 @@ def tune(
         ),
     ] = None,
     pixel_size: PixelSize = None,
+    recursive: Recursive = False,
     modality: Modality = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of processes. Default: one per core.")
@@ -133,7 +134,7 @@ def tune(
             raise ValueError("an --axis is given twice; give each parameter once")
         with spoken_warnings():
             data = read_labelled_images(
-                find_files(inputs), standards, pixel_size=pixel_size, modality=modality
+                find_files(inputs, recursive=recursive), standards, pixel_size=pixel_size, modality=modality
             )
         check = len(data.paths) >= 3 if cross_validate is None else cross_validate
         goal = Goal(metric, objective.value, success, method.value, restarts, seed, check)
@@ -212,6 +213,7 @@ def explain(
         Path | None, typer.Option(metavar="FILE", help="Network to draw. Default: the shipped one.")
     ] = None,
     pixel_size: PixelSize = None,
+    recursive: Recursive = False,
     modality: Modality = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace existing pictures.")] = False,
 ) -> None:
@@ -234,7 +236,7 @@ def explain(
             detector = Network(model)
             detector.describe()
             kind, draw = "network", partial(draw_findings, detector=detector)
-        paths = find_files(inputs)
+        paths = find_files(inputs, recursive=recursive)
         if out.exists() and not out.is_dir():
             raise ValueError(f"{out} is a file; give a folder with -o")
         out.mkdir(parents=True, exist_ok=True)

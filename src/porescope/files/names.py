@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 #: Suffixes looked for in a folder. A file that is named is read whatever its suffix.
@@ -57,14 +57,15 @@ _HIDDEN = (
 _OWN_STEMS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
 
 
-def find_files(inputs: Sequence[str | Path]) -> list[Path]:
+def find_files(inputs: Sequence[str | Path], *, recursive: bool = False) -> list[Path]:
     """List the files that the inputs name.
 
     Parameters
     ----------
     inputs : sequence of str or Path
-        Files, folders (without their subfolders) and globs. A Zarr store (``.zspy``) counts as one file,
-        also as a folder.
+        Files, folders and globs. A Zarr store (``.zspy``) counts as one file, also as a folder.
+    recursive : bool
+        Whether to look in subfolders too, but for hidden ones and those of porescope's runs.
 
     Returns
     -------
@@ -83,9 +84,11 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
         if _is_input(path):
             paths = [path]
         elif path.is_dir():
-            paths = [p for p in sorted(path.iterdir()) if _is_wanted(p)]
+            paths = list(_search(path, recursive))
             if not paths and len(inputs) == 1:
-                raise ValueError(f"{given} holds no image files; name a folder or files that do")
+                below = not recursive and any(_search(path, True))
+                remedy = "its subfolders do: say --recursive" if below else "name a folder or files that do"
+                raise ValueError(f"{given} holds no image files; {remedy}")
         elif path.exists():
             raise ValueError(f"{given} is neither a file nor a folder")
         else:
@@ -102,6 +105,16 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
         return p.suffix.lower() == ".ser" and p.with_name(re.sub(r"_\d+$", "", p.stem)) in emi
 
     return [given for path, given in found.items() if not has_emi(path)]
+
+
+def _search(folder: Path, recursive: bool) -> Iterator[Path]:
+    """Images in a folder, and, if asked for, in its subfolders."""
+    entries = sorted(folder.iterdir())
+    yield from filter(_is_wanted, entries)
+    for path in entries if recursive else ():
+        passed_over = path.name.startswith((".", "_")) or path.is_symlink() or _is_store(path)
+        if path.is_dir() and not passed_over and not (path / FILES["run"]).is_file():
+            yield from _search(path, True)
 
 
 def _is_wanted(path: Path) -> bool:

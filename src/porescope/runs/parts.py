@@ -375,7 +375,9 @@ def write_tables(folder: Path) -> list[str]:
             writers.append(
                 stack.enter_context(pq.ParquetWriter(stack.enter_context(write_whole(parquet)), schema))
             )
-            text = stack.enter_context(write_whole(csv)).open("w", encoding="utf-8", newline="")
+            # Excel takes a table without a byte order mark for Latin-1; messages hold µ, ± and Å.
+            encoding = "utf-8-sig" if csv.name == FILES["images"] else "utf-8"
+            text = stack.enter_context(write_whole(csv)).open("w", encoding=encoding, newline="")
             texts.append(stack.enter_context(text))
             table.to_csv(text, index=False)
         for tables in iterate_tables(folder):
