@@ -140,3 +140,11 @@ def test_impossible_goals_leave_an_earlier_tuning_alone(data: LabelledImages, tm
 )
 def test_goals(goal: Goal, mark: float | None, words: str) -> None:
     assert goal.mark == mark and goal.describe() == words
+
+
+@pytest.mark.parametrize("method", ["grid", "ascend", "evolve"])
+def test_progress_rises_to_one(data: LabelledImages, tmp_path: Path, method: str) -> None:
+    shares: list[float] = []
+    goal = Goal(method=method, restarts=1, cross_validate=True)
+    tune(data, AXES, Recipe(), goal, tmp_path / "tuned", on_progress=shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1 and len(shares) >= 3

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -245,3 +245,41 @@ def choose_level(quiet: bool, verbose: bool) -> int:
     if verbose:
         return logging.DEBUG
     return PROGRESS if sys.stderr.isatty() else logging.WARNING
+
+
+@contextmanager
+def show_progress(text: str, total: float, shown: bool = True) -> Iterator[Callable[..., None]]:
+    """Show a bar with the share, the rate and the time left, on a terminal.
+
+    Parameters
+    ----------
+    text : str
+        What is done.
+    total : float
+        Number of steps at the start.
+    shown : bool
+        Whether to show it at all.
+
+    Yields
+    ------
+    callable
+        Takes the number of steps that are done, and the total if that has changed.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn(text), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[count]}"),
+        TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+        disable=not (shown and sys.stderr.isatty()),
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("", total=total, count="")
+
+        def advance(done: float, total: float = total) -> None:
+            speed = bar.tasks[0].speed
+            rate = f", {speed:.3g}/s" if speed and total > 1 else ""
+            count = f"{done:.0f} of {total:.0f}{rate}" if total > 1 else ""
+            bar.update(task, completed=done, total=total, count=count)
+
+        yield advance

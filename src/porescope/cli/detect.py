@@ -5,8 +5,7 @@ from __future__ import annotations
 import enum
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +21,7 @@ from porescope.cli.console import (
     choose_level,
     put,
     say,
+    show_progress,
     stop,
     write_log,
 )
@@ -240,7 +240,7 @@ def run_job(
     out = job.out
     with lock_folder(out):
         job = prepare_folder(job, paths, overwrite=overwrite, resume=resume)
-        progress = _show_progress(len(paths), level == PROGRESS)
+        progress = show_progress("detecting", len(paths), level == PROGRESS)
         with write_log(job.out / FILES["log"], level) as log, progress as on_progress:
             options = {"workers": None, **(limits or {}), "on_progress": on_progress}
             run = _run_prepared(paths, job, options, resume, log)
@@ -289,20 +289,6 @@ def _run_prepared(
         say(f"The disk of {job.out} is full; what is done is kept. Free space and go on with --resume.")
         raise typer.Exit(1) from None
     return run
-
-
-@contextmanager
-def _show_progress(total: int, shown: bool) -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        TextColumn("detecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True), transient=True, disable=not shown,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task("", total=total)
-        yield lambda ended, total: bar.update(task, completed=ended, total=total)
 
 
 def print_summary(run: Run, out: Path, messages: bool = True) -> None:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from porescope.cli.console import Inputs, Modality, PixelSize, Recursive, put, say, spoken_warnings, stop
+from porescope.cli.console import (
+    Inputs,
+    Modality,
+    PixelSize,
+    Recursive,
+    put,
+    say,
+    show_progress,
+    spoken_warnings,
+    stop,
+)
 
 if TYPE_CHECKING:
     from porescope.scoring import Score
@@ -138,10 +148,11 @@ def tune(
             )
         check = len(data.paths) >= 3 if cross_validate is None else cross_validate
         goal = Goal(metric, objective.value, success, method.value, restarts, seed, check)
-        recipe, lines = tune_recipe(
-            data, axes, Recipe(scaling=scaling.value), goal, out,
-            workers=workers, command=["porescope", *sys.argv[1:]],
-        )  # fmt: skip
+        with show_progress("tuning", 1) as on_progress:
+            recipe, lines = tune_recipe(
+                data, axes, Recipe(scaling=scaling.value), goal, out,
+                workers=workers, command=["porescope", *sys.argv[1:]], on_progress=on_progress,
+            )  # fmt: skip
     except (ValueError, OSError) as error:
         stop(str(error))
     for line in lines:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,6 +112,7 @@ def gradient_ascent(
     success: float | None = None,
     restarts: int = 5,
     seed: int = 0,
+    on_progress: Callable[[float], None] = lambda share: None,
 ) -> Climb:
     """Climb from random points, each time to the best neighbour, with steps that shrink.
 
@@ -131,6 +133,8 @@ def gradient_ascent(
         Number of random starts.
     seed : int
         Seed of the random starts.
+    on_progress : callable
+        Called with the share of the work that is done.
 
     Returns
     -------
@@ -147,6 +151,7 @@ def gradient_ascent(
     for restart in range(restarts):
         start = function.round_to_grid(np.array([rng.uniform(v[0], v[-1]) for v in function.axes.values()]))
         rows += [(restart, *point, *function(point)) for point in _climb(function, start)]
+        on_progress((restart + 1) / restarts)
     return _finish(function, rows)
 
 
@@ -180,6 +185,7 @@ def evolve(
     success: float | None = None,
     restarts: int = 5,
     seed: int = 0,
+    on_progress: Callable[[float], None] = lambda share: None,
 ) -> Climb:
     """Climb by SciPy's differential evolution.
 
@@ -191,6 +197,8 @@ def evolve(
         Effort: the number of generations is 8 times this.
     seed : int
         Seed of the random population.
+    on_progress : callable
+        As for `gradient_ascent`.
 
     Returns
     -------
@@ -218,10 +226,12 @@ def evolve(
             rows.append((0, *at, successes, value))
         return -(1e3 * successes + value)
 
+    generations, done = 8 * restarts, count(1)
     differential_evolution(
         loss,
         Bounds(*zip(*((v[0], v[-1]) for v in function.axes.values()), strict=True)),
-        maxiter=8 * restarts,
+        maxiter=generations,
+        callback=lambda *state, **more: on_progress(min(next(done) / generations, 1.0)),
         popsize=6,
         seed=seed,
         polish=False,

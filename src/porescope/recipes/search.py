@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -123,6 +124,7 @@ def grid_search(
     recipe: Recipe | None = None,
     *,
     workers: int = 1,
+    on_progress: Callable[[float], None] = lambda share: None,
 ) -> Search:
     """Score every combination of values on every image.
 
@@ -139,6 +141,8 @@ def grid_search(
         Gives the values of the other fields; default: ``Recipe()``.
     workers : int
         Number of processes.
+    on_progress : callable
+        Called with the share of the work that is done.
 
     Returns
     -------
@@ -166,11 +170,11 @@ def grid_search(
         for image in images
         for i in range(len(axes[first]))
     ]
-    if workers > 1:
-        with start_pool(workers) as pool:
-            parts = list(pool.map(_count_points, *zip(*tasks, strict=True)))
-    else:
-        parts = [_count_points(*task) for task in tasks]
+    parts: list[NDArray[np.int32]] = []
+    with start_pool(workers) if workers > 1 else nullcontext() as pool:
+        for part in (pool.map if pool else map)(_count_points, *zip(*tasks, strict=True)):
+            parts.append(part)
+            on_progress(len(parts) / len(tasks))
     shape = tuple(len(values) for values in axes.values())
     counts = np.concatenate(parts).reshape(len(images), *shape, 6)
     return Search(recipe, axes, [image.name for image in images], counts)

@@ -173,6 +173,7 @@ def tune(
     *,
     workers: int = 1,
     command: Sequence[str] = ("porescope", "tune"),
+    on_progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[Recipe, list[str]]:
     """Tune a recipe, and write it with its scores, plots and record.
 
@@ -190,6 +191,8 @@ def tune(
         Number of processes.
     command : sequence of str
         The command line, for the record and the page.
+    on_progress : callable
+        Called with the share of the search that is done.
 
     Returns
     -------
@@ -211,14 +214,14 @@ def tune(
         (out / name).unlink(missing_ok=True)
     search = partial(grid_search, data.micrographs, data.standards, recipe=recipe, workers=workers)
     if goal.method == "grid":
-        result = _tune_by_grid(data, search(axes), goal, out)
+        result = _tune_by_grid(data, search(axes, on_progress=on_progress), goal, out)
     else:
         climb = partial(
             CLIMBERS[goal.method], axes=axes, metric=metric, recipe=recipe, objective=goal.objective,
             success=goal.mark, restarts=goal.restarts, seed=goal.seed,
         )  # fmt: skip
         coarse = {name: values[:: max(1, len(values) // 10)] for name, values in axes.items()}
-        result = _tune_by_climb(data, climb, search(coarse), goal, out)
+        result = _tune_by_climb(data, climb, search(coarse), goal, out, on_progress)
     best = replace(result.recipe, name=printable(out.name), provenance=_provenance(data, goal, result))
     save_recipe(best, out / FILES["recipe"], overwrite=True)
     pairs = zip(data.micrographs, data.standards, strict=True)
@@ -278,16 +281,26 @@ def _choose(search: Search, goal: Goal) -> Choice:
 
 
 #: A climb with all its options: micrographs, standards → result.
-_Climber = Callable[[Sequence[Micrograph], Sequence[NDArray[np.int32]]], Climb]
+_Climber = Callable[..., Climb]
 
 
-def _tune_by_climb(data: LabelledImages, climb: _Climber, coarse: Search, goal: Goal, out: Path) -> _Result:
+def _tune_by_climb(
+    data: LabelledImages,
+    climb: _Climber,
+    coarse: Search,
+    goal: Goal,
+    out: Path,
+    on_progress: Callable[[float], None],
+) -> _Result:
     """Climb, and draw the paths over the objective of a coarse search."""
     metric = find_metric(goal.metric)
-    done = climb(data.micrographs, data.standards)
-    left_out = None
-    if goal.cross_validate and len(data.paths) > 1:
-        left_out = np.array([_leave_out(i, data, climb, metric) for i in range(len(data.paths))])
+    n = len(data.paths) if goal.cross_validate and len(data.paths) > 1 else 0
+    climbs = [
+        partial(climb, on_progress=lambda share, k=k: on_progress((k + share) / (n + 1)))
+        for k in range(n + 1)
+    ]
+    done = climbs[0](data.micrographs, data.standards)
+    left_out = np.array([_leave_out(i, data, climbs[i + 1], metric) for i in range(n)]) if n else None
     with write_whole(out / FILES["path"]) as part:
         done.path.to_csv(part, index=False, float_format="%.6g")
     _write_scores(coarse, out / FILES["scores"])
