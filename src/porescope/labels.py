@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.strips import cut_strips
+
 #: Probability at the edge of a pore.
 EDGE = 0.5
 
@@ -21,20 +23,20 @@ class Detection:
     ----------
     labels : ndarray of int32, shape (M, N)
         Label image.
-    probability : ndarray of float32, shape (M, N), or None
+    probability : ndarray of float, shape (M, N), or None
         Probability of a pore at each pixel.
     confidence : ndarray of float, shape (n,), or None
         Probability that a region is a pore, in the order of the labels.
-    unusable : ndarray of float32, shape (M, N), or None
-        Probability at each pixel that contamination or disorder hides the sheet.
+    unusable : ndarray of float or bool, shape (M, N), or None
+        Probability at each pixel that contamination or disorder hides the sheet, or whether it does.
     message : str
         What the user must know about this image.
     """
 
     labels: NDArray[np.int32]
-    probability: NDArray[np.float32] | None = None
+    probability: NDArray[np.floating] | None = None
     confidence: NDArray[np.float64] | None = None
-    unusable: NDArray[np.float32] | None = None
+    unusable: NDArray[np.floating] | NDArray[np.bool_] | None = None
     message: str = ""
 
 
@@ -61,7 +63,8 @@ def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
     >>> label_regions(np.array([[1, 0], [0, 1]])).max()
     np.int32(1)
     """
-    mask = np.ascontiguousarray(np.asarray(mask) != 0, dtype=np.uint8)
+    mask = np.asarray(mask)
+    mask = np.ascontiguousarray(mask if mask.dtype.kind == "b" else mask != 0).view(np.uint8)
     if mask.ndim != 2 or mask.size == 0:
         raise ValueError(f"mask must have two non-empty dimensions, not shape {mask.shape}")
     return cv2.connectedComponents(mask, connectivity=8)[1]  # type: ignore[return-value]
@@ -88,7 +91,33 @@ def number_consecutively(labels: NDArray[np.integer]) -> NDArray[np.int32]:
     return np.where(labels > 0, numbers, 0).astype(np.int32)
 
 
-def keep_regions(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
+def measure_areas(labels: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Count the pixels of the background and of each region.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (M, N)
+        Numbered without gaps.
+
+    Returns
+    -------
+    ndarray of int, shape (n + 1,)
+        [px]
+
+    Examples
+    --------
+    >>> measure_areas(np.array([[1, 0, 2], [1, 0, 0]]))
+    array([3, 2, 1])
+    """
+    areas = np.zeros(int(labels.max()) + 1, np.int64)
+    for rows in cut_strips(labels.shape):
+        areas += np.bincount(labels[rows].ravel(), minlength=len(areas))
+    return areas
+
+
+def keep_regions(
+    labels: NDArray[np.int32], kept: NDArray[np.bool_], out: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
     """Drop regions, and number the remaining ones from 1.
 
     Parameters
@@ -97,6 +126,8 @@ def keep_regions(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[
         Numbered without gaps.
     kept : ndarray of bool, shape (n,)
         Whether to keep each label.
+    out : ndarray of int32, shape (M, N), optional
+        Where to write the result, which may be ``labels`` itself; default: a new array.
 
     Returns
     -------
@@ -108,7 +139,10 @@ def keep_regions(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[
     array([[0, 0, 1]], dtype=int32)
     """
     numbers = np.r_[0, np.where(kept, np.cumsum(kept), 0)].astype(np.int32)
-    return np.asarray(numbers[labels])
+    out = np.empty(labels.shape, np.int32) if out is None else out
+    for rows in cut_strips(labels.shape):
+        out[rows] = numbers[labels[rows]]
+    return out
 
 
 def clear_outside(labels: NDArray[np.int32], field: NDArray[np.bool_] | None) -> NDArray[np.int32]:

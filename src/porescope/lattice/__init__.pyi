@@ -1,6 +1,6 @@
 from .amplitude import RESOLUTION, LatticeGaps, map_amplitude
 from .calibration import calibrate, check_calibration
-from .finding import Lattice, find_lattice, mix
+from .finding import Lattice, find_lattice, mix_coarsely
 from .sites import Sites, build_structure, count_missing, find_sites
 
 __all__ = [
@@ -15,5 +15,5 @@ __all__ = [
     "find_lattice",
     "find_sites",
     "map_amplitude",
-    "mix",
+    "mix_coarsely",
 ]

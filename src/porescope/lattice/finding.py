@@ -5,8 +5,11 @@ Frequencies are in cycles per pixel, (row, column).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
+from math import ceil
 from typing import NamedTuple
 
 import cv2
@@ -16,6 +19,7 @@ from scipy import fft
 from scipy.ndimage import median_filter
 
 from porescope.micrograph import Micrograph
+from porescope.strips import cut_strips
 
 #: Range of lattice constants that are searched [px].
 _SHORTEST, _LONGEST = 3.8, 64.0
@@ -29,6 +33,8 @@ _FAINTEST_GRAIN = 0.03
 _DISTORTION = 0.06
 #: Side of the tiles over which the spectrum of a larger image is averaged [px].
 _TILE = 1024
+#: Largest side of the grid on which the phase of a wave is followed [px].
+_COARSE = 2048
 #: Clipping limit of a flattened image, in standard deviations.
 _CLIP = 4.0
 
@@ -52,8 +58,8 @@ class Lattice:
         Lattice constant (of the hexagonal cell of the same area) and its standard deviation [nm].
     grains : int
         Number of orientations, moiré layers included.
-    flat : ndarray of float32, shape (M, N)
-        The image as `flatten` returns it, from which maps and sites are measured.
+    image : ndarray of float32, shape (M, N)
+        The image in which the lattice was found.
     spectrum : Spectrum
         The power spectrum in which the lattice was found.
     """
@@ -62,8 +68,13 @@ class Lattice:
     constant_nm: float
     constant_std_nm: float
     grains: int
-    flat: NDArray[np.float32] = field(repr=False)
+    image: NDArray[np.float32] = field(repr=False)
     spectrum: Spectrum = field(repr=False)
+
+    @cached_property
+    def flat(self) -> NDArray[np.float32]:
+        """The image as `flatten` returns it, from which maps and sites are measured, shape (M, N)."""
+        return flatten(self.image)
 
     @property
     def vectors(self) -> NDArray[np.float64]:
@@ -112,12 +123,11 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     image = micrograph.filled
     if min(image.shape) < 24 or float(np.ptp(image)) == 0:
         return None
-    flat = flatten(image)
-    spectrum = _measure_spectrum(image, flat)
+    spectrum = _measure_spectrum(image)
     spots = _find_hexagon(spectrum)
     if spots is None:
         return None
-    frequencies, deviation = _fit_hexagon(spectrum, spots, flat)
+    frequencies, deviation = _fit_hexagon(spectrum, spots, image)
     if deviation > _VAGUEST:
         return None
     grains = _count_grains(spectrum, frequencies)
@@ -127,18 +137,14 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
         constant_nm=constant,
         constant_std_nm=constant * deviation,
         grains=grains,
-        flat=flat,
+        image=image,
         spectrum=spectrum,
     )
 
 
-def _measure_spectrum(image: NDArray[np.float32], flat: NDArray[np.float32]) -> Spectrum:
-    """Power spectrum of an image, averaged over tiles where it is larger than one.
-
-    Each tile is flattened by itself; ``flat`` is the whole image flattened.
-    """
+def _measure_spectrum(image: NDArray[np.float32]) -> Spectrum:
+    """Power spectrum of an image, averaged over tiles where it is larger than one."""
     rows, columns = (min(n, _TILE) for n in image.shape)
-    whole = (rows, columns) == image.shape
     starts = [
         sorted({0, *(round(s) for s in np.linspace(0, n - t, -(-n // t)))})
         for n, t in zip(image.shape, (rows, columns), strict=True)
@@ -146,7 +152,7 @@ def _measure_spectrum(image: NDArray[np.float32], flat: NDArray[np.float32]) -> 
     window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1]).astype(np.float32)
     power = np.zeros((rows, columns), np.float32)
     for top, left in product(*starts):
-        tile = flat if whole else flatten(image[top : top + rows, left : left + columns])
+        tile = flatten(image[top : top + rows, left : left + columns])
         power += np.abs(fft.fft2(tile * window)) ** 2
     power = np.asarray(fft.fftshift(power), np.float32)
     return Spectrum(np.asarray(power / _measure_background(power), np.float32), power)
@@ -296,7 +302,7 @@ def _find_hexagon(spectrum: Spectrum) -> NDArray[np.int64] | None:
 
 
 def _fit_hexagon(
-    spectrum: Spectrum, spots: NDArray[np.int64], flat: NDArray[np.float32]
+    spectrum: Spectrum, spots: NDArray[np.int64], image: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], float]:
     """Two reciprocal vectors from three spots, and the relative standard deviation of their length."""
     shape = np.array(spectrum.power.shape)
@@ -304,7 +310,7 @@ def _fit_hexagon(
     heights = np.array([spectrum.ratio[tuple(spot)] for spot in spots])
     # The position of a peak has a standard deviation of a twentieth of a bin, more if the peak is low.
     deviations = 0.05 * np.sqrt(1 + 20 / heights) / min(shape)
-    for i, (refined, deviation) in enumerate([_refine_by_phase(flat, spot) for spot in f]):
+    for i, (refined, deviation) in enumerate(_refine_by_phase(image, f)):
         near = bool((np.abs(refined - f[i]) * shape < 0.5).all())
         if near and deviation < deviations[i]:
             f[i], deviations[i] = refined, deviation
@@ -317,17 +323,30 @@ def _fit_hexagon(
 
 
 def _refine_by_phase(
-    flat: NDArray[np.float32], frequency: NDArray[np.float64]
+    image: NDArray[np.float32], frequencies: NDArray[np.float64]
+) -> list[tuple[NDArray[np.float64], float]]:
+    """Correct frequencies by the phase drift of their waves across the image; standard deviation of each."""
+    sizes = []
+    for frequency in frequencies:
+        period = 1 / float(np.hypot(*frequency))
+        size = [max(round(3 * n / period), 8) if period > 3 else n for n in image.shape]
+        shrink = min(1.0, _COARSE / max(size))
+        sizes.append((max(round(size[0] * shrink), 1), max(round(size[1] * shrink), 1)))
+    waves = mix_coarsely(image, frequencies, sizes)
+    return [_follow_phase(wave, f, image.shape) for wave, f in zip(waves, frequencies, strict=True)]
+
+
+def _follow_phase(
+    coarse: NDArray[np.float32], frequency: NDArray[np.float64], shape: tuple[int, ...]
 ) -> tuple[NDArray[np.float64], float]:
-    """Correct a frequency by the phase drift of its wave across the image; give its standard deviation.
+    """Correct a frequency by the phase drift of its wave; give its standard deviation.
 
     The spectrum gives the frequency to a fraction of a bin, so the drift over a sixth of the image is
     unambiguous. That makes the drift over a third unambiguous, and this the drift over a half.
     """
     period = 1 / float(np.hypot(*frequency))
-    size = [max(round(3 * n / period), 8) if period > 3 else n for n in flat.shape]
-    steps = [n / s for n, s in zip(flat.shape, size, strict=True)]
-    coarse = cv2.resize(mix(flat, frequency), size[::-1], interpolation=cv2.INTER_AREA)
+    size = coarse.shape[:2]
+    steps = [n / s for n, s in zip(shape, size, strict=True)]
     # A Gaussian with a standard deviation of one period suppresses the other spots.
     pair = np.asarray(cv2.GaussianBlur(coarse, (0, 0), period / steps[0]), np.float32)
     wave = np.ascontiguousarray(pair).view(np.complex64)[..., 0]
@@ -349,7 +368,42 @@ def _refine_by_phase(
     return corrected, float(np.sqrt(deviation / 2))
 
 
-def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64]) -> NDArray[np.float32]:
+def mix_coarsely(
+    image: NDArray[np.float32], frequencies: NDArray[np.float64], sizes: Sequence[tuple[int, int]]
+) -> list[NDArray[np.float32]]:
+    """Flatten an image, demodulate it, and average it to fewer pixels, strip by strip.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+    frequencies : ndarray, shape (K, 2)
+        [cycles/px]
+    sizes : sequence of tuple of int
+        (R, C) for each frequency.
+
+    Returns
+    -------
+    list of ndarray of float32, shape (R, C, 2)
+        Real and imaginary part for each frequency.
+    """
+    waves = [np.empty((*size, 2), np.float32) for size in sizes]
+    steps = [image.shape[0] / size[0] for size in sizes]
+    margin = ceil(max(steps))
+    for strip in cut_strips(image.shape):
+        top = max(strip.start - margin, 0)
+        flat = flatten(image[top : strip.stop + margin])
+        for wave, frequency, step in zip(waves, frequencies, steps, strict=True):
+            # Only whole rows of the result, which begin beside the strip.
+            rows = slice(round(strip.start / step), round(strip.stop / step))
+            low, high = (round(row * step) for row in (rows.start, rows.stop))
+            if low < high:
+                part = mix(flat[low - top : high - top], frequency, low)
+                size = (wave.shape[1], rows.stop - rows.start)
+                wave[rows] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    return waves
+
+
+def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64], top: int = 0) -> NDArray[np.float32]:
     """Demodulate an image: shift a frequency to 0.
 
     Parameters
@@ -357,6 +411,8 @@ def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64]) -> NDArray[np
     flat : ndarray of float32, shape (M, N)
     frequency : ndarray, shape (2,)
         [cycles/px]
+    top : int
+        First row, where this is a part of an image [px].
 
     Returns
     -------
@@ -364,8 +420,8 @@ def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64]) -> NDArray[np
         Real and imaginary part.
     """
     down, along = (
-        np.exp(-2j * np.pi * f * np.arange(n)).astype(np.complex64)
-        for f, n in zip(frequency, flat.shape, strict=True)
+        np.exp(-2j * np.pi * f * np.arange(start, start + n)).astype(np.complex64)
+        for f, start, n in zip(frequency, (top, 0), flat.shape, strict=True)
     )
     mixed = np.asarray((flat * down[:, None]) * along, np.complex64)
     return mixed.view(np.float32).reshape(*flat.shape, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,8 +93,10 @@ def process_image(micrograph: Micrograph, sha256: str, job: Job, picture: bool) 
     ImageRecord
     """
     result = find_and_measure(micrograph, job)
-    outputs = _write_files(result, job, picture)
-    return ImageRecord(_make_row(result, sha256, job.detector.method), result.pores, outputs)
+    row = _make_row(result, sha256, job.detector.method)
+    # The maps have served; in a large image they take as much memory as the pictures need.
+    result = replace(result, detection=Detection(result.labels))
+    return ImageRecord(row, result.pores, _write_files(result, job, picture))
 
 
 def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
