@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.strips import cut_strips
+from porescope.strips import STRIP, cut_strips
 
 #: Probability at the edge of a pore.
 EDGE = 0.5
@@ -40,13 +40,18 @@ class Detection:
     message: str = ""
 
 
-def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
+def label_regions(
+    mask: NDArray[Any], least: float | None = None, pixels: int = STRIP
+) -> NDArray[np.int32]:
     """Label the 8-connected regions of a mask.
 
     Parameters
     ----------
     mask : ndarray, shape (M, N)
-        Every value but 0 belongs to a region.
+    least : float, optional
+        Values from here on belong to a region; default: every value but 0.
+    pixels : int
+        Number of pixels that are labelled at once. A larger mask needs no more memory than its labels.
 
     Returns
     -------
@@ -64,10 +69,40 @@ def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
     np.int32(1)
     """
     mask = np.asarray(mask)
-    mask = np.ascontiguousarray(mask if mask.dtype.kind == "b" else mask != 0).view(np.uint8)
     if mask.ndim != 2 or mask.size == 0:
         raise ValueError(f"mask must have two non-empty dimensions, not shape {mask.shape}")
-    return cv2.connectedComponents(mask, connectivity=8)[1]  # type: ignore[return-value]
+    strips = cut_strips(mask.shape, pixels)
+    labels, count, links = np.zeros(mask.shape if len(strips) > 1 else 0, np.int32), 0, []
+    for rows in strips:
+        inside = mask[rows] != 0 if least is None else mask[rows] >= least
+        n, part = cv2.connectedComponents(np.ascontiguousarray(inside).view(np.uint8), connectivity=8)
+        if len(strips) == 1:
+            return np.asarray(part, np.int32)
+        np.add(part, count, out=labels[rows], where=inside)
+        count += n - 1
+        if rows.start:
+            links.append(_list_links(labels[rows.start - 1], labels[rows.start]))
+    joined = _join(np.concatenate(links), count)
+    for rows in strips:
+        labels[rows] = joined[labels[rows]]
+    return labels
+
+
+def _list_links(above: NDArray[np.int32], below: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Pairs of labels that touch between two rows, shape (K, 2)."""
+    n = len(above)
+    shifts = [(slice(max(s, 0), n + min(s, 0)), slice(max(-s, 0), n - max(s, 0))) for s in (-1, 0, 1)]
+    pairs = np.concatenate([np.stack([above[one], below[other]], axis=1) for one, other in shifts])
+    return np.unique(pairs[(pairs > 0).all(axis=1)], axis=0)
+
+
+def _join(links: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Number of the region that each label from 0 to ``count`` belongs to, in the order of the labels."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), (count + 1, count + 1))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int32)
 
 
 def number_consecutively(labels: NDArray[np.integer]) -> NDArray[np.int32]:

@@ -33,5 +33,6 @@ def cut_strips(shape: tuple[int, ...], pixels: int = STRIP) -> list[slice]:
     [slice(0, 100, None), slice(100, 200, None)]
     """
     count = -(-shape[0] // max(pixels // shape[1], _LOWEST))
-    edges = np.linspace(0, shape[0], count + 1).astype(int)
-    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
+    # Even edges, because OpenCV numbers regions by pairs of rows.
+    edges = [*(np.linspace(0, shape[0], count + 1)[:-1].astype(int) // 2 * 2).tolist(), shape[0]]
+    return [slice(a, b) for a, b in pairwise(edges)]

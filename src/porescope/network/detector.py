@@ -181,7 +181,7 @@ def find_regions(
     ndarray of int32, shape (M, N)
     """
     marks = find_marks(micrograph.filled)
-    labels = label_regions(probability >= EDGE)
+    labels = label_regions(probability, EDGE)
     area = measure_areas(labels)
     kept = np.bincount(labels[marks], minlength=len(area)) < _MOST_MARKED * area
     inner = labels[frame]
