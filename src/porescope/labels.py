@@ -40,9 +40,7 @@ class Detection:
     message: str = ""
 
 
-def label_regions(
-    mask: NDArray[Any], least: float | None = None, pixels: int = STRIP
-) -> NDArray[np.int32]:
+def label_regions(mask: NDArray[Any], least: float | None = None, pixels: int = STRIP) -> NDArray[np.int32]:
     """Label the 8-connected regions of a mask.
 
     Parameters

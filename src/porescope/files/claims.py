@@ -10,8 +10,9 @@ import numpy as np
 
 #: Suffixes of HDF5 files, whose datasets may be larger than the file.
 _HDF5 = (".hspy", ".emd", ".h5", ".hdf5", ".nxs")
-#: Bytes of a pixel as porescope keeps it, and how many such images a detector needs at once.
-_KEPT, _COPIES = 4, 2
+#: Bytes of a pixel as porescope keeps it, and how many such images a detector needs at once: the image, its
+#: labels, and the network's maps, which take 3 bytes a pixel.
+_KEPT, _COPIES = 4, 3
 
 
 def explain_claim(path: Path) -> str | None:

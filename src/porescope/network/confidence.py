@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from porescope.labels import measure_areas
 from porescope.network.model import Model, find_mode
+from porescope.strips import cut_strips
 
 #: Default weights of the evidence, for a network without fitted ones: confidence = probability.
 UNRATED = (0.0, 1.0, 0.0, 0.0)
@@ -39,8 +40,9 @@ def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.floating]
     >>> measure_regions(labels, np.array([[0.5, 0.9, 0.7, 0.6, 0, 0.75]], np.float32)).round(3).tolist()
     [0.8, 0.75]
     """
-    inside = labels > 0
-    owner, values = labels[inside], probability[inside]
+    parts = [(labels[rows], probability[rows]) for rows in cut_strips(labels.shape)]
+    owner = np.concatenate([part[part > 0] for part, _ in parts])
+    values = np.concatenate([values[part > 0] for part, values in parts])
     sums = np.append(0.0, np.cumsum(values[np.lexsort((values, owner))], dtype=float))
     count = np.bincount(owner)[1:]
     end = np.cumsum(count)

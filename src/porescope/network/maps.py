@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def map_probabilities(
     shape = micrograph.image.shape
     large = shape[0] * shape[1] > _LARGE
     probability = np.zeros(shape, np.float16 if large else np.float32)
-    unusable = np.ones(shape, np.bool_ if large else np.float32)
+    unusable: NDArray[Any] = np.ones(shape, np.bool_ if large else np.float32)
     image = micrograph.filled[frame]
     blocks = _cut_blocks(image.shape, scale.factor, block)
     levels = _measure_levels(image, blocks, scale.factor)

@@ -122,9 +122,7 @@ def remove_lattice(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(rest, np.float32)
 
 
-def present(
-    image: NDArray[np.float32], modality: str, levels: Levels | None = None
-) -> NDArray[np.float32]:
+def present(image: NDArray[np.float32], modality: str, levels: Levels | None = None) -> NDArray[np.float32]:
     """Make the network's input: the standardized image, and the same without its lattice.
 
     Parameters
@@ -233,8 +231,8 @@ def _find_flat_boxes(
         gradient = cv2.morphologyEx(image[top : rows.stop + 1], cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
         flat = (gradient <= reach).astype(np.uint8)
         # Clipped atoms that touch a bar have its grey level, but not its length.
-        flat = cv2.morphologyEx(flat, cv2.MORPH_OPEN, np.ones((1, least - 2), np.uint8))
-        long[rows] = flat[rows.start - top :][: rows.stop - rows.start]
+        opened = cv2.morphologyEx(flat, cv2.MORPH_OPEN, np.ones((1, least - 2), np.uint8))
+        long[rows] = opened[rows.start - top :][: rows.stop - rows.start]
     ends = np.flatnonzero(np.diff(long.any(axis=1), prepend=False, append=False))
     for top, bottom in zip(ends[::2].tolist(), ends[1::2].tolist(), strict=True):
         _, _, boxes, _ = cv2.connectedComponentsWithStats(long[top:bottom], connectivity=4)

@@ -86,8 +86,8 @@ def _draw_amplitude(lattice: Lattice, size: int) -> Indexed:
     power = np.zeros(small, np.float32)
     # The area average removes what is finer than a pixel of the picture, the Gaussian the other spots.
     for wave in mix_coarsely(lattice.image, lattice.spots, [(small[0], small[1])] * 3):
-        wave = cv2.GaussianBlur(wave, (0, 0), sigma)
-        power += wave[..., 0] ** 2 + wave[..., 1] ** 2
+        smooth = cv2.GaussianBlur(wave, (0, 0), sigma)
+        power += smooth[..., 0] ** 2 + smooth[..., 1] ** 2
     amplitude = np.sqrt(power)
     amplitude /= max(float(np.percentile(amplitude, 75)), 1e-30)
     zoom = size / max(small)

@@ -45,7 +45,8 @@ def draw_image(micrograph: Micrograph, size: int = 768) -> tuple[RGB, float]:
         gray[rows] = np.clip((image[rows] - low) * (255 / max(high - low, 1e-30)), 0, 255).astype(np.uint8)
     shape = [max(1, round(n * zoom)) for n in image.shape]
     how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
-    picture = cv2.cvtColor(cv2.resize(gray, shape[::-1], interpolation=how), cv2.COLOR_GRAY2RGB)
+    small = cv2.resize(gray, shape[::-1], interpolation=how)
+    picture = np.asarray(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), np.uint8)
     _draw_scale_bar(picture, micrograph.pixel_size[1] / zoom)
     return picture, zoom
 
@@ -97,7 +98,7 @@ def _draw_outlines(
     """Outline each region; their boxes (top, left, bottom, right) in the picture."""
     # The label image is enlarged first, so that outlines follow the edges of its pixels.
     numbers = np.asarray(labels, np.int32)
-    large = np.asarray(cv2.resize(numbers, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST))
+    large = np.asarray(cv2.resize(numbers, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.int32)
     boxes = find_boxes(large)
     for label, (top, left, bottom, right) in boxes.items():
         mask = (large[top:bottom, left:right] == label).astype(np.uint8)

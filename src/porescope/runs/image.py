@@ -35,6 +35,7 @@ from porescope.materials import MATERIALS, Material
 from porescope.measurement import is_counted, measure_columns
 from porescope.micrograph import Micrograph
 from porescope.runs.job import ImageRecord, Job
+from porescope.strips import cut_strips
 
 #: Longer side of a picture in the report [px].
 _REPORT_SIZE = 560
@@ -155,7 +156,7 @@ def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
     header = acquisition.pixel_size_header
     field_nm2 = (labels.size if field is None else int(field.sum())) * micrograph.pixel_area
     unusable = result.detection.unusable
-    clean = np.nan if unusable is None else (unusable < 0.5)[... if field is None else field].mean()
+    clean = np.nan if unusable is None else _measure_clean(unusable, field)
     return {
         "image": micrograph.name,
         "frame": micrograph.frame or 0,
@@ -173,11 +174,21 @@ def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
         "density_per_um2": is_counted(labels, pores["label"], field).sum() / field_nm2 * 1e6,
         "porosity": float(pores["area_nm2"].sum()) / field_nm2,
         "median_diameter_nm": np.median(pores["equivalent_diameter_nm"]) if n_pores else np.nan,
-        "clean_fraction": float(clean),
+        "clean_fraction": clean,
         "method": method,
         "status": "ok",
         "message": "; ".join(result.messages),
     }
+
+
+def _measure_clean(unusable: NDArray[Any], field: NDArray[np.bool_] | None) -> float:
+    """Share of the field in which the sheet is not hidden."""
+    clean, total = 0, 0
+    for rows in cut_strips(unusable.shape):
+        shown = unusable[rows] < 0.5
+        inside = shown if field is None else shown[field[rows]]
+        clean, total = clean + int(np.count_nonzero(inside)), total + inside.size
+    return clean / total
 
 
 def _write_files(result: ImageResult, job: Job, picture: bool) -> list[str]:
