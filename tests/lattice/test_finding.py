@@ -3,7 +3,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from porescope import Micrograph
 from porescope.lattice import check_calibration, find_lattice
-from porescope.lattice.finding import flatten, mix, mix_coarsely, rotate
+from porescope.lattice.finding import rotate
 from porescope.materials import MATERIALS
 from porescope.simulation import Scene, simulate
 
@@ -59,17 +58,6 @@ def test_the_larger_an_image_the_more_exact_its_lattice(shape: tuple[int, int]) 
         image += (down[:, None].astype(np.complex64) * along.astype(np.complex64)).real
     lattice = find_lattice(Micrograph(image, 0.04))
     assert lattice.constant_px == pytest.approx(8.0137, rel=5 / image.size)
-
-
-def test_a_large_image_is_averaged_in_strips_as_as_a_whole() -> None:
-    rng = np.random.default_rng(0)
-    image = rng.normal(10, 1, (2600, 2000)).astype(np.float32)
-    frequency = np.array([0.09, 0.11])
-    image += mix(np.ones_like(image), frequency)[..., 0] * np.linspace(0, 5, 2600, dtype=np.float32)[:, None]
-    sizes = [(325, 250), (420, 323)]
-    for coarse, size in zip(mix_coarsely(image, np.stack([frequency] * 2), sizes), sizes, strict=True):
-        whole = cv2.resize(mix(flatten(image), frequency), size[::-1], interpolation=cv2.INTER_AREA)
-        assert np.abs(coarse - whole)[5:-5].max() < 0.1 < 2 < np.abs(whole).max()
 
 
 def test_a_second_grain_is_told() -> None:

@@ -1,7 +1,8 @@
 from .amplitude import RESOLUTION, LatticeGaps, map_amplitude
 from .calibration import calibrate, check_calibration
-from .finding import Lattice, find_lattice, mix_coarsely
+from .finding import Lattice, find_lattice
 from .sites import Sites, build_structure, count_missing, find_sites
+from .waves import mix_coarsely
 
 __all__ = [
     "Lattice",

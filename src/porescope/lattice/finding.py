@@ -5,11 +5,9 @@ Frequencies are in cycles per pixel, (row, column).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
-from math import ceil
 from typing import NamedTuple
 
 import cv2
@@ -18,11 +16,11 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import median_filter
 
+from porescope.lattice.waves import LONGEST, flatten, refine_by_phase
 from porescope.micrograph import Micrograph
-from porescope.strips import cut_strips
 
-#: Range of lattice constants that are searched [px].
-_SHORTEST, _LONGEST = 3.8, 64.0
+#: Smallest lattice constant that is searched [px].
+_SHORTEST = 3.8
 #: Significance level: largest probability that noise alone shows such a hexagon of peaks.
 _CHANCE = 1e-6
 #: Largest relative standard deviation of an accepted lattice constant.
@@ -33,10 +31,6 @@ _FAINTEST_GRAIN = 0.03
 _DISTORTION = 0.06
 #: Side of the tiles over which the spectrum of a larger image is averaged [px].
 _TILE = 1024
-#: Largest side of the grid on which the phase of a wave is followed [px].
-_COARSE = 2048
-#: Clipping limit of a flattened image, in standard deviations.
-_CLIP = 4.0
 
 
 class Spectrum(NamedTuple):
@@ -158,35 +152,6 @@ def _measure_spectrum(image: NDArray[np.float32]) -> Spectrum:
     return Spectrum(np.asarray(power / _measure_background(power), np.float32), power)
 
 
-def flatten(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Subtract slow changes of the intensity, and clip outliers: contamination, hot pixels, pore floors.
-
-    Parameters
-    ----------
-    image : ndarray of float32, shape (M, N)
-
-    Returns
-    -------
-    ndarray of float32, shape (M, N)
-        Of median 0, within four standard deviations.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> ramp = np.tile(np.arange(400, dtype=np.float32), (400, 1))
-    >>> bool(np.abs(flatten(ramp)[150:250, 150:250]).max() < 1)
-    True
-    """
-    small = cv2.resize(image, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    slow = cv2.GaussianBlur(small, (0, 0), max(_LONGEST / 8, 1))
-    slow = cv2.resize(slow, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    flat = image - slow
-    sample = flat[::4, ::4]
-    middle = np.median(sample)
-    limit = _CLIP * 1.4826 * np.median(np.abs(sample - middle)) + 1e-12
-    return np.asarray(np.clip(flat - middle, -limit, limit), np.float32)
-
-
 def _measure_background(power: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean power of noise at each frequency: from the ring's median, or from the streak of scan lines."""
     rows, columns = power.shape
@@ -282,7 +247,7 @@ def _list_peaks(spectrum: Spectrum, low: float, high: float, most: int) -> tuple
 
 def _find_hexagon(spectrum: Spectrum) -> NDArray[np.int64] | None:
     """Bins of the three first-order spots, shape (3, 2); None if noise may well have given them."""
-    low, high = (2 / np.sqrt(3) / a for a in (_LONGEST, _SHORTEST))
+    low, high = (2 / np.sqrt(3) / a for a in (LONGEST, _SHORTEST))
     peaks, bins = _list_peaks(spectrum, low, high, 40)
     if len(peaks) == 0:
         return None
@@ -310,7 +275,7 @@ def _fit_hexagon(
     heights = np.array([spectrum.ratio[tuple(spot)] for spot in spots])
     # The position of a peak has a standard deviation of a twentieth of a bin, more if the peak is low.
     deviations = 0.05 * np.sqrt(1 + 20 / heights) / min(shape)
-    for i, (refined, deviation) in enumerate(_refine_by_phase(image, f)):
+    for i, (refined, deviation) in enumerate(refine_by_phase(image, f)):
         near = bool((np.abs(refined - f[i]) * shape < 0.5).all())
         if near and deviation < deviations[i]:
             f[i], deviations[i] = refined, deviation
@@ -320,111 +285,6 @@ def _fit_hexagon(
     spread = max(float(np.hypot(*gap)) / np.sqrt(6), float(np.sqrt((deviations**2).mean())))
     length = np.sqrt(np.hypot(*basis[0]) * np.hypot(*basis[1]))
     return basis, float(spread / length / np.sqrt(3))
-
-
-def _refine_by_phase(
-    image: NDArray[np.float32], frequencies: NDArray[np.float64]
-) -> list[tuple[NDArray[np.float64], float]]:
-    """Correct frequencies by the phase drift of their waves across the image; standard deviation of each."""
-    sizes = []
-    for frequency in frequencies:
-        period = 1 / float(np.hypot(*frequency))
-        size = [max(round(3 * n / period), 8) if period > 3 else n for n in image.shape]
-        shrink = min(1.0, _COARSE / max(size))
-        sizes.append((max(round(size[0] * shrink), 1), max(round(size[1] * shrink), 1)))
-    waves = mix_coarsely(image, frequencies, sizes)
-    return [_follow_phase(wave, f, image.shape) for wave, f in zip(waves, frequencies, strict=True)]
-
-
-def _follow_phase(
-    coarse: NDArray[np.float32], frequency: NDArray[np.float64], shape: tuple[int, ...]
-) -> tuple[NDArray[np.float64], float]:
-    """Correct a frequency by the phase drift of its wave; give its standard deviation.
-
-    The spectrum gives the frequency to a fraction of a bin, so the drift over a sixth of the image is
-    unambiguous. That makes the drift over a third unambiguous, and this the drift over a half.
-    """
-    period = 1 / float(np.hypot(*frequency))
-    size = coarse.shape[:2]
-    steps = [n / s for n, s in zip(shape, size, strict=True)]
-    # A Gaussian with a standard deviation of one period suppresses the other spots.
-    pair = np.asarray(cv2.GaussianBlur(coarse, (0, 0), period / steps[0]), np.float32)
-    wave = np.ascontiguousarray(pair).view(np.complex64)[..., 0]
-    corrected, deviation = frequency.copy(), 0.0
-    # Number of independent samples: half the area over 4π times the Gaussian's variance.
-    independent = max(wave.size / 2 / (4 * np.pi * (period / steps[0]) ** 2), 1.0)
-    for axis, n in enumerate(size):
-        drift = 0.0
-        for apart in sorted({max(1, n // part) for part in (6, 3, 2)}):
-            here, there = (np.take(wave, range(k, k + n - apart), axis) for k in (0, apart))
-            pairs = there * here.conj()
-            turn = 2 * np.pi * steps[axis] * apart
-            total = complex(pairs.sum()) * np.exp(-1j * drift * turn)
-            drift += float(np.angle(total)) / turn
-        coherence = abs(total) / max(float(np.abs(pairs).sum()), 1e-30)
-        phase = np.sqrt((1 - min(coherence, 1.0) ** 2) / 2 / independent) / max(coherence, 1e-6)
-        corrected[axis] += drift
-        deviation += float(phase / turn) ** 2
-    return corrected, float(np.sqrt(deviation / 2))
-
-
-def mix_coarsely(
-    image: NDArray[np.float32], frequencies: NDArray[np.float64], sizes: Sequence[tuple[int, int]]
-) -> list[NDArray[np.float32]]:
-    """Flatten an image, demodulate it, and average it to fewer pixels, strip by strip.
-
-    Parameters
-    ----------
-    image : ndarray of float32, shape (M, N)
-    frequencies : ndarray, shape (K, 2)
-        [cycles/px]
-    sizes : sequence of tuple of int
-        (R, C) for each frequency.
-
-    Returns
-    -------
-    list of ndarray of float32, shape (R, C, 2)
-        Real and imaginary part for each frequency.
-    """
-    waves = [np.empty((*size, 2), np.float32) for size in sizes]
-    steps = [image.shape[0] / size[0] for size in sizes]
-    margin = ceil(max(steps))
-    for strip in cut_strips(image.shape):
-        top = max(strip.start - margin, 0)
-        flat = flatten(image[top : strip.stop + margin])
-        for wave, frequency, step in zip(waves, frequencies, steps, strict=True):
-            # Only whole rows of the result, which begin beside the strip.
-            rows = slice(round(strip.start / step), round(strip.stop / step))
-            low, high = (round(row * step) for row in (rows.start, rows.stop))
-            if low < high:
-                part = mix(flat[low - top : high - top], frequency, low)
-                size = (wave.shape[1], rows.stop - rows.start)
-                wave[rows] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-    return waves
-
-
-def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64], top: int = 0) -> NDArray[np.float32]:
-    """Demodulate an image: shift a frequency to 0.
-
-    Parameters
-    ----------
-    flat : ndarray of float32, shape (M, N)
-    frequency : ndarray, shape (2,)
-        [cycles/px]
-    top : int
-        First row, where this is a part of an image [px].
-
-    Returns
-    -------
-    ndarray of float32, shape (M, N, 2)
-        Real and imaginary part.
-    """
-    down, along = (
-        np.exp(-2j * np.pi * f * np.arange(start, start + n)).astype(np.complex64)
-        for f, start, n in zip(frequency, (top, 0), flat.shape, strict=True)
-    )
-    mixed = np.asarray((flat * down[:, None]) * along, np.complex64)
-    return mixed.view(np.float32).reshape(*flat.shape, 2)
 
 
 def _refine(power: NDArray[np.float32], spot: NDArray[np.int64]) -> NDArray[np.float64]:
