@@ -33,9 +33,10 @@ def test_cores_tile_the_image_and_blocks_are_of_bounded_size(rows: int, columns:
 def test_blocks_find_what_the_whole_image_shows_also_across_their_seams(pixel_size: float) -> None:
     side = 900 * pixel_size
     seams = side * np.arange(1, 4) / 4 if pixel_size > 0.03 else side * np.arange(1, 3) / 3
-    # On the crossings of seams, on one seam, and between them.
-    places = [(y, x) for y in seams for x in seams] + [(seams[0], side / 9), (side / 9, side / 9)]
+    # On the crossings of seams, on one seam, between them, and one that is larger than a core.
+    places = [(seams[0], x) for x in seams] + [(seams[0], side / 9), (side / 9, side / 9)]
     pores = tuple(Pore(place, radius=0.4 + 0.1 * i) for i, place in enumerate(places))
+    pores += (Pore((0.68 * side, 0.68 * side), radius=0.24 * side),)
     scene = Scene("WS2", (900, 900), pixel_size=pixel_size, pores=pores, dose=2e6, contamination=0.0)
     drawn = draw(scene, np.random.default_rng(5))
     micrograph, frame = drawn.micrograph, np.s_[0:900, 0:900]
