@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -140,14 +141,52 @@ def test_network() -> None:
     threshold = _time(lambda: segment(drawn, load_recipe("ws2")), 10)
     print(f"\nnetwork, 512 × 512 px, one core: {ms:.0f} ms ({ms / threshold:.0f} × the threshold method)")
     print(f"  and {looking:.0f} ms to find the lattice")
-    code = (
-        "import resource, numpy as np; from porescope import Micrograph, detect; "
-        "rng = np.random.default_rng(0); "
-        "detect(Micrograph(rng.normal(size=(4096, 4096)).astype('f4'), 0.04)); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    print(f"  4096 × 4096 px: {float(run.stdout):.2f} GB at most")
+
+
+@pytest.mark.parametrize("side", [4096, 8192, pytest.param(16384, marks=pytest.mark.full)])
+@pytest.mark.parametrize("pictures", [False, True], ids=["tables", "pictures"])
+def test_large_image(tmp_path: Path, side: int, pictures: bool) -> None:
+    """Whole command on one 16-bit TIFF: time, and peak memory of the worker."""
+    scene = Scene("WS2", shape=(512, 512), pixel_size=0.3153 / 8, pores=8, dose=2e6)
+    image = simulate(scene, seed=1).micrograph.image
+    tile = np.tile(image * np.float32(20_000 / image.max()) + 3000, (1, side // 512))
+    rng, path = np.random.default_rng(0), tmp_path / "large.tif"
+    large = np.empty((side, side), np.uint16)
+    for top in range(0, side, 512):  # each strip with noise of its own
+        large[top : top + 512] = (tile + rng.normal(0, 600, tile.shape)).clip(0, 65535)
+    size = 1 / scene.pixel_size
+    tifffile.imwrite(path, large, imagej=True, resolution=(size, size), metadata={"unit": "nm"})
+    del large
+    command = [str(Path(sys.executable).with_name("porescope")), "detect", str(path)]
+    command += ["-o", str(tmp_path / "out")] + ([] if pictures else ["--no-images"])
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, _measure_peak())
+            time.sleep(0.05)
+    assert process.returncode == 0
+    seconds, shown = time.perf_counter() - start, "with pictures" if pictures else "--no-images"
+    print(f"\n{side} × {side} px, {shown}: {seconds:.0f} s, at most {peak / 2**30:.2f} GB in one process")
+
+
+def _measure_peak() -> int:
+    """Peak memory [bytes] so far of the largest process below this one (Linux)."""
+    peaks, parents = {}, {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        except OSError:  # it has ended
+            continue
+        pid = int(status.parent.name)
+        parents[pid] = int(lines["PPid"])
+        peaks[pid] = int(lines.get("VmHWM", "0").split()[0]) * 1024
+
+    def is_below(pid: int) -> bool:
+        parent = parents.get(pid, 0)
+        return parent == os.getpid() or (parent != 0 and is_below(parent))
+
+    return max((peak for pid, peak in peaks.items() if is_below(pid)), default=0)
 
 
 def test_help(tmp_path: Path) -> None:

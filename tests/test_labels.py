@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -12,6 +13,7 @@ from porescope.labels import (
     find_boxes,
     keep_regions,
     label_regions,
+    measure_areas,
     number_consecutively,
 )
 
@@ -25,6 +27,29 @@ def test_kept_regions_are_those_kept_and_numbered_without_gaps(mask: np.ndarray,
     out = keep_regions(labels, kept)
     assert np.array_equal(out > 0, np.isin(labels, np.flatnonzero(kept) + 1))
     assert np.array_equal(out, number_consecutively(np.where(out > 0, labels, 0)))
+
+
+@given(masks)
+def test_regions_may_be_dropped_in_place_and_have_their_areas(mask: np.ndarray) -> None:
+    labels = label_regions(mask)
+    assert measure_areas(labels).tolist() == np.bincount(labels.ravel()).tolist()
+    kept = measure_areas(labels)[1:] > 2
+    fresh = keep_regions(labels, kept)
+    assert keep_regions(labels, kept, out=labels) is labels and np.array_equal(labels, fresh)
+
+
+@settings(max_examples=60)
+@given(st.integers(129, 300), st.integers(1, 60), st.floats(0, 1), st.integers(0, 4), st.integers(0, 99))
+def test_regions_labelled_in_strips_are_those_of_the_whole(
+    rows: int, columns: int, share: float, blur: int, seed: int
+) -> None:
+    values = np.random.default_rng(seed).random((rows, columns))
+    values = cv2.blur(values, (2 * blur + 1, 2 * blur + 1)).reshape(rows, columns)
+    level = float(np.quantile(values, share))
+    labels = label_regions(values, level, pixels=1)  # strips have 64 rows at least
+    whole = cv2.connectedComponents((values >= level).astype(np.uint8), connectivity=8)[1]
+    np.testing.assert_array_equal(labels, whole)
+    np.testing.assert_array_equal(label_regions(values >= level, pixels=1), whole)
 
 
 @given(masks)

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.strips import STRIP, cut_strips
+
 #: Probability at the edge of a pore.
 EDGE = 0.5
 
@@ -21,30 +23,33 @@ class Detection:
     ----------
     labels : ndarray of int32, shape (M, N)
         Label image.
-    probability : ndarray of float32, shape (M, N), or None
+    probability : ndarray of float, shape (M, N), or None
         Probability of a pore at each pixel.
     confidence : ndarray of float, shape (n,), or None
         Probability that a region is a pore, in the order of the labels.
-    unusable : ndarray of float32, shape (M, N), or None
-        Probability at each pixel that contamination or disorder hides the sheet.
+    unusable : ndarray of float or bool, shape (M, N), or None
+        Probability at each pixel that contamination or disorder hides the sheet, or whether it does.
     message : str
         What the user must know about this image.
     """
 
     labels: NDArray[np.int32]
-    probability: NDArray[np.float32] | None = None
+    probability: NDArray[np.floating] | None = None
     confidence: NDArray[np.float64] | None = None
-    unusable: NDArray[np.float32] | None = None
+    unusable: NDArray[np.floating] | NDArray[np.bool_] | None = None
     message: str = ""
 
 
-def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
+def label_regions(mask: NDArray[Any], least: float | None = None, pixels: int = STRIP) -> NDArray[np.int32]:
     """Label the 8-connected regions of a mask.
 
     Parameters
     ----------
     mask : ndarray, shape (M, N)
-        Every value but 0 belongs to a region.
+    least : float, optional
+        Values from here on belong to a region; default: every value but 0.
+    pixels : int
+        Number of pixels that are labelled at once. A larger mask needs no more memory than its labels.
 
     Returns
     -------
@@ -61,10 +66,41 @@ def label_regions(mask: NDArray[Any]) -> NDArray[np.int32]:
     >>> label_regions(np.array([[1, 0], [0, 1]])).max()
     np.int32(1)
     """
-    mask = np.ascontiguousarray(np.asarray(mask) != 0, dtype=np.uint8)
+    mask = np.asarray(mask)
     if mask.ndim != 2 or mask.size == 0:
         raise ValueError(f"mask must have two non-empty dimensions, not shape {mask.shape}")
-    return cv2.connectedComponents(mask, connectivity=8)[1]  # type: ignore[return-value]
+    strips = cut_strips(mask.shape, pixels)
+    labels, count, links = np.zeros(mask.shape if len(strips) > 1 else 0, np.int32), 0, []
+    for rows in strips:
+        inside = mask[rows] != 0 if least is None else mask[rows] >= least
+        n, part = cv2.connectedComponents(np.ascontiguousarray(inside).view(np.uint8), connectivity=8)
+        if len(strips) == 1:
+            return np.asarray(part, np.int32)
+        np.add(part, count, out=labels[rows], where=inside)
+        count += n - 1
+        if rows.start:
+            links.append(_list_links(labels[rows.start - 1], labels[rows.start]))
+    joined = _join(np.concatenate(links), count)
+    for rows in strips:
+        labels[rows] = joined[labels[rows]]
+    return labels
+
+
+def _list_links(above: NDArray[np.int32], below: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Pairs of labels that touch between two rows, shape (K, 2)."""
+    n = len(above)
+    shifts = [(slice(max(s, 0), n + min(s, 0)), slice(max(-s, 0), n - max(s, 0))) for s in (-1, 0, 1)]
+    pairs = np.concatenate([np.stack([above[one], below[other]], axis=1) for one, other in shifts])
+    return np.unique(pairs[(pairs > 0).all(axis=1)], axis=0)
+
+
+def _join(links: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Number of the region that each label from 0 to ``count`` belongs to, in the order of the labels."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), (count + 1, count + 1))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int32)
 
 
 def number_consecutively(labels: NDArray[np.integer]) -> NDArray[np.int32]:
@@ -88,7 +124,33 @@ def number_consecutively(labels: NDArray[np.integer]) -> NDArray[np.int32]:
     return np.where(labels > 0, numbers, 0).astype(np.int32)
 
 
-def keep_regions(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int32]:
+def measure_areas(labels: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Count the pixels of the background and of each region.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (M, N)
+        Numbered without gaps.
+
+    Returns
+    -------
+    ndarray of int, shape (n + 1,)
+        [px]
+
+    Examples
+    --------
+    >>> measure_areas(np.array([[1, 0, 2], [1, 0, 0]]))
+    array([3, 2, 1])
+    """
+    areas = np.zeros(int(labels.max()) + 1, np.int64)
+    for rows in cut_strips(labels.shape):
+        areas += np.bincount(labels[rows].ravel(), minlength=len(areas))
+    return areas
+
+
+def keep_regions(
+    labels: NDArray[np.int32], kept: NDArray[np.bool_], out: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
     """Drop regions, and number the remaining ones from 1.
 
     Parameters
@@ -97,6 +159,8 @@ def keep_regions(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[
         Numbered without gaps.
     kept : ndarray of bool, shape (n,)
         Whether to keep each label.
+    out : ndarray of int32, shape (M, N), optional
+        Where to write the result, which may be ``labels`` itself; default: a new array.
 
     Returns
     -------
@@ -108,7 +172,10 @@ def keep_regions(labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[
     array([[0, 0, 1]], dtype=int32)
     """
     numbers = np.r_[0, np.where(kept, np.cumsum(kept), 0)].astype(np.int32)
-    return np.asarray(numbers[labels])
+    out = np.empty(labels.shape, np.int32) if out is None else out
+    for rows in cut_strips(labels.shape):
+        out[rows] = numbers[labels[rows]]
+    return out
 
 
 def clear_outside(labels: NDArray[np.int32], field: NDArray[np.bool_] | None) -> NDArray[np.int32]:

@@ -105,10 +105,11 @@ def measure_columns(
             f"not {labels.dtype} of shape {labels.shape}"
         )
     bordered = set(find_bordered(labels, micrograph.field).tolist())
-    rows = [
-        {**_measure_region(region, micrograph, probability), "touches_border": region.label in bordered}
-        for region in regionprops(labels)
-    ]
+    regions, rows = regionprops(labels)[::-1], []
+    while regions:
+        region = regions.pop()  # with it goes what it has cached
+        row = _measure_region(region, micrograph, probability)
+        rows.append({**row, "touches_border": region.label in bordered})
     return {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in PORE_COLUMNS.items()}
 
 

@@ -11,7 +11,7 @@ from helpers import run, save_simulated
 from porescope import read
 from porescope.files.claims import Claim, measure_claim, refuse_claim
 
-SIDE = 200_000  # 40 GB as bytes, 320 GB as two images in float32
+SIDE = 200_000  # 40 GB as bytes, 480 GB as three images in float32
 
 
 def _write_bomb(folder: Path, kind: str) -> Path:
@@ -55,9 +55,9 @@ def test_bombs_among_good_files_cost_only_their_own_rows(tmp_path: Path) -> None
 
 def test_claims_by_hand(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((3, 40, 50), np.uint16))
-    assert measure_claim(tmp_path / "a.npy") == (3 * 40 * 50 * 2, (2 + 2 * 4) * 40 * 50)
+    assert measure_claim(tmp_path / "a.npy") == (3 * 40 * 50 * 2, (2 + 3 * 4) * 40 * 50)
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((40, 50), np.uint8))
-    assert measure_claim(tmp_path / "a.tif") == (40 * 50, (1 + 2 * 4) * 40 * 50)
+    assert measure_claim(tmp_path / "a.tif") == (40 * 50, (1 + 3 * 4) * 40 * 50)
     (tmp_path / "a.hspy").write_bytes(b"no HDF5")
     assert measure_claim(tmp_path / "a.hspy") == (7, 0)
 

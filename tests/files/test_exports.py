@@ -29,6 +29,15 @@ def test_labels_open_with_their_scale(tmp_path: Path) -> None:
     assert tifffile.imread(tmp_path / "m.tif").max() == 70_000
 
 
+def test_a_large_label_image_is_written_in_strips(tmp_path: Path) -> None:
+    labels = np.arange(2300 * 2000, dtype=np.int32).reshape(2300, 2000) // 5000
+    save_labels(tmp_path / "l.tif", labels, (0.05, 0.05))
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "l.tif"), labels)
+    with tifffile.TiffFile(tmp_path / "l.tif") as tiff:
+        assert len(tiff.pages[0].dataoffsets) == 2 and tiff.is_imagej
+    assert read(tmp_path / "l.tif").pixel_size == pytest.approx((0.05, 0.05))
+
+
 def test_outlines_filled_again_are_the_labels(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "s.tif")
     take_census([path], Job(tmp_path, Threshold(), overlays=False, rois=True, geojson=True))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from porescope import Micrograph
 from porescope.lattice import check_calibration, find_lattice
+from porescope.lattice.finding import rotate
 from porescope.materials import MATERIALS
 from porescope.simulation import Scene, simulate
 
@@ -44,6 +45,19 @@ def test_images_without_a_lattice_show_none(record_property) -> None:
 def _wave(shape: tuple[int, int], *frequencies: tuple[float, float]) -> np.ndarray:
     y, x = np.indices(shape)
     return sum(np.cos(2 * np.pi * (fy * y + fx * x)) for fy, fx in frequencies) + 10.0
+
+
+@pytest.mark.parametrize("shape", [(600, 700), (2600, 2300), (7400, 600), (600, 7400)])
+def test_the_larger_an_image_the_more_exact_its_lattice(shape: tuple[int, int]) -> None:
+    """Large images are demodulated in strips, and their longer side to 2048 px."""
+    spots = [rotate(np.array([2 / np.sqrt(3) / 8.0137, 0.0]), 13.3 + 60 * i) for i in range(3)]
+    y, x = (np.arange(n, dtype=np.float32) for n in shape)
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    for spot in spots:
+        down, along = np.exp(2j * np.pi * spot[0] * y), np.exp(2j * np.pi * spot[1] * x)
+        image += (down[:, None].astype(np.complex64) * along.astype(np.complex64)).real
+    lattice = find_lattice(Micrograph(image, 0.04))
+    assert lattice.constant_px == pytest.approx(8.0137, rel=5 / image.size)
 
 
 def test_a_second_grain_is_told() -> None:

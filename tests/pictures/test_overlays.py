@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from porescope import Micrograph
 from porescope.network import Network
-from porescope.pictures import draw_findings, draw_overlay
+from porescope.pictures import draw_findings, draw_image, draw_overlay
 from porescope.pictures.overlays import ORANGE, choose_bar
 from porescope.runs.report import draw_histogram
 
@@ -23,6 +23,13 @@ def test_the_outline_lies_around_its_pore() -> None:
     assert picture.shape == (400, 800, 3)
     y, x = np.nonzero(picture[..., 0] > ORANGE[0] // 2)
     assert (y.min(), y.max(), x.min(), x.max()) == pytest.approx((100, 199, 500, 599), abs=1)
+
+
+def test_a_large_image_is_drawn_without_seams() -> None:
+    ramp = np.linspace(0, 1, 2300, dtype=np.float32)[:, None] + np.zeros((1, 2000), np.float32)
+    picture, _ = draw_image(Micrograph(ramp, 0.05), 460)
+    steps = np.diff(picture[:, -1, 0].astype(int))
+    assert set(steps.tolist()) <= {0, 1} and picture[0].max() < 2 and picture[-1, -1].min() > 253
 
 
 @pytest.mark.parametrize("size", [300, 800])

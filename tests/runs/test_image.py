@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,3 +108,23 @@ def test_an_image_with_a_field_is_drawn_and_measured(tmp_path: Path) -> None:
     assert record.row["n_pores"] == 1 and len(record.outputs) == 3
     overlay = cv2.imread(str(tmp_path / "simulated_overlay.png"), cv2.IMREAD_GRAYSCALE)
     assert overlay[:, :500].std() > 10  # the grey range is that of the field
+
+
+def test_a_large_image_takes_bounded_memory(tmp_path: Path) -> None:
+    """Beside the image itself (4 bytes a pixel): its maps, its labels, and a part of bounded size."""
+    side = 6144
+    drawn = simulate(Scene("WS2", shape=(512, 512), pixel_size=0.0197, pores=2, dose=2e6), seed=1)
+    tile = np.asarray(drawn.micrograph.image / drawn.micrograph.image.max() * 60_000, np.uint16)
+    path = tmp_path / "large.npy"
+    np.save(path, np.tile(tile, (side // 512, side // 512)))
+    code = (
+        "import resource, sys; from pathlib import Path; from porescope import read; "
+        "from porescope.runs import Job; from porescope.runs.image import process_image; "
+        "micrograph = read(sys.argv[1], pixel_size=0.0197); "
+        "record = process_image(micrograph, '', Job(Path(sys.argv[2])), True); "
+        "print(record.row['n_pores'], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", code, str(path), str(tmp_path)]
+    pores, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert int(pores) >= 2 * (side // 512) ** 2
+    assert int(peak) * 1024 < 0.3e9 + 18 * side**2

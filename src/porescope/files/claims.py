@@ -12,8 +12,9 @@ from porescope.processes import measure_free_memory
 
 #: Suffixes of HDF5 files, whose datasets may be larger than the file.
 _HDF5 = (".hspy", ".emd", ".h5", ".hdf5", ".nxs")
-#: Bytes of a pixel as porescope keeps it, and how many such images a detector needs at once.
-_KEPT, _COPIES = 4, 2
+#: Bytes of a pixel as porescope keeps it, and how many such images a detector needs at once: the image, its
+#: labels, and the network's maps, which take 3 bytes a pixel.
+_KEPT, _COPIES = 4, 3
 #: Bytes above which a file is read image by image.
 _LARGE = 2**26
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.labels import outline_regions
+from porescope.strips import cut_strips
 
 
 def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float, float]) -> None:
@@ -30,7 +31,8 @@ def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float
         path,
         labels.astype(smallest),
         compression="zlib",
-        rowsperstrip=labels.shape[0],
+        rowsperstrip=cut_strips(labels.shape)[0].stop,
+        maxworkers=1,
         # ImageJ's header is written here, because tifffile writes it only without compression.
         description="ImageJ=1.54f\nimages=1\nunit=nm\n",
         metadata=None,

@@ -1,7 +1,8 @@
 from .amplitude import RESOLUTION, LatticeGaps, map_amplitude
 from .calibration import calibrate, check_calibration
-from .finding import Lattice, find_lattice, mix
+from .finding import Lattice, find_lattice
 from .sites import Sites, build_structure, count_missing, find_sites
+from .waves import mix_coarsely
 
 __all__ = [
     "Lattice",
@@ -15,5 +16,5 @@ __all__ = [
     "find_lattice",
     "find_sites",
     "map_amplitude",
-    "mix",
+    "mix_coarsely",
 ]

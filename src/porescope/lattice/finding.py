@@ -6,6 +6,7 @@ Frequencies are in cycles per pixel, (row, column).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import median_filter
 
+from porescope.lattice.waves import LONGEST, flatten, refine_by_phase
 from porescope.micrograph import Micrograph
 
-#: Range of lattice constants that are searched [px].
-_SHORTEST, _LONGEST = 3.8, 64.0
+#: Smallest lattice constant that is searched [px].
+_SHORTEST = 3.8
 #: Significance level: largest probability that noise alone shows such a hexagon of peaks.
 _CHANCE = 1e-6
 #: Largest relative standard deviation of an accepted lattice constant.
@@ -29,8 +31,6 @@ _FAINTEST_GRAIN = 0.03
 _DISTORTION = 0.06
 #: Side of the tiles over which the spectrum of a larger image is averaged [px].
 _TILE = 1024
-#: Clipping limit of a flattened image, in standard deviations.
-_CLIP = 4.0
 
 
 class Spectrum(NamedTuple):
@@ -52,8 +52,8 @@ class Lattice:
         Lattice constant (of the hexagonal cell of the same area) and its standard deviation [nm].
     grains : int
         Number of orientations, moiré layers included.
-    flat : ndarray of float32, shape (M, N)
-        The image as `flatten` returns it, from which maps and sites are measured.
+    image : ndarray of float32, shape (M, N)
+        The image in which the lattice was found.
     spectrum : Spectrum
         The power spectrum in which the lattice was found.
     """
@@ -62,8 +62,13 @@ class Lattice:
     constant_nm: float
     constant_std_nm: float
     grains: int
-    flat: NDArray[np.float32] = field(repr=False)
+    image: NDArray[np.float32] = field(repr=False)
     spectrum: Spectrum = field(repr=False)
+
+    @cached_property
+    def flat(self) -> NDArray[np.float32]:
+        """The image as `flatten` returns it, from which maps and sites are measured, shape (M, N)."""
+        return flatten(self.image)
 
     @property
     def vectors(self) -> NDArray[np.float64]:
@@ -112,12 +117,11 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     image = micrograph.filled
     if min(image.shape) < 24 or float(np.ptp(image)) == 0:
         return None
-    flat = flatten(image)
-    spectrum = _measure_spectrum(image, flat)
+    spectrum = _measure_spectrum(image)
     spots = _find_hexagon(spectrum)
     if spots is None:
         return None
-    frequencies, deviation = _fit_hexagon(spectrum, spots, flat)
+    frequencies, deviation = _fit_hexagon(spectrum, spots, image)
     if deviation > _VAGUEST:
         return None
     grains = _count_grains(spectrum, frequencies)
@@ -127,18 +131,14 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
         constant_nm=constant,
         constant_std_nm=constant * deviation,
         grains=grains,
-        flat=flat,
+        image=image,
         spectrum=spectrum,
     )
 
 
-def _measure_spectrum(image: NDArray[np.float32], flat: NDArray[np.float32]) -> Spectrum:
-    """Power spectrum of an image, averaged over tiles where it is larger than one.
-
-    Each tile is flattened by itself; ``flat`` is the whole image flattened.
-    """
+def _measure_spectrum(image: NDArray[np.float32]) -> Spectrum:
+    """Power spectrum of an image, averaged over tiles where it is larger than one."""
     rows, columns = (min(n, _TILE) for n in image.shape)
-    whole = (rows, columns) == image.shape
     starts = [
         sorted({0, *(round(s) for s in np.linspace(0, n - t, -(-n // t)))})
         for n, t in zip(image.shape, (rows, columns), strict=True)
@@ -146,39 +146,10 @@ def _measure_spectrum(image: NDArray[np.float32], flat: NDArray[np.float32]) -> 
     window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1]).astype(np.float32)
     power = np.zeros((rows, columns), np.float32)
     for top, left in product(*starts):
-        tile = flat if whole else flatten(image[top : top + rows, left : left + columns])
+        tile = flatten(image[top : top + rows, left : left + columns])
         power += np.abs(fft.fft2(tile * window)) ** 2
     power = np.asarray(fft.fftshift(power), np.float32)
     return Spectrum(np.asarray(power / _measure_background(power), np.float32), power)
-
-
-def flatten(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Subtract slow changes of the intensity, and clip outliers: contamination, hot pixels, pore floors.
-
-    Parameters
-    ----------
-    image : ndarray of float32, shape (M, N)
-
-    Returns
-    -------
-    ndarray of float32, shape (M, N)
-        Of median 0, within four standard deviations.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> ramp = np.tile(np.arange(400, dtype=np.float32), (400, 1))
-    >>> bool(np.abs(flatten(ramp)[150:250, 150:250]).max() < 1)
-    True
-    """
-    small = cv2.resize(image, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    slow = cv2.GaussianBlur(small, (0, 0), max(_LONGEST / 8, 1))
-    slow = cv2.resize(slow, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    flat = image - slow
-    sample = flat[::4, ::4]
-    middle = np.median(sample)
-    limit = _CLIP * 1.4826 * np.median(np.abs(sample - middle)) + 1e-12
-    return np.asarray(np.clip(flat - middle, -limit, limit), np.float32)
 
 
 def _measure_background(power: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -276,7 +247,7 @@ def _list_peaks(spectrum: Spectrum, low: float, high: float, most: int) -> tuple
 
 def _find_hexagon(spectrum: Spectrum) -> NDArray[np.int64] | None:
     """Bins of the three first-order spots, shape (3, 2); None if noise may well have given them."""
-    low, high = (2 / np.sqrt(3) / a for a in (_LONGEST, _SHORTEST))
+    low, high = (2 / np.sqrt(3) / a for a in (LONGEST, _SHORTEST))
     peaks, bins = _list_peaks(spectrum, low, high, 40)
     if len(peaks) == 0:
         return None
@@ -296,7 +267,7 @@ def _find_hexagon(spectrum: Spectrum) -> NDArray[np.int64] | None:
 
 
 def _fit_hexagon(
-    spectrum: Spectrum, spots: NDArray[np.int64], flat: NDArray[np.float32]
+    spectrum: Spectrum, spots: NDArray[np.int64], image: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], float]:
     """Two reciprocal vectors from three spots, and the relative standard deviation of their length."""
     shape = np.array(spectrum.power.shape)
@@ -304,7 +275,7 @@ def _fit_hexagon(
     heights = np.array([spectrum.ratio[tuple(spot)] for spot in spots])
     # The position of a peak has a standard deviation of a twentieth of a bin, more if the peak is low.
     deviations = 0.05 * np.sqrt(1 + 20 / heights) / min(shape)
-    for i, (refined, deviation) in enumerate([_refine_by_phase(flat, spot) for spot in f]):
+    for i, (refined, deviation) in enumerate(refine_by_phase(image, f)):
         near = bool((np.abs(refined - f[i]) * shape < 0.5).all())
         if near and deviation < deviations[i]:
             f[i], deviations[i] = refined, deviation
@@ -314,61 +285,6 @@ def _fit_hexagon(
     spread = max(float(np.hypot(*gap)) / np.sqrt(6), float(np.sqrt((deviations**2).mean())))
     length = np.sqrt(np.hypot(*basis[0]) * np.hypot(*basis[1]))
     return basis, float(spread / length / np.sqrt(3))
-
-
-def _refine_by_phase(
-    flat: NDArray[np.float32], frequency: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """Correct a frequency by the phase drift of its wave across the image; give its standard deviation.
-
-    The spectrum gives the frequency to a fraction of a bin, so the drift over a sixth of the image is
-    unambiguous. That makes the drift over a third unambiguous, and this the drift over a half.
-    """
-    period = 1 / float(np.hypot(*frequency))
-    size = [max(round(3 * n / period), 8) if period > 3 else n for n in flat.shape]
-    steps = [n / s for n, s in zip(flat.shape, size, strict=True)]
-    coarse = cv2.resize(mix(flat, frequency), size[::-1], interpolation=cv2.INTER_AREA)
-    # A Gaussian with a standard deviation of one period suppresses the other spots.
-    pair = np.asarray(cv2.GaussianBlur(coarse, (0, 0), period / steps[0]), np.float32)
-    wave = np.ascontiguousarray(pair).view(np.complex64)[..., 0]
-    corrected, deviation = frequency.copy(), 0.0
-    # Number of independent samples: half the area over 4π times the Gaussian's variance.
-    independent = max(wave.size / 2 / (4 * np.pi * (period / steps[0]) ** 2), 1.0)
-    for axis, n in enumerate(size):
-        drift = 0.0
-        for apart in sorted({max(1, n // part) for part in (6, 3, 2)}):
-            here, there = (np.take(wave, range(k, k + n - apart), axis) for k in (0, apart))
-            pairs = there * here.conj()
-            turn = 2 * np.pi * steps[axis] * apart
-            total = complex(pairs.sum()) * np.exp(-1j * drift * turn)
-            drift += float(np.angle(total)) / turn
-        coherence = abs(total) / max(float(np.abs(pairs).sum()), 1e-30)
-        phase = np.sqrt((1 - min(coherence, 1.0) ** 2) / 2 / independent) / max(coherence, 1e-6)
-        corrected[axis] += drift
-        deviation += float(phase / turn) ** 2
-    return corrected, float(np.sqrt(deviation / 2))
-
-
-def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Demodulate an image: shift a frequency to 0.
-
-    Parameters
-    ----------
-    flat : ndarray of float32, shape (M, N)
-    frequency : ndarray, shape (2,)
-        [cycles/px]
-
-    Returns
-    -------
-    ndarray of float32, shape (M, N, 2)
-        Real and imaginary part.
-    """
-    down, along = (
-        np.exp(-2j * np.pi * f * np.arange(n)).astype(np.complex64)
-        for f, n in zip(frequency, flat.shape, strict=True)
-    )
-    mixed = np.asarray((flat * down[:, None]) * along, np.complex64)
-    return mixed.view(np.float32).reshape(*flat.shape, 2)
 
 
 def _refine(power: NDArray[np.float32], spot: NDArray[np.int64]) -> NDArray[np.float64]:

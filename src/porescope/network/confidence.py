@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.labels import measure_areas
 from porescope.network.model import Model, find_mode
+from porescope.strips import cut_strips
 
 #: Default weights of the evidence, for a network without fitted ones: confidence = probability.
 UNRATED = (0.0, 1.0, 0.0, 0.0)
@@ -15,7 +17,7 @@ _SMALL = 1.5
 _COMPANY = 0.9
 
 
-def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.float32]) -> NDArray[np.float64]:
+def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.floating]) -> NDArray[np.float64]:
     """Mean probability of the more probable half of each region's pixels.
 
     The probability falls off at the edge of every pore, more so in blurred images.
@@ -24,7 +26,7 @@ def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.float32])
     ----------
     labels : ndarray of int32, shape (M, N)
         Numbered without gaps.
-    probability : ndarray of float32, shape (M, N)
+    probability : ndarray of float, shape (M, N)
         Probability of a pore at each pixel.
 
     Returns
@@ -38,8 +40,9 @@ def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.float32])
     >>> measure_regions(labels, np.array([[0.5, 0.9, 0.7, 0.6, 0, 0.75]], np.float32)).round(3).tolist()
     [0.8, 0.75]
     """
-    inside = labels > 0
-    owner, values = labels[inside], probability[inside]
+    parts = [(labels[rows], probability[rows]) for rows in cut_strips(labels.shape)]
+    owner = np.concatenate([part[part > 0] for part, _ in parts])
+    values = np.concatenate([values[part > 0] for part, values in parts])
     sums = np.append(0.0, np.cumsum(values[np.lexsort((values, owner))], dtype=float))
     count = np.bincount(owner)[1:]
     end = np.cumsum(count)
@@ -48,7 +51,7 @@ def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.float32])
 
 
 def gather_evidence(
-    labels: NDArray[np.int32], probability: NDArray[np.float32], cell_px: float
+    labels: NDArray[np.int32], probability: NDArray[np.floating], cell_px: float
 ) -> NDArray[np.float64]:
     """Gather the evidence for each region of a label image.
 
@@ -56,7 +59,7 @@ def gather_evidence(
     ----------
     labels : ndarray of int32, shape (M, N)
         Numbered without gaps.
-    probability : ndarray of float32, shape (M, N)
+    probability : ndarray of float, shape (M, N)
         Probability of a pore at each pixel.
     cell_px : float
         Lattice constant [px].
@@ -82,7 +85,7 @@ def gather_evidence(
     [[1.0, 2.2, 0.0, 1.3], [1.0, 0.4, -1.3, 2.2]]
     """
     mean = measure_regions(labels, probability)
-    area = np.bincount(labels.ravel())[1:] / cell_px**2
+    area = measure_areas(labels)[1:] / cell_px**2
     weight = np.sqrt(area)
     others = ((mean @ weight + _COMPANY) - mean * weight) / ((weight.sum() + 1) - weight)
     small = np.minimum(np.log(area / _SMALL), 0)

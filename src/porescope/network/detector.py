@@ -10,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files import printable
-from porescope.labels import EDGE, Detection, find_bordered, keep_regions, label_regions
+from porescope.labels import EDGE, Detection, find_bordered, keep_regions, label_regions, measure_areas
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import gather_evidence, rate_regions
-from porescope.network.model import SHIPPED, Model, describe_image, load_model, predict
+from porescope.network.maps import map_probabilities
+from porescope.network.model import SHIPPED, load_model
 from porescope.network.scale import Scale, choose_scale
 from porescope.network.views import find_frame, find_marks, present, rescale
 
-#: Lattice constant below which a sheet is graphene or hBN [nm], and the factor on their pores' odds.
-#: Without it their diameters come out a tenth too small on the validation set.
-_NARROW, _NARROW_ODDS = 0.27, 3.0
 #: Minimum area of a region cut by the frame [unit cells]: a smaller one may be the lattice's end.
 _LEAST_CUT = 2.0
 #: Largest share of a region that may be a scale bar.
@@ -117,19 +115,19 @@ class Network:
             If the file is no network of porescope's.
         """
         model = load_model(self.model)
-        view = look_at(micrograph, lattice, material)
-        probability, unusable = _map_probabilities(micrograph, view, model, self.turned)
-        labels = find_regions(probability, micrograph, view.frame, view.scale.cell_px)
-        evidence = gather_evidence(labels, probability, view.scale.cell_px)
+        scale = choose_scale(micrograph, lattice, material)
+        frame = find_frame(micrograph.filled)
+        probability, unusable = map_probabilities(micrograph, frame, scale, model, self.turned)
+        labels = find_regions(probability, micrograph, frame, scale.cell_px)
+        evidence = gather_evidence(labels, probability, scale.cell_px)
         confidence = rate_regions(evidence, micrograph.modality, model)
         kept = confidence >= self.least_confidence
-        return Detection(
-            keep_regions(labels, kept), probability, confidence[kept], unusable, view.scale.message
-        )
+        keep_regions(labels, kept, out=labels)
+        return Detection(labels, probability, confidence[kept], unusable, scale.message)
 
 
 class View(NamedTuple):
-    """What the network sees of a micrograph."""
+    """What the network sees of a micrograph; it looks at a large one in blocks."""
 
     image: NDArray[np.float32]  # (2, K, L), as `views.present` returns it, at the network's scale
     frame: tuple[slice, slice]  # part of the micrograph inside a frame of one grey level
@@ -158,24 +156,8 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     return View(present(rescale(inner, (height, width)), micrograph.modality), frame, scale)
 
 
-def _map_probabilities(
-    micrograph: Micrograph, view: View, model: Model, turned: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Probability of a pore, and that the sheet is hidden, at each pixel of the micrograph."""
-    shape, constant = micrograph.image.shape, view.scale.constant_nm
-    maps = predict(view.image, describe_image(micrograph.modality, constant), model, turned)
-    if constant is not None and constant < _NARROW:
-        maps[0] *= _NARROW_ODDS / (1 + (_NARROW_ODDS - 1) * maps[0])
-    probability, unusable = np.zeros(shape, np.float32), np.ones(shape, np.float32)
-    inside = probability[view.frame].shape
-    probability[view.frame], unusable[view.frame] = (rescale(m, inside).clip(0, 1) for m in maps)
-    if micrograph.field is not None:
-        probability[~micrograph.field], unusable[~micrograph.field] = 0, 1
-    return probability, unusable
-
-
 def find_regions(
-    probability: NDArray[np.float32],
+    probability: NDArray[np.floating],
     micrograph: Micrograph,
     frame: tuple[slice, slice],
     cell_px: float,
@@ -186,7 +168,7 @@ def find_regions(
 
     Parameters
     ----------
-    probability : ndarray of float32, shape (M, N)
+    probability : ndarray of float, shape (M, N)
         Probability of a pore at each pixel.
     micrograph : Micrograph
     frame : tuple of slice
@@ -198,12 +180,13 @@ def find_regions(
     -------
     ndarray of int32, shape (M, N)
     """
-    labels = label_regions(probability >= EDGE)
-    area = np.bincount(labels.ravel())
-    kept = np.bincount(labels[find_marks(micrograph.filled)], minlength=len(area)) < _MOST_MARKED * area
+    marks = find_marks(micrograph.filled)
+    labels = label_regions(probability, EDGE)
+    area = measure_areas(labels)
+    kept = np.bincount(labels[marks], minlength=len(area)) < _MOST_MARKED * area
     inner = labels[frame]
     sides = np.concatenate(
         [inner[0], inner[-1], inner[:, 0], inner[:, -1], find_bordered(labels, micrograph.field)]
     )
     kept[sides] &= area[sides] >= _LEAST_CUT * cell_px**2 * np.sqrt(3) / 2
-    return keep_regions(labels, kept[1:])
+    return keep_regions(labels, kept[1:], out=labels)

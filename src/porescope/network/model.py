@@ -110,6 +110,8 @@ def _load_model(path: Path, changed: int) -> Model:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # the processes of a batch share the cores already
+    # Both would keep memory for every size of a tile, and save no time.
+    options.enable_mem_pattern = options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()

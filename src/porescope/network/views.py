@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
 from porescope.modalities import has_bright_holes
+from porescope.strips import cut_strips
 
 #: A spectral peak counts as lattice if it exceeds _STANDS_OUT × the local mean (window: _AROUND × the
 #: spectrum's side) and its frequency is above _LOWEST [1/px].
@@ -36,25 +40,48 @@ def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.fl
     return np.asarray(cv2.resize(image, shape[::-1], interpolation=way), np.float32)
 
 
-def standardize(image: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
-    """Scale an image to median 0 and standard deviation 1, holes dark, extremes compressed.
+class Levels(NamedTuple):
+    """Grey levels by which an image is standardized."""
 
-    The standard deviation is estimated from the median absolute deviation, which a bright patch hardly
-    changes.
+    median: np.float32
+    deviation: float  # standard deviation, estimated so that a bright patch hardly changes it
+
+
+def measure_levels(image: NDArray[np.float32]) -> Levels:
+    """Median and standard deviation of an image, the latter from the median absolute deviation.
 
     Parameters
     ----------
-    image : ndarray of float32, shape (M, N)
-    modality : {"haadf", "bf", "abf", "hrtem"}
+    image : ndarray of float32, any shape
 
     Returns
     -------
-    ndarray of float32, shape (M, N)
+    Levels
     """
     level = np.float32(np.median(image))
     deviation = 1.4826 * float(np.median(np.abs(image - level)))
     if deviation <= 1e-6 * max(abs(float(level)), 1e-30):
         deviation = float(image.std()) or 1.0
+    return Levels(level, deviation)
+
+
+def standardize(
+    image: NDArray[np.float32], modality: str, levels: Levels | None = None
+) -> NDArray[np.float32]:
+    """Scale an image to median 0 and standard deviation 1, holes dark, extremes compressed.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+    modality : {"haadf", "bf", "abf", "hrtem"}
+    levels : Levels, optional
+        Default: the image's own.
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+    """
+    level, deviation = levels or measure_levels(image)
     sign = -1 if has_bright_holes(modality) else 1
     return np.asarray(2 * np.arcsinh(sign * (image - level) / np.float32(2 * deviation)), np.float32)
 
@@ -95,7 +122,7 @@ def remove_lattice(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(rest, np.float32)
 
 
-def present(image: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
+def present(image: NDArray[np.float32], modality: str, levels: Levels | None = None) -> NDArray[np.float32]:
     """Make the network's input: the standardized image, and the same without its lattice.
 
     Parameters
@@ -103,12 +130,14 @@ def present(image: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
     image : ndarray of float32, shape (M, N)
         At the network's scale.
     modality : {"haadf", "bf", "abf", "hrtem"}
+    levels : Levels, optional
+        As for `standardize`.
 
     Returns
     -------
     ndarray of float32, shape (2, M, N)
     """
-    standard = standardize(image, modality)
+    standard = standardize(image, modality, levels)
     return np.stack([standard, remove_lattice(standard)])
 
 
@@ -132,9 +161,11 @@ def find_frame(image: NDArray[np.float32]) -> tuple[slice, slice]:
     (slice(3, 57, None), slice(2, 76, None))
     """
     sides = []
-    for axis in (1, 0):
+    down = np.concatenate([image[rows].std(axis=1) for rows in cut_strips(image.shape)])
+    along = np.concatenate([image[:, part].std(axis=0) for part in cut_strips(image.shape[::-1])])
+    for axis, deviation in ((1, down), (0, along)):
         varied = np.ptp(image, axis=axis) > 0
-        busy = image.std(axis=axis) > 0.3 * float(np.median(image.std(axis=axis)))
+        busy = deviation > 0.3 * float(np.median(deviation))
         at = np.flatnonzero(varied & busy)
         sides.append((int(at[0]), int(at[-1]) + 1) if len(at) else (0, image.shape[1 - axis]))
     (top, bottom), (left, right) = sides
@@ -171,24 +202,40 @@ def find_marks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     if reach == 0 or min(image.shape) < 3:
         return marks
     least = max(round(0.05 * image.shape[1]), 8)
-    flat = cv2.morphologyEx(image, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) <= reach
-    # Clipped atoms that touch a bar have its grey level, but not its length.
-    long = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, least - 2), np.uint8))
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(long, connectivity=4)
-    for x, y, width, height, area in boxes[1:].tolist():
-        # The gradient removed one pixel on each side.
-        x, y, width, height = x - 1, y - 1, width + 2, height + 2
+    for x, y, width, height, area in _find_flat_boxes(image, reach, least):
         inside = x > 0 and y > 1 and x + width < image.shape[1] and y + height + 1 < image.shape[0]
         filled = area >= 0.9 * (width - 2) * (height - 2)
         if not (inside and filled and height > 3 and width >= max(4 * height, least)):
             continue
-        unlike = np.abs(image - image[y + height // 2, x + width // 2]) > reach
-        if unlike[[y - 2, y + height + 1], x : x + width].mean(axis=1).min() < 0.5:
+        grey = image[y + height // 2, x + width // 2]
+        if (np.abs(image[[y - 2, y + height + 1], x : x + width] - grey) > reach).mean(axis=1).min() < 0.5:
             continue  # a part of something larger
         near = (
             slice(max(y - 6 * height, 0), y + 7 * height),
             slice(max(x - height, 0), x + width + height),
         )
-        written = cv2.erode((~unlike[near]).astype(np.uint8), np.ones((2, 2), np.uint8))
+        written = (np.abs(image[near] - grey) <= reach).astype(np.uint8)
+        written = np.asarray(cv2.erode(written, np.ones((2, 2), np.uint8)))
         marks[near] |= cv2.dilate(written, np.ones((3, 3), np.uint8)) > 0
     return marks
+
+
+def _find_flat_boxes(
+    image: NDArray[np.float32], reach: float, least: int
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """Find regions of one grey level that are ``least`` px wide: x, y, width, height and flat pixels."""
+    long = np.empty(image.shape, np.uint8)
+    for rows in cut_strips(image.shape):
+        # The gradient needs one row more on each side.
+        top = max(rows.start - 1, 0)
+        gradient = cv2.morphologyEx(image[top : rows.stop + 1], cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+        flat = (gradient <= reach).astype(np.uint8)
+        # Clipped atoms that touch a bar have its grey level, but not its length.
+        opened = cv2.morphologyEx(flat, cv2.MORPH_OPEN, np.ones((1, least - 2), np.uint8))
+        long[rows] = opened[rows.start - top :][: rows.stop - rows.start]
+    ends = np.flatnonzero(np.diff(long.any(axis=1), prepend=False, append=False))
+    for top, bottom in zip(ends[::2].tolist(), ends[1::2].tolist(), strict=True):
+        _, _, boxes, _ = cv2.connectedComponentsWithStats(long[top:bottom], connectivity=4)
+        for x, y, width, height, area in boxes[1:].tolist():
+            # The gradient removed one pixel on each side.
+            yield x - 1, top + y - 1, width + 2, height + 2, area

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice import RESOLUTION, Lattice, Sites, mix
+from porescope.lattice import RESOLUTION, Lattice, Sites, mix_coarsely
 from porescope.micrograph import Micrograph
 from porescope.pictures.overlays import BLUE, ORANGE, draw_image
 
@@ -79,16 +79,15 @@ def _draw_spectrum(lattice: Lattice, size: int) -> Indexed:
 
 def _draw_amplitude(lattice: Lattice, size: int) -> Indexed:
     """Draw the amplitude of the lattice at the picture's resolution."""
-    shape = lattice.flat.shape
+    shape = lattice.image.shape
     zoom = min(size / max(shape), 1.0)
     small = [max(round(n * zoom), 1) for n in shape]
     sigma = max(RESOLUTION * lattice.constant_px * zoom, 0.3)
     power = np.zeros(small, np.float32)
-    for spot in lattice.spots:
-        # The area average removes what is finer than a pixel of the picture, the Gaussian the other spots.
-        wave = cv2.resize(mix(lattice.flat, spot), small[::-1], interpolation=cv2.INTER_AREA)
-        wave = cv2.GaussianBlur(wave, (0, 0), sigma)
-        power += wave[..., 0] ** 2 + wave[..., 1] ** 2
+    # The area average removes what is finer than a pixel of the picture, the Gaussian the other spots.
+    for wave in mix_coarsely(lattice.image, lattice.spots, [(small[0], small[1])] * 3):
+        smooth = cv2.GaussianBlur(wave, (0, 0), sigma)
+        power += smooth[..., 0] ** 2 + smooth[..., 1] ** 2
     amplitude = np.sqrt(power)
     amplitude /= max(float(np.percentile(amplitude, 75)), 1e-30)
     zoom = size / max(small)

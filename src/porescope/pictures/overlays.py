@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from porescope.labels import find_boxes
 from porescope.micrograph import Micrograph
+from porescope.strips import cut_strips
 
 #: Colours of Okabe and Ito's palette, which the colour-blind can tell apart (RGB).
 ORANGE = (230, 159, 0)
@@ -39,10 +40,13 @@ def draw_image(micrograph: Micrograph, size: int = 768) -> tuple[RGB, float]:
     zoom = size / max(image.shape)
     sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)]
     low, high = np.percentile(sample, (0.1, 99.9))
-    gray = np.clip((image - low) * (255 / max(high - low, 1e-30)), 0, 255).astype(np.uint8)
+    gray = np.empty(image.shape, np.uint8)
+    for rows in cut_strips(image.shape):
+        gray[rows] = np.clip((image[rows] - low) * (255 / max(high - low, 1e-30)), 0, 255).astype(np.uint8)
     shape = [max(1, round(n * zoom)) for n in image.shape]
     how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
-    picture = cv2.cvtColor(cv2.resize(gray, shape[::-1], interpolation=how), cv2.COLOR_GRAY2RGB)
+    small = cv2.resize(gray, shape[::-1], interpolation=how)
+    picture = np.asarray(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), np.uint8)
     _draw_scale_bar(picture, micrograph.pixel_size[1] / zoom)
     return picture, zoom
 
@@ -93,9 +97,8 @@ def _draw_outlines(
 ) -> dict[int, tuple[int, int, int, int]]:
     """Outline each region; their boxes (top, left, bottom, right) in the picture."""
     # The label image is enlarged first, so that outlines follow the edges of its pixels.
-    large = cv2.resize(
-        labels.astype(np.float32), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST
-    ).astype(np.int32)
+    numbers = np.asarray(labels, np.int32)
+    large = np.asarray(cv2.resize(numbers, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.int32)
     boxes = find_boxes(large)
     for label, (top, left, bottom, right) in boxes.items():
         mask = (large[top:bottom, left:right] == label).astype(np.uint8)

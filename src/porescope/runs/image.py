@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,6 +38,7 @@ from porescope.measurement import density_interval, is_counted, measure_columns
 from porescope.micrograph import Micrograph
 from porescope.network import Network
 from porescope.runs.job import ImageRecord, Job
+from porescope.strips import cut_strips
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,8 +167,10 @@ def process_image(
     ImageRecord
     """
     result = find_and_measure(micrograph, job)
-    outputs = _write_files(result, job, picture)
-    return ImageRecord({**result.row, "sha256": sha256}, result.columns, outputs, n_images)
+    row = {**result.row, "sha256": sha256}
+    # The maps have served; in a large image they take as much memory as the pictures need.
+    result = replace(result, detection=Detection(result.labels))
+    return ImageRecord(row, result.columns, _write_files(result, job, picture), n_images)
 
 
 def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
@@ -228,7 +231,7 @@ def _make_row(result: ImageResult) -> dict[str, Any]:
     counted = int(is_counted(labels, pores["label"], field).sum())
     density_low, density_high = density_interval(counted, field_nm2 / 1e6)
     unusable = result.detection.unusable
-    clean = np.nan if unusable is None else (unusable < 0.5)[... if field is None else field].mean()
+    clean = np.nan if unusable is None else _measure_clean(unusable, field)
     return {
         "image": micrograph.name,
         "frame": micrograph.frame or 0,
@@ -247,11 +250,21 @@ def _make_row(result: ImageResult) -> dict[str, Any]:
         "density_high_per_um2": density_high,
         "porosity": float(pores["area_nm2"].sum()) / field_nm2,
         "median_diameter_nm": np.median(pores["equivalent_diameter_nm"]) if n_pores else np.nan,
-        "clean_fraction": float(clean),
+        "clean_fraction": clean,
         "method": result.method,
         "status": "ok",
         "message": "; ".join(result.messages),
     }
+
+
+def _measure_clean(unusable: NDArray[Any], field: NDArray[np.bool_] | None) -> float:
+    """Share of the field in which the sheet is not hidden."""
+    clean, total = 0, 0
+    for rows in cut_strips(unusable.shape):
+        shown = unusable[rows] < 0.5
+        inside = shown if field is None else shown[field[rows]]
+        clean, total = clean + int(np.count_nonzero(inside)), total + inside.size
+    return clean / total
 
 
 def _write_files(result: ImageResult, job: Job, picture: bool) -> list[str]:

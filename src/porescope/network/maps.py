@@ -1,0 +1,120 @@
+"""Maps of the network's probabilities over a micrograph, block by block where it is large."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise, product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.labels import EDGE
+from porescope.micrograph import Micrograph
+from porescope.network.model import Model, describe_image, predict
+from porescope.network.scale import Scale
+from porescope.network.views import Levels, measure_levels, present, rescale
+
+#: Lattice constant below which a sheet is graphene or hBN [nm], and the factor on their pores' odds.
+#: Without it their diameters come out a tenth too small on the validation set.
+_NARROW, _NARROW_ODDS = 0.27, 3.0
+#: Largest side of a block, and its overlap with its neighbours on each side [px at the network's scale].
+#: An image that fits into one block is looked at as a whole.
+BLOCK, _OVERLAP = 2048, 128
+#: Step between the pixels by which several blocks are standardized. The lattice repeats every 8 px, so that
+#: a step without a common divisor meets all of its phases.
+_STEP = 5
+#: Number of pixels above which maps are kept in fewer bits.
+_LARGE = 2**24
+
+
+class Maps(NamedTuple):
+    """What the network says of each pixel of a micrograph of shape (M, N)."""
+
+    probability: NDArray[np.floating]  # (M, N), of a pore; float16 in images above 16 megapixels
+    unusable: NDArray[np.floating] | NDArray[np.bool_]  # (M, N), that the sheet is hidden; there bool
+
+
+class _Block(NamedTuple):
+    """Rows and columns of a part of an image: those that are looked at, and those whose result is kept."""
+
+    wide: tuple[slice, slice]
+    core: tuple[slice, slice]
+
+
+def map_probabilities(
+    micrograph: Micrograph,
+    frame: tuple[slice, slice],
+    scale: Scale,
+    model: Model,
+    turned: bool = False,
+    block: int = BLOCK,
+) -> Maps:
+    """Map the probability of a pore, and that the sheet is hidden.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    frame : tuple of slice
+        As `views.find_frame` returns it; outside it there is no pore, and no sheet.
+    scale : Scale
+    model : Model
+    turned : bool
+        As for `model.predict`.
+    block : int
+        Largest side of a block [px at the network's scale].
+
+    Returns
+    -------
+    Maps
+    """
+    shape = micrograph.image.shape
+    large = shape[0] * shape[1] > _LARGE
+    probability = np.zeros(shape, np.float16 if large else np.float32)
+    unusable: NDArray[Any] = np.ones(shape, np.bool_ if large else np.float32)
+    image = micrograph.filled[frame]
+    blocks = _cut_blocks(image.shape, scale.factor, block)
+    levels = _measure_levels(image, blocks, scale.factor)
+    about = describe_image(micrograph.modality, scale.constant_nm)
+    for wide, core in blocks:
+        part = image[wide]
+        seen = present(rescale(part, _scaled(part.shape, scale.factor)), micrograph.modality, levels)
+        pore, hidden = predict(seen, about, model, turned)
+        if scale.constant_nm is not None and scale.constant_nm < _NARROW:
+            pore *= _NARROW_ODDS / (1 + (_NARROW_ODDS - 1) * pore)
+        inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, wide, strict=True))
+        pore = rescale(pore, part.shape)[inner]
+        probability[frame][core] = np.clip(pore, 0, 1, out=pore)
+        hidden = rescale(hidden, part.shape)[inner]
+        unusable[frame][core] = hidden >= EDGE if large else np.clip(hidden, 0, 1, out=hidden)
+    if micrograph.field is not None:
+        probability[~micrograph.field], unusable[~micrograph.field] = 0, 1
+    return Maps(probability, unusable)
+
+
+def _scaled(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
+    """Shape of an image at the network's scale."""
+    height, width = (max(round(n * factor), 1) for n in shape)
+    return height, width
+
+
+def _cut_blocks(shape: tuple[int, ...], factor: float, side: int) -> list[_Block]:
+    """Cut an image into overlapping blocks of at most ``side`` px at the network's scale."""
+    overlap = math.ceil(_OVERLAP / factor)
+    parts = []
+    for n, scaled in zip(shape, _scaled(shape, factor), strict=True):
+        count = 1 if scaled <= side else -(-scaled // (side - 2 * _OVERLAP))
+        edges = np.linspace(0, n, count + 1).astype(int).tolist()
+        parts.append(
+            [(slice(max(a - overlap, 0), min(b + overlap, n)), slice(a, b)) for a, b in pairwise(edges)]
+        )
+    return [_Block((rows[0], columns[0]), (rows[1], columns[1])) for rows, columns in product(*parts)]
+
+
+def _measure_levels(image: NDArray[np.float32], blocks: list[_Block], factor: float) -> Levels:
+    """Grey levels of an image at the network's scale; if there are several blocks, from one pixel of 25."""
+    if len(blocks) == 1:
+        return measure_levels(rescale(image, _scaled(image.shape, factor)))
+    parts = [image[block.core] for block in blocks]
+    sample = [rescale(part, _scaled(part.shape, factor))[::_STEP, ::_STEP].ravel() for part in parts]
+    return measure_levels(np.concatenate(sample))
