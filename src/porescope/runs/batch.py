@@ -162,6 +162,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
             images, frame = _open(this), this.frame or 0
             n_images = len(images)
             micrograph = replace(images.read(frame), name=this.name)
+            del images  # a large image is not kept twice
             picture = this.picture and frame < _PICTURES_A_FILE
             yield process_image(micrograph, this.sha256, this.job, picture, n_images)
     except Exception as error:
