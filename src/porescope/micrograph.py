@@ -20,11 +20,13 @@ from porescope.files import (
     printable,
     require_pixel_size,
 )
+from porescope.labels import find_bordered, label_regions
 from porescope.modalities import check_modality
 
 #: Largest relative difference between the row and column size of a pixel.
 ANISOTROPY_LIMIT = 0.005
-
+#: Smallest area of NaN at the border that alignment leaves [px]; fewer are dead pixels.
+_SMALLEST_GAP = 8
 
 #: Elementary charge [C], exact by definition of the SI.
 _ELEMENTARY_CHARGE = 1.602176634e-19
@@ -273,7 +275,8 @@ def read_all(
     Yields
     ------
     Micrograph
-        Frames are counted from 0 over the whole file.
+        Frames are counted from 0 over the whole file. NaN that alignment left along the border are
+        outside the field.
 
     Raises
     ------
@@ -319,10 +322,22 @@ def read_all(
                         beam_energy_kev=said.beam_energy_kev,
                         instrument=said.instrument,
                     ),
+                    field=_leave_out_gaps(frame),
                 )
             except ValueError as error:
                 raise ReadError(f"{path.name}: {error}") from None
             count += 1
+
+
+def _leave_out_gaps(frame: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Where there is data: all but the NaN that alignment left along the border."""
+    if frame.ndim != 2 or frame.dtype.kind != "f" or not np.isnan(frame).any():
+        return None
+    gaps = label_regions(np.isnan(frame))
+    sizes = np.bincount(gaps.ravel())
+    bordered = find_bordered(gaps)
+    gone = np.isin(gaps, bordered[sizes[bordered] >= _SMALLEST_GAP])
+    return None if gone.all() else ~gone
 
 
 def _dose_rate(said: Header, area_nm2: float) -> float | None:

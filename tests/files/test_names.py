@@ -104,7 +104,7 @@ def test_micrographs_named_like_a_result_are_found(tmp_path: Path) -> None:
 def test_every_picture_that_is_written_has_its_ending_here() -> None:
     images = {e for e in (*ENDINGS.values(), *FILES.values()) if Path(f"a{e}").suffix in SUFFIXES}
     assert images == {
-        "_labels.tif", "_standard.tif", "_overlay.png", "_lattice.png",
+        "_labels.tif", "_field.tif", "_standard.tif", "_overlay.png", "_lattice.png",
         "_stages.png", "_network.png", "cvvp.png", "ascent.png",
     }  # fmt: skip
     assert set(DETECT_ENDINGS) < set(ENDINGS.values()) and set(FILES[kind] for kind in TUNING_FILES) < set(

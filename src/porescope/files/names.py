@@ -16,8 +16,8 @@ SUFFIXES = frozenset(
 #: Endings of the files that belong to one image; they follow its name.
 ENDINGS = {
     # porescope detect
-    "labels": "_labels.tif", "overlay": "_overlay.png", "lattice": "_lattice.png", "rois": "_rois.zip",
-    "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
+    "labels": "_labels.tif", "field": "_field.tif", "overlay": "_overlay.png", "lattice": "_lattice.png",
+    "rois": "_rois.zip", "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
     # porescope explain
     "stages": "_stages.png", "network": "_network.png",
     # porescope simulate
@@ -26,7 +26,7 @@ ENDINGS = {
 
 #: Endings of the files that ``porescope detect`` writes.
 DETECT_ENDINGS = tuple(
-    ENDINGS[kind] for kind in ("labels", "overlay", "lattice", "rois", "geojson", "xyz", "cif")
+    ENDINGS[kind] for kind in ("labels", "field", "overlay", "lattice", "rois", "geojson", "xyz", "cif")
 )
 
 #: Files that a folder of results holds once. Tables of ``porescope detect`` are also written as Parquet.
@@ -44,6 +44,7 @@ TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuni
 
 #: Ends of the stems of results and standards, which users often save in another image format.
 _OWN_STEMS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
+_OWN_ENDINGS = tuple(ending for kind, ending in ENDINGS.items() if kind != "field")
 
 
 def find_files(inputs: Sequence[str | Path]) -> list[Path]:
@@ -69,7 +70,9 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
     for given in map(str, inputs):
         path = Path(given)
         if path.is_dir():
-            paths = [p for p in sorted(path.iterdir()) if _is_wanted(p)]
+            listed = sorted(path.iterdir())
+            stems = {p.stem for p in listed}
+            paths = [p for p in listed if _is_wanted(p, stems)]
             if not paths and len(inputs) == 1:
                 raise ValueError(f"{given} holds no image files; name a folder or files that do")
         elif path.is_file():
@@ -91,9 +94,14 @@ def find_files(inputs: Sequence[str | Path]) -> list[Path]:
     return [given for path, given in found.items() if not has_emi(path)]
 
 
-def _is_wanted(path: Path) -> bool:
-    own = path.name.endswith(tuple(ENDINGS.values())) or path.stem.endswith(_OWN_STEMS)
+def _is_wanted(path: Path, stems: set[str]) -> bool:
+    """Whether a file of a folder with these stems may be a micrograph."""
+    own = path.name.endswith(_OWN_ENDINGS) or path.stem.endswith(_OWN_STEMS)
     own = own or path.name in FILES.values() or path.name.startswith(".")
+    if path.stem.endswith("_field"):
+        # A bright field is a micrograph; the field of an image lies beside its label image or the image.
+        name = path.stem.removesuffix("_field")
+        own |= not stems.isdisjoint((f"{name}_labels", name, re.sub(r"_\d{4,}$", "", name)))
     return path.suffix.lower() in SUFFIXES and not own and path.is_file()
 
 

@@ -113,6 +113,8 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     if min(image.shape) < 24 or float(np.ptp(image)) == 0:
         return None
     flat = flatten(image)
+    if micrograph.field is not None:
+        flat *= micrograph.field  # its median is 0, so the spectrum has no streaks of the field's edge
     spectrum = _measure_spectrum(image, flat)
     spots = _find_hexagon(spectrum)
     if spots is None:

@@ -15,7 +15,7 @@ from porescope.micrograph import Micrograph
 from porescope.network.confidence import gather_evidence, rate_regions
 from porescope.network.model import SHIPPED, Model, describe_image, load_model, predict
 from porescope.network.scale import Scale, choose_scale
-from porescope.network.views import find_frame, find_marks, present, rescale
+from porescope.network.views import find_marks, present, rescale
 
 #: Lattice constant below which a sheet is graphene or hBN [nm], and the factor on their pores' odds.
 #: Without it their diameters come out a tenth too small on the validation set.
@@ -119,7 +119,7 @@ class Network:
         model = load_model(self.model)
         view = look_at(micrograph, lattice, material)
         probability, unusable = _map_probabilities(micrograph, view, model, self.turned)
-        labels = find_regions(probability, micrograph, view.frame, view.scale.cell_px)
+        labels = find_regions(probability, micrograph, view.scale.cell_px)
         evidence = gather_evidence(labels, probability, view.scale.cell_px)
         confidence = rate_regions(evidence, micrograph.modality, model)
         kept = confidence >= self.least_confidence
@@ -132,7 +132,7 @@ class View(NamedTuple):
     """What the network sees of a micrograph."""
 
     image: NDArray[np.float32]  # (2, K, L), as `views.present` returns it, at the network's scale
-    frame: tuple[slice, slice]  # part of the micrograph inside a frame of one grey level
+    frame: tuple[slice, slice]  # smallest part of the micrograph that holds its field
     scale: Scale
 
 
@@ -152,10 +152,18 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     """
     scale = choose_scale(micrograph, lattice, material)
     image = micrograph.filled
-    frame = find_frame(image)
+    frame = _bound_field(micrograph)
     inner = image[frame]
     height, width = (max(round(n * scale.factor), 1) for n in inner.shape)
     return View(present(rescale(inner, (height, width)), micrograph.modality), frame, scale)
+
+
+def _bound_field(micrograph: Micrograph) -> tuple[slice, slice]:
+    """Rows and columns of the smallest rectangle that holds a micrograph's field."""
+    if micrograph.field is None:
+        return slice(0, micrograph.image.shape[0]), slice(0, micrograph.image.shape[1])
+    rows, columns = (np.flatnonzero(micrograph.field.any(axis=axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _map_probabilities(
@@ -175,10 +183,7 @@ def _map_probabilities(
 
 
 def find_regions(
-    probability: NDArray[np.float32],
-    micrograph: Micrograph,
-    frame: tuple[slice, slice],
-    cell_px: float,
+    probability: NDArray[np.float32], micrograph: Micrograph, cell_px: float
 ) -> NDArray[np.int32]:
     """Label regions with probability ≥ 0.5.
 
@@ -189,8 +194,6 @@ def find_regions(
     probability : ndarray of float32, shape (M, N)
         Probability of a pore at each pixel.
     micrograph : Micrograph
-    frame : tuple of slice
-        As `views.find_frame` returns it.
     cell_px : float
         Lattice constant [px].
 
@@ -201,9 +204,6 @@ def find_regions(
     labels = label_regions(probability >= EDGE)
     area = np.bincount(labels.ravel())
     kept = np.bincount(labels[find_marks(micrograph.filled)], minlength=len(area)) < _MOST_MARKED * area
-    inner = labels[frame]
-    sides = np.concatenate(
-        [inner[0], inner[-1], inner[:, 0], inner[:, -1], find_bordered(labels, micrograph.field)]
-    )
+    sides = find_bordered(labels, micrograph.field)
     kept[sides] &= area[sides] >= _LEAST_CUT * cell_px**2 * np.sqrt(3) / 2
     return keep_regions(labels, kept[1:])

@@ -1,4 +1,4 @@
-"""What the network sees: the image standardized, with its lattice and without; frames and scale bars."""
+"""What the network sees: the image standardized, with its lattice and without; scale bars."""
 
 from __future__ import annotations
 
@@ -110,39 +110,6 @@ def present(image: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
     """
     standard = standardize(image, modality)
     return np.stack([standard, remove_lattice(standard)])
-
-
-def find_frame(image: NDArray[np.float32]) -> tuple[slice, slice]:
-    """Find the part of an image inside a four-sided frame of one grey level.
-
-    Parameters
-    ----------
-    image : ndarray of float32, shape (M, N)
-
-    Returns
-    -------
-    tuple of slice
-        Rows and columns; the whole image if it has no such frame.
-
-    Examples
-    --------
-    >>> image = np.random.default_rng(0).normal(size=(60, 80)).astype(np.float32)
-    >>> image[:3], image[-3:], image[:, :2], image[:, -4:] = 9, 9, 9, 9
-    >>> find_frame(image)
-    (slice(3, 57, None), slice(2, 76, None))
-    """
-    sides = []
-    for axis in (1, 0):
-        varied = np.ptp(image, axis=axis) > 0
-        busy = image.std(axis=axis) > 0.3 * float(np.median(image.std(axis=axis)))
-        at = np.flatnonzero(varied & busy)
-        sides.append((int(at[0]), int(at[-1]) + 1) if len(at) else (0, image.shape[1 - axis]))
-    (top, bottom), (left, right) = sides
-    framed = min(top, left, image.shape[0] - bottom, image.shape[1] - right) > 0
-    thin = bottom - top > 0.8 * image.shape[0] and right - left > 0.8 * image.shape[1]
-    if framed and thin:
-        return slice(top, bottom), slice(left, right)
-    return slice(0, image.shape[0]), slice(0, image.shape[1])
 
 
 def find_marks(image: NDArray[np.float32]) -> NDArray[np.bool_]:

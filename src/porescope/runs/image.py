@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.field import look_for_field
 from porescope.files import (
     ENDINGS,
     PICTURES,
@@ -38,6 +39,8 @@ from porescope.runs.job import ImageRecord, Job
 
 #: Longer side of a picture in the report [px].
 _REPORT_SIZE = 560
+#: Probability from which the sheet counts as hidden.
+_HIDDEN = 0.5
 
 
 class Crystal(NamedTuple):
@@ -55,7 +58,7 @@ class ImageResult:
     Attributes
     ----------
     micrograph : Micrograph
-        With the pixel size that was used.
+        With the pixel size that was used, and without the areas that have no data.
     detection : Detection
     pores : dict of ndarray
         The columns of `PORE_COLUMNS`.
@@ -111,6 +114,7 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     """
     messages: list[str] = []
     crystal = None
+    micrograph = look_for_field(micrograph)
     if job.wants_lattice:
         micrograph, crystal, message = _look_for_lattice(micrograph, job)
         messages.append(message)
@@ -153,7 +157,7 @@ def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
     header = acquisition.pixel_size_header
     field_nm2 = (labels.size if field is None else int(field.sum())) * micrograph.pixel_area
     unusable = result.detection.unusable
-    clean = np.nan if unusable is None else (unusable < 0.5)[... if field is None else field].mean()
+    clean = np.nan if unusable is None else (unusable < _HIDDEN)[... if field is None else field].mean()
     return {
         "image": micrograph.name,
         "frame": micrograph.frame or 0,
@@ -172,10 +176,21 @@ def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
         "porosity": float(pores["area_nm2"].sum()) / field_nm2,
         "median_diameter_nm": np.median(pores["equivalent_diameter_nm"]) if n_pores else np.nan,
         "clean_fraction": float(clean),
+        "field_fraction": 1.0 if field is None else float(field.mean()),
         "method": method,
         "status": "ok",
         "message": "; ".join(result.messages),
     }
+
+
+def _map_field(result: ImageResult) -> NDArray[np.uint8] | None:
+    """0 outside the field, 1 where the sheet is clean, 2 where it is hidden; None if all is clean."""
+    mapped = np.ones(result.labels.shape, np.uint8)
+    if result.detection.unusable is not None:
+        mapped[result.detection.unusable >= _HIDDEN] = 2
+    if result.micrograph.field is not None:
+        mapped[~result.micrograph.field] = 0
+    return None if (mapped == 1).all() else mapped
 
 
 def _write_files(result: ImageResult, job: Job, picture: bool) -> list[str]:
@@ -184,6 +199,8 @@ def _write_files(result: ImageResult, job: Job, picture: bool) -> list[str]:
     files: dict[str, Callable[[Path], object]] = {
         ENDINGS["labels"]: lambda part: save_labels(part, labels, micrograph.pixel_size)
     }
+    if (mapped := _map_field(result)) is not None:
+        files[ENDINGS["field"]] = lambda part: save_labels(part, mapped, micrograph.pixel_size)
     if job.rois:
         files[ENDINGS["rois"]] = lambda part: save_rois(part, labels)
     if job.geojson:

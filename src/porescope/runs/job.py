@@ -21,7 +21,8 @@ IMAGE_COLUMNS = {
     "pixel_size_nm": "float64", "pixel_size_header_nm": "float64", "pixel_size_source": "str",
     "lattice_constant_nm": "float64", "n_pores": "Int64", "n_border": "Int64",
     "density_per_um2": "float64", "porosity": "float64", "median_diameter_nm": "float64",
-    "clean_fraction": "float64", "method": "str", "status": "str", "message": "str",
+    "clean_fraction": "float64", "field_fraction": "float64",
+    "method": "str", "status": "str", "message": "str",
 }  # fmt: skip
 
 
