@@ -22,15 +22,18 @@ _TILE, _BUSIEST = 16, 0.05
 _DRAWN = 0.5
 #: Most values that are looked at, and most areas of each.
 _MOST_VALUES, _MOST_AREAS = 6, 40
-#: Largest deviation of a compressed constant [grey levels of 8 bits].
-_COMPRESSED = 3.0
+#: Side of the blocks of a compressed image [px], and the mean deviation below which a pixel beside a
+#: constant belongs to it, relative to the image's.
+_BLOCK, _COMPRESSED = 8, 0.4
 #: Largest share of an area's edge that lies within the hull of the data.
 _ROUGHEST = 0.25
+#: Shortest edge of an area [px] for each pixel of imprecision: a small arc looks straight.
+_SHORTEST_EDGE = 20
 #: Smallest share of its box that a rectangle fills, and its smallest side [px].
 _RECTANGULAR, _SMALLEST_SIDE = 0.97, 24
 #: Largest island in an area that is no data whatever it shows, relative to the image; and the share of a
 #: larger one that must have one grey level (text and its ground).
-_SMALL_ISLAND, _WRITTEN = 0.002, 0.4
+_SMALL_ISLAND, _WRITTEN = 0.01, 0.4
 #: Most layers that are blurred into the data by interpolation or compression [px], and the contrast to the
 #: constant below which a layer is, relative to the faintest of the layers behind.
 _MOST_BLURRED, _BLURRED = 8, 0.85
@@ -180,26 +183,41 @@ def _find_blank(
     """Areas of one value that hold no data."""
     blank = np.zeros(image.shape, np.bool_)
     seeds = flat & (image == np.float32(value))
-    if not seeds.any():
-        return blank
-    for like in _spread(image, seeds, value):
-        for area, reaches in _list_areas(like & ~outside, seeds & ~blank, outside | blank):
-            taken = _take(image, area, value, reaches, outside)
+    for spread, slack in _SPREADS:
+        left = seeds & ~blank
+        if not left.any():
+            break
+        like = spread(image, left, value) & ~(outside | blank)
+        for area, reaches in _list_areas(like, left, outside | blank):
+            taken = _take(image, area, value, outside if reaches else None, slack)
             if taken is not None:
                 blank |= taken
     return blank
 
 
-def _spread(
+def _spread_equal(image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float) -> NDArray[np.bool_]:
+    return image == np.float32(value)
+
+
+def _spread_nowhere(image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float) -> NDArray[np.bool_]:
+    """For images of few counts, where the value is everywhere."""
+    return seeds
+
+
+def _spread_compressed(
     image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float
-) -> Iterator[NDArray[np.bool_]]:
-    """The pixels that may belong to areas of one value, by three readings of it."""
-    yield image == np.float32(value)
-    yield seeds  # in images of few counts the value is everywhere
+) -> NDArray[np.bool_]:
+    """For compressed images, whose blocks at the edge of an area oscillate."""
     low, high = (float(v) for v in cv2.minMaxLoc(image)[:2])
-    if low >= 0 and high <= 255:  # compressed: the blocks at an edge oscillate
-        like = (np.abs(image - np.float32(value)) <= _COMPRESSED).view(np.uint8)
-        yield (cv2.morphologyEx(like, cv2.MORPH_OPEN, _SQUARE) > 0) | seeds
+    if low < 0 or high > 255:
+        return np.zeros_like(seeds)
+    deviation = cv2.blur(np.abs(image - np.float32(value)), (3, 3))
+    near = cv2.dilate(seeds.view(np.uint8), np.ones((2 * _BLOCK + 1,) * 2, np.uint8)) > 0
+    return (near & (deviation < _COMPRESSED * float(np.median(deviation[~seeds])))) | seeds
+
+
+#: The readings of what belongs to an area of one value, and their precision [px].
+_SPREADS = ((_spread_equal, 1), (_spread_nowhere, 1), (_spread_compressed, _BLOCK // 2))
 
 
 def _list_areas(
@@ -220,20 +238,27 @@ def _take(
     image: NDArray[np.float32],
     area: NDArray[np.bool_],
     value: float,
-    reaches: bool,
-    outside: NDArray[np.bool_],
+    outside: NDArray[np.bool_] | None,
+    slack: int,
 ) -> NDArray[np.bool_] | None:
-    """The part of an area that holds no data, with what is written in it; None if it is a clipped pore."""
-    area, islands = _fill_writing(image, area | outside if reaches else area, value)
+    """The part of an area that holds no data, with what is written in it; None if it is a clipped pore.
+
+    ``outside`` is what is known to have no data; None for an area that does not reach the border.
+    """
+    whole = area if outside is None else area | outside
+    filled, islands = _fill_writing(image, whole, value)
     if not islands:
         return None
-    rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
-    sides = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
-    rectangular = min(sides) >= _SMALLEST_SIDE and area.sum() >= _RECTANGULAR * sides[0] * sides[1]
-    taken = _cut_hull(area, islands) if reaches else None
-    if taken is None and rectangular:
-        taken = area
-    return None if taken is None else _take_blurred(image, taken, value)
+    taken = None if outside is None else _cut_hull(filled, islands, slack)
+    if taken is None:
+        rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
+        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        inside = filled[box]
+        if min(inside.shape) < _SMALLEST_SIDE or inside.mean() < _RECTANGULAR:
+            return None
+        taken = np.zeros_like(area)
+        taken[box] = inside
+    return _take_blurred(image, taken, value)
 
 
 def _fill_writing(
@@ -270,18 +295,20 @@ def _is_written(pixels: NDArray[np.float32], value: float, tolerance: float) -> 
     return bool(grounds >= _WRITTEN or (pixels == ink).mean() >= _WRITTEN)
 
 
-def _cut_hull(area: NDArray[np.bool_], outlines: list[NDArray[np.int32]]) -> NDArray[np.bool_] | None:
+def _cut_hull(
+    area: NDArray[np.bool_], outlines: list[NDArray[np.int32]], slack: int
+) -> NDArray[np.bool_] | None:
     """The part of an area outside the convex hulls of the islands; None if much of its edge is within."""
     hull = np.zeros(area.shape, np.uint8)
     for outline in outlines:
         cv2.fillConvexPoly(hull, outline, 1)
     edge = area & (cv2.dilate((~area).view(np.uint8), _CROSS) > 0)
-    deep = edge & (cv2.erode(hull, _SQUARE) > 0)
-    if deep.sum() > _ROUGHEST * edge.sum():
+    deep = edge & (cv2.erode(hull, _SQUARE, iterations=slack) > 0)
+    if deep.sum() > _ROUGHEST * edge.sum() or edge.sum() < _SHORTEST_EDGE * (slack - 1):
         return None
     beyond = area & (hull == 0)
     # The hull of pixels cuts off less than a pixel of a slanted edge.
-    return area & (cv2.dilate(beyond.view(np.uint8), _SQUARE) > 0)
+    return area & (cv2.dilate(beyond.view(np.uint8), _SQUARE, iterations=slack) > 0)
 
 
 def _take_blurred(
