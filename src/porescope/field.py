@@ -250,12 +250,15 @@ def _take(
     if not islands:
         return None
     taken = None if outside is None else _cut_hull(filled, islands, slack)
+    if taken is None and slack > 1:
+        return None
     if taken is None:
         rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
         box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         inside = filled[box]
-        if min(inside.shape) < _SMALLEST_SIDE or inside.mean() < _RECTANGULAR:
-            return None
+        blocks = not any(n % _BLOCK for side in box for n in (side.start, side.stop))
+        if min(inside.shape) < _SMALLEST_SIDE or inside.mean() < _RECTANGULAR or blocks:
+            return None  # blocks are what compression makes of the floor of a pore
         taken = np.zeros_like(area)
         taken[box] = inside
     return _take_blurred(image, taken, value)
@@ -304,7 +307,7 @@ def _cut_hull(
         cv2.fillConvexPoly(hull, outline, 1)
     edge = area & (cv2.dilate((~area).view(np.uint8), _CROSS) > 0)
     deep = edge & (cv2.erode(hull, _SQUARE, iterations=slack) > 0)
-    if deep.sum() > _ROUGHEST * edge.sum() or edge.sum() < _SHORTEST_EDGE * (slack - 1):
+    if deep.sum() > _ROUGHEST * edge.sum() or edge.sum() < _SHORTEST_EDGE * slack:
         return None
     beyond = area & (hull == 0)
     # The hull of pixels cuts off less than a pixel of a slanted edge.
