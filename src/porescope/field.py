@@ -37,6 +37,8 @@ _SMALL_ISLAND, _WRITTEN = 0.01, 0.4
 #: Most layers that are blurred into the data by interpolation or compression [px], and the contrast to the
 #: constant below which a layer is, relative to the faintest of the layers behind.
 _MOST_BLURRED, _BLURRED = 8, 0.85
+#: Quantile of a layer's deviations that is compared, and the factor by which interpolation overshoots.
+_OUTLYING, _OVERSHOT = 0.95, 1.5
 #: Largest surplus of the constant's value right beside an area: more makes a ragged edge, as clipping does.
 _RAGGED = 0.25
 
@@ -212,7 +214,7 @@ def _spread_compressed(
     if low < 0 or high > 255:
         return np.zeros_like(seeds)
     deviation = cv2.blur(np.abs(image - np.float32(value)), (3, 3))
-    near = cv2.dilate(seeds.view(np.uint8), np.ones((2 * _BLOCK + 1,) * 2, np.uint8)) > 0
+    near = cv2.dilate(seeds.view(np.uint8), np.ones((4 * _BLOCK + 1,) * 2, np.uint8)) > 0
     return (near & (deviation < _COMPRESSED * float(np.median(deviation[~seeds])))) | seeds
 
 
@@ -311,7 +313,7 @@ def _cut_hull(
         return None
     beyond = area & (hull == 0)
     # The hull of pixels cuts off less than a pixel of a slanted edge.
-    return area & (cv2.dilate(beyond.view(np.uint8), _SQUARE, iterations=slack) > 0)
+    return area & (cv2.dilate(beyond.view(np.uint8), _SQUARE, iterations=slack + 1) > 0)
 
 
 def _take_blurred(
@@ -321,20 +323,29 @@ def _take_blurred(
     reach = 2 * _MOST_BLURRED + 4
     layers = cv2.distanceTransform((~taken).view(np.uint8), cv2.DIST_C, 3)
     near = (layers > 0) & (layers <= reach)
-    layer = layers[near].astype(np.int64)
-    contrast = np.abs(image[near] - np.float32(value))
-    sizes = np.bincount(layer, minlength=reach + 1)
-    medians = np.array([np.median(contrast[layer == k]) if sizes[k] else np.nan for k in range(1, reach + 1)])
-    behind = medians[_MOST_BLURRED:]
-    faintest = float(np.nanmin(behind)) if np.isfinite(behind).any() else 0.0
+    layer, pixels = layers[near].astype(np.int64), image[near]
+    contrast = np.abs(pixels - np.float32(value))
+    behind = layer > _MOST_BLURRED
+    if not behind.any():
+        return taken
+    level = np.float32(np.median(pixels[behind]))
+    rows = [layer == k for k in range(1, reach + 1)]
+    kept = [k for k in range(reach) if rows[k].any()]
+    faint = {k: float(np.median(contrast[rows[k]])) for k in kept}
+    outlying = {k: float(np.quantile(np.abs(pixels[rows[k]] - level), _OUTLYING)) for k in kept}
+    faintest, farthest = (
+        f(d[k] for k in kept if k >= _MOST_BLURRED) for f, d in ((min, faint), (max, outlying))
+    )
     blurred = 0
-    while blurred < _MOST_BLURRED and medians[blurred] < faintest * min(
-        _BLURRED, 1 - 3 / np.sqrt(sizes[blurred + 1])
-    ):
-        blurred += 1
-    beside = (layer > blurred + 1) & (layer <= blurred + 4)
-    rest = layer > blurred + 8
+    for k in kept:
+        if k >= _MOST_BLURRED:
+            break
+        sure = 1 - 3 / np.sqrt(rows[k].sum())
+        if faint[k] < faintest * min(_BLURRED, sure) or (sure > 0.5 and outlying[k] > _OVERSHOT * farthest):
+            blurred = k + 1
+    beside, rest = ((layer > blurred + a) & (layer <= blurred + b) for a, b in ((1, 4), (8, reach)))
     same = contrast == 0
     if beside.any() and rest.any() and same[beside].mean() > same[rest].mean() + _RAGGED:
         return None
-    return taken | ((layers > 0) & (layers <= blurred))
+    # Along a slanted edge the layers are uneven by a pixel.
+    return taken | ((layers > 0) & (layers <= blurred + (blurred > 0)))

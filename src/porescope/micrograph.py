@@ -145,6 +145,14 @@ class Micrograph:
         return self.name if self.frame is None else f"{self.name}_{self.frame:04d}"
 
     @cached_property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the smallest rectangle that holds the field."""
+        if self.field is None:
+            return slice(0, self.image.shape[0]), slice(0, self.image.shape[1])
+        rows, columns = (np.flatnonzero(self.field.any(axis=axis)) for axis in (1, 0))
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+    @cached_property
     def filled(self) -> NDArray[np.float32]:
         """The image with all pixels outside the field replaced by the median of the field.
 

@@ -151,19 +151,9 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     View
     """
     scale = choose_scale(micrograph, lattice, material)
-    image = micrograph.filled
-    frame = _bound_field(micrograph)
-    inner = image[frame]
+    inner = micrograph.filled[micrograph.window]
     height, width = (max(round(n * scale.factor), 1) for n in inner.shape)
-    return View(present(rescale(inner, (height, width)), micrograph.modality), frame, scale)
-
-
-def _bound_field(micrograph: Micrograph) -> tuple[slice, slice]:
-    """Rows and columns of the smallest rectangle that holds a micrograph's field."""
-    if micrograph.field is None:
-        return slice(0, micrograph.image.shape[0]), slice(0, micrograph.image.shape[1])
-    rows, columns = (np.flatnonzero(micrograph.field.any(axis=axis)) for axis in (1, 0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    return View(present(rescale(inner, (height, width)), micrograph.modality), micrograph.window, scale)
 
 
 def _map_probabilities(
