@@ -201,6 +201,12 @@ def _spread_equal(image: NDArray[np.float32], seeds: NDArray[np.bool_], value: f
     return image == np.float32(value)
 
 
+def _spread_solid(image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float) -> NDArray[np.bool_]:
+    """For sharp interpolation, which leaves thin lines of the value beside an edge."""
+    equal = (image == np.float32(value)).view(np.uint8)
+    return cv2.morphologyEx(equal, cv2.MORPH_OPEN, _SQUARE) > 0
+
+
 def _spread_nowhere(image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float) -> NDArray[np.bool_]:
     """For images of few counts, where the value is everywhere."""
     return seeds
@@ -219,7 +225,12 @@ def _spread_compressed(
 
 
 #: The readings of what belongs to an area of one value, and their precision [px].
-_SPREADS = ((_spread_equal, 1), (_spread_nowhere, 1), (_spread_compressed, _BLOCK // 2))
+_SPREADS = (
+    (_spread_equal, 1),
+    (_spread_solid, 1),
+    (_spread_nowhere, 1),
+    (_spread_compressed, _BLOCK // 2),
+)
 
 
 def _list_areas(
@@ -308,12 +319,13 @@ def _cut_hull(
     for outline in outlines:
         cv2.fillConvexPoly(hull, outline, 1)
     edge = area & (cv2.dilate((~area).view(np.uint8), _CROSS) > 0)
-    deep = edge & (cv2.erode(hull, _SQUARE, iterations=slack) > 0)
-    if deep.sum() > _ROUGHEST * edge.sum() or edge.sum() < _SHORTEST_EDGE * slack:
+    deep = cv2.erode(hull, _SQUARE, iterations=slack) > 0
+    if (edge & deep).sum() > _ROUGHEST * edge.sum() or edge.sum() < _SHORTEST_EDGE * slack:
         return None
-    beyond = area & (hull == 0)
-    # The hull of pixels cuts off less than a pixel of a slanted edge.
-    return area & (cv2.dilate(beyond.view(np.uint8), _SQUARE, iterations=slack + 1) > 0)
+    # The hull of pixels cuts off less than a pixel of a slanted edge, but of its wedge at the frame more;
+    # what is deeper is a clipped pore.
+    wedge = cv2.erode(hull, _SQUARE, iterations=slack, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return area & (wedge == 0)
 
 
 def _take_blurred(
