@@ -40,7 +40,7 @@ _MOST_BLURRED, _BLURRED = 8, 0.85
 #: Quantile of a layer's deviations that is compared, and the factor by which interpolation overshoots.
 _OUTLYING, _OVERSHOT = 0.95, 1.5
 #: Largest surplus of the constant's value right beside an area: more makes a ragged edge, as clipping does.
-_RAGGED = 0.25
+_RAGGED = 0.35
 
 _SQUARE = np.ones((3, 3), np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -82,6 +82,8 @@ def find_field(
     >>> find_field(image).sum(axis=0).tolist() == [50] * 80
     True
     """
+    if min(image.shape) < _SHORTEST_RUN:
+        return known
     equal = [_find_equal(image, axis) for axis in (0, 1)]
     least = _find_least_run(equal)
     flat = np.zeros(image.shape, np.bool_) if least is None else _find_runs(equal, least)
@@ -224,27 +226,44 @@ def _spread_compressed(
     return (near & (deviation < _COMPRESSED * float(np.median(deviation[~seeds])))) | seeds
 
 
+def _spread_written(
+    image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float
+) -> NDArray[np.bool_]:
+    """For compressed bars, whose blocks join the text with the data."""
+    like = _spread_compressed(image, seeds, value)
+    text = np.ones((3 * _BLOCK + 1,) * 2, np.uint8)
+    return cv2.morphologyEx(like.view(np.uint8), cv2.MORPH_CLOSE, text) > 0
+
+
 #: The readings of what belongs to an area of one value, and their precision [px].
 _SPREADS = (
     (_spread_equal, 1),
     (_spread_solid, 1),
     (_spread_nowhere, 1),
     (_spread_compressed, _BLOCK // 2),
+    (_spread_written, _BLOCK // 2),
 )
 
 
 def _list_areas(
     like: NDArray[np.bool_], seeds: NDArray[np.bool_], outside: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.bool_], bool]]:
-    """Connected areas that hold a seed, the largest first, and whether each reaches the border."""
+    """Connected areas that hold a seed, the largest first, and whether each reaches the border.
+
+    Those that can be neither at the border nor a rectangle are left out.
+    """
     _, labels, stats, _ = cv2.connectedComponentsWithStats(like.view(np.uint8), connectivity=4)
     seeded = np.unique(labels[seeds & like])
-    seeded = seeded[np.argsort(-stats[seeded, cv2.CC_STAT_AREA], kind="stable")[:_MOST_AREAS]]
-    beside = np.unique(labels[cv2.dilate(outside.view(np.uint8), _CROSS) > 0]) if outside.any() else []
-    for label in seeded:
-        x, y, width, height, _ = stats[label].tolist()
-        reaches = min(x, y) == 0 or x + width == like.shape[1] or y + height == like.shape[0]
-        yield labels == label, bool(reaches or label in beside)
+    seeded = seeded[stats[seeded, cv2.CC_STAT_AREA] >= _SHORTEST_EDGE]
+    x, y, width, height, sizes = stats[seeded].T
+    rows, columns = like.shape
+    reach = (x == 0) | (y == 0) | (x + width == columns) | (y + height == rows)
+    if outside.any():
+        reach |= np.isin(seeded, labels[cv2.dilate(outside.view(np.uint8), _CROSS) > 0])
+    boxy = (np.minimum(width, height) >= _SMALLEST_SIDE) & (2 * sizes >= width * height)
+    order = np.argsort(-sizes, kind="stable")
+    for i in order[(reach | boxy)[order]][:_MOST_AREAS]:
+        yield labels == seeded[i], bool(reach[i])
 
 
 def _take(
@@ -320,7 +339,10 @@ def _cut_hull(
         cv2.fillConvexPoly(hull, outline, 1)
     edge = area & (cv2.dilate((~area).view(np.uint8), _CROSS) > 0)
     deep = cv2.erode(hull, _SQUARE, iterations=slack) > 0
-    if (edge & deep).sum() > _ROUGHEST * edge.sum() or edge.sum() < _SHORTEST_EDGE * slack:
+    length, rough = int(edge.sum()), int((edge & deep).sum())
+    # A long straight edge may be cut by a clipped pore.
+    long = length - rough > 0.5 * min(area.shape) and rough < 0.5 * length
+    if length < _SHORTEST_EDGE * slack or not (rough <= _ROUGHEST * length or long):
         return None
     # The hull of pixels cuts off less than a pixel of a slanted edge, but of its wedge at the frame more;
     # what is deeper is a clipped pore.

@@ -15,7 +15,7 @@ from porescope.micrograph import Micrograph
 from porescope.network.confidence import gather_evidence, rate_regions
 from porescope.network.model import SHIPPED, Model, describe_image, load_model, predict
 from porescope.network.scale import Scale, choose_scale
-from porescope.network.views import find_marks, present, rescale
+from porescope.network.views import find_marks, present, reflect_outside, rescale
 
 #: Lattice constant below which a sheet is graphene or hBN [nm], and the factor on their pores' odds.
 #: Without it their diameters come out a tenth too small on the validation set.
@@ -152,6 +152,8 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     """
     scale = choose_scale(micrograph, lattice, material)
     inner = micrograph.filled[micrograph.window]
+    if micrograph.field is not None and not (field := micrograph.field[micrograph.window]).all():
+        inner = reflect_outside(inner, field)
     height, width = (max(round(n * scale.factor), 1) for n in inner.shape)
     return View(present(rescale(inner, (height, width)), micrograph.modality), micrograph.window, scale)
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+from scipy.ndimage import distance_transform_edt
 
 from porescope.modalities import has_bright_holes
 
@@ -110,6 +111,33 @@ def present(image: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
     """
     standard = standardize(image, modality)
     return np.stack([standard, remove_lattice(standard)])
+
+
+def reflect_outside(image: NDArray[np.float32], field: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Continue an image beyond its field, mirrored at the field's edge.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+        With the level that is kept where the mirror image ends.
+    field : ndarray of bool, shape (M, N)
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+
+    Examples
+    --------
+    >>> image = np.float32([[0, 0, 3, 4, 5]])
+    >>> reflect_outside(image, image > 0)
+    array([[5., 4., 3., 4., 5.]], dtype=float32)
+    """
+    nearest = distance_transform_edt(~field, return_distances=False, return_indices=True)
+    y, x = (
+        np.clip(2 * at - here, 0, len(here.ravel()) - 1)
+        for at, here in zip(nearest, np.ogrid[: image.shape[0], : image.shape[1]], strict=True)
+    )
+    return np.where(~field & field[y, x], image[y, x], image)
 
 
 def find_marks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
