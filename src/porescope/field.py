@@ -226,13 +226,17 @@ def _spread_compressed(
     return (near & (deviation < _COMPRESSED * float(np.median(deviation[~seeds])))) | seeds
 
 
-def _spread_written(
-    image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float
-) -> NDArray[np.bool_]:
-    """For compressed bars, whose blocks join the text with the data."""
+def _spread_written(image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float) -> NDArray[np.bool_]:
+    """For compressed bars, whose blocks join the text with the data: lines from a side, as far as flat."""
     like = _spread_compressed(image, seeds, value)
-    text = np.ones((3 * _BLOCK + 1,) * 2, np.uint8)
-    return cv2.morphologyEx(like.view(np.uint8), cv2.MORPH_CLOSE, text) > 0
+    bars = np.zeros_like(like)
+    for turns in range(4):
+        share = np.rot90(like, turns).mean(axis=1)
+        end = int(np.argmin(np.r_[share >= _WRITTEN, False]))
+        beyond = share[end + _BLOCK : end + 2 * _BLOCK]
+        if end >= _BLOCK and share[:end].max() == 1 and beyond.max(initial=0) < 0.5 * _WRITTEN:
+            np.rot90(bars, turns)[:end] = True
+    return bars
 
 
 #: The readings of what belongs to an area of one value, and their precision [px].
