@@ -200,7 +200,7 @@ def _find_blank(
 
 
 def _spread_equal(image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float) -> NDArray[np.bool_]:
-    return image == np.float32(value)
+    return np.asarray(image == np.float32(value))
 
 
 def _spread_solid(image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float) -> NDArray[np.bool_]:
@@ -223,7 +223,8 @@ def _spread_compressed(
         return np.zeros_like(seeds)
     deviation = cv2.blur(np.abs(image - np.float32(value)), (3, 3))
     near = cv2.dilate(seeds.view(np.uint8), np.ones((4 * _BLOCK + 1,) * 2, np.uint8)) > 0
-    return (near & (deviation < _COMPRESSED * float(np.median(deviation[~seeds])))) | seeds
+    usual = float(np.median(deviation[~seeds]))
+    return np.asarray((near & (deviation < _COMPRESSED * usual)) | seeds)
 
 
 def _spread_written(image: NDArray[np.float32], seeds: NDArray[np.bool_], value: float) -> NDArray[np.bool_]:
@@ -309,7 +310,7 @@ def _fill_writing(
     if len(sizes) == 0:
         return area, []
     filled = area.copy()
-    outlines = []
+    outlines: list[NDArray[np.int32]] = []
     tolerance = 0.05 * float(np.ptp(image))
     for label in np.argsort(-sizes, kind="stable") + 1:
         x, y, width, height, size = stats[label].tolist()
@@ -323,7 +324,7 @@ def _fill_writing(
         points = cv2.findContours(
             island.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y)
         )[0]
-        outlines.append(cv2.convexHull(np.concatenate(points)))
+        outlines.append(np.asarray(cv2.convexHull(np.concatenate(points)), np.int32))
     return filled, outlines
 
 
@@ -351,7 +352,7 @@ def _cut_hull(
     # The hull of pixels cuts off less than a pixel of a slanted edge, but of its wedge at the frame more;
     # what is deeper is a clipped pore.
     wedge = cv2.erode(hull, _SQUARE, iterations=slack, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return area & (wedge == 0)
+    return np.asarray(area & (wedge == 0))
 
 
 def _take_blurred(
