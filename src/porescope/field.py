@@ -86,7 +86,7 @@ def find_field(
         return known
     equal = [_find_equal(image, axis) for axis in (0, 1)]
     least = _find_least_run(equal)
-    flat = np.zeros(image.shape, np.bool_) if least is None else _find_runs(equal, least)
+    flat = _find_runs(equal, least)
     del equal
     if not flat.any():
         return known
@@ -140,16 +140,14 @@ def _find_equal(image: NDArray[np.float32], axis: int) -> NDArray[np.uint8]:
     return equal
 
 
-def _find_least_run(equal: list[NDArray[np.uint8]]) -> int | None:
-    """Length of a run of equal pixels that chance does not make [px]; None if it makes any."""
+def _find_least_run(equal: list[NDArray[np.uint8]]) -> int:
+    """Length of a run of equal pixels that chance does not make [px]."""
     shares = []
     for pairs in equal:
         size = tuple(max(n // _TILE, 1) for n in pairs.shape)
         tiles = cv2.resize(pairs * np.uint8(255), size[::-1], interpolation=cv2.INTER_AREA)
         shares.append(float(np.quantile(tiles, _BUSIEST)) / 255)
-    share = max(float(np.mean(shares)), 1e-6)
-    if share >= _DRAWN**0.25:
-        return None
+    share = float(np.clip(np.mean(shares), 1e-6, 1 - 1e-6))
     places = np.log(equal[0].size) - np.log(_CHANCE)
     return max(int(np.ceil(2 * places / -np.log(share))), _SHORTEST_RUN)
 
