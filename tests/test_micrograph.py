@@ -14,7 +14,7 @@ from PIL import Image
 from porescope import Micrograph, Recipe, detect, measure, read
 from porescope.files import Header, ReadError
 from porescope.lattice import calibrate, find_lattice
-from porescope.micrograph import Acquisition, _dose_rate
+from porescope.micrograph import Acquisition, _dose_rate, read_all
 from porescope.recipes import Threshold
 from porescope.runs import Job
 from porescope.runs.image import process_image
@@ -164,3 +164,23 @@ def test_any_finite_image_gives_a_table_or_a_clear_error(image: np.ndarray, scal
     table = measure(micrograph, detect(micrograph, Recipe(scaling=scaling, area=1)))
     assert (table.area_px > 0).all() and (table.circularity > 0).all()
     assert table.drop(columns=["missing_atoms", "confidence"]).notna().all(axis=None)
+
+
+def test_nan_along_the_border_are_outside_the_field_and_nan_inside_are_refused(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).normal(50, 5, (4, 30, 40)).astype(np.float32)
+    frames[1, :3], frames[1, :, -5:] = np.nan, np.nan  # alignment
+    frames[2, 12:18] = np.nan  # blanked rows
+    np.save(tmp_path / "movie.npy", frames)
+    good, cut, rows, last = read_all(tmp_path / "movie.npy", pixel_size=0.1)
+    assert good.field is None and last.field is None and rows.field is not None
+    np.testing.assert_array_equal(cut.field, np.isfinite(frames[1]))
+    assert np.isfinite(cut.image).all() and rows.window == (slice(0, 30), slice(0, 40))
+    assert cut.window == (slice(3, 30), slice(0, 35))
+    for lost in (np.s_[15, 20], np.s_[0, 0], np.s_[10:20, 10:20], np.s_[:]):
+        image = frames[0].copy()
+        image[lost] = np.nan
+        np.save(tmp_path / "bad.npy", image)
+        with pytest.raises(ReadError, match=r"bad\.npy: image must be finite in float32, but has \d+ NaN"):
+            read(tmp_path / "bad.npy", pixel_size=0.1)
+        with pytest.raises(ValueError, match="must be finite"):
+            Micrograph(image, 0.1)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.field import look_for_field
 from porescope.files import printable
 from porescope.labels import Detection, label_regions, number_consecutively
 from porescope.lattice import Lattice, LatticeGaps, find_lattice
@@ -247,7 +248,7 @@ def choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
 
 
 def detect(micrograph: Micrograph, recipe: Recipe | None = None) -> NDArray[np.int32]:
-    """Find the pores of a micrograph.
+    """Find the pores of a micrograph, where it has data.
 
     Parameters
     ----------
@@ -267,5 +268,6 @@ def detect(micrograph: Micrograph, recipe: Recipe | None = None) -> NDArray[np.i
     (40, 50)
     """
     detector: Detector = Network() if recipe is None else Threshold(recipe)
+    micrograph = look_for_field(micrograph)
     lattice = find_lattice(micrograph) if detector.needs_lattice else None
     return detector.find(micrograph, lattice, None).labels

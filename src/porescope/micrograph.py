@@ -22,11 +22,13 @@ from porescope.files import (
     read_frame,
     require_pixel_size,
 )
+from porescope.labels import find_bordered, label_regions
 from porescope.modalities import check_modality
 
 #: Largest relative difference between the row and column size of a pixel.
 ANISOTROPY_LIMIT = 0.005
-
+#: Smallest area of NaN at the border that alignment leaves [px]; fewer are dead pixels.
+_SMALLEST_GAP = 8
 
 #: Elementary charge [C], exact by definition of the SI.
 _ELEMENTARY_CHARGE = 1.602176634e-19
@@ -143,6 +145,14 @@ class Micrograph:
     def stem(self) -> str:
         """Name of output files: ``NAME``, or ``NAME_kkkk`` for frame k of a stack."""
         return self.name if self.frame is None else f"{self.name}_{self.frame:04d}"
+
+    @cached_property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the smallest rectangle that holds the field."""
+        if self.field is None:
+            return slice(0, self.image.shape[0]), slice(0, self.image.shape[1])
+        rows, columns = (np.flatnonzero(self.field.any(axis=axis)) for axis in (1, 0))
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
     @cached_property
     def filled(self) -> NDArray[np.float32]:
@@ -275,7 +285,8 @@ def read_all(
     Yields
     ------
     Micrograph
-        Frames are counted from 0 over the whole file.
+        Frames are counted from 0 over the whole file. NaN that alignment left along the border are
+        outside the field.
 
     Raises
     ------
@@ -362,6 +373,7 @@ class ImageFile:
                     beam_energy_kev=said.beam_energy_kev,
                     instrument=said.instrument,
                 ),
+                field=_leave_out_gaps(image),
             )
         except ValueError as error:
             raise ReadError(f"{self.path.name}: {error}") from None
@@ -400,6 +412,17 @@ def open_images(path: str | Path, *, pixel_size: float | None = None, modality: 
         for stack in stacks:
             require_pixel_size(path, stack)
     return ImageFile(path, stacks, pixel_size, modality)
+
+
+def _leave_out_gaps(frame: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Where there is data: all but the NaN that alignment left along the border."""
+    if frame.ndim != 2 or frame.dtype.kind != "f" or not np.isnan(frame).any():
+        return None
+    gaps = label_regions(np.isnan(frame))
+    sizes = np.bincount(gaps.ravel())
+    bordered = find_bordered(gaps)
+    gone = np.isin(gaps, bordered[sizes[bordered] >= _SMALLEST_GAP])
+    return None if gone.all() else ~gone
 
 
 def _dose_rate(said: Header, area_nm2: float) -> float | None:

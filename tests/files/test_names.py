@@ -118,10 +118,23 @@ def test_micrographs_named_like_a_result_are_found(tmp_path: Path) -> None:
     assert [p.name for p in find_files([tmp_path])] == names
 
 
+def test_a_field_lies_beside_its_image(tmp_path: Path) -> None:
+    names = (
+        "one_labels.tif",
+        "one_field.tif",
+        "two_0003_labels.tif",
+        "two_0003_field.png",
+        "bright_field.tif",
+    )
+    for name in (*names, "bright_field.tif"):
+        (tmp_path / name).touch()
+    assert [p.name for p in find_files([tmp_path])] == ["bright_field.tif"]
+
+
 def test_every_picture_that_is_written_has_its_ending_here() -> None:
     images = {e for e in (*ENDINGS.values(), *FILES.values()) if Path(f"a{e}").suffix in SUFFIXES}
     assert images == {
-        "_labels.tif", "_standard.tif", "_overlay.png", "_lattice.png",
+        "_labels.tif", "_field.tif", "_standard.tif", "_overlay.png", "_lattice.png",
         "_stages.png", "_network.png", "cvvp.png", "ascent.png",
     }  # fmt: skip
     assert set(DETECT_ENDINGS) < set(ENDINGS.values()) and set(FILES[kind] for kind in TUNING_FILES) < set(

@@ -73,7 +73,7 @@ def test_what_the_frame_cuts_must_be_two_cells_large() -> None:
     probability[50:, 40:60] = 1  # 200 px at the frame
     probability[30:34, 30:34] = 1
     labels = find_regions(
-        probability, Micrograph(np.zeros_like(probability), 0.04), np.s_[:, :], 8.0
+        probability, Micrograph(np.zeros_like(probability), 0.04), 8.0
     )  # two cells are 111 px
     assert labels.max() == 2 and not labels[:8].any() and labels[32, 32] == 1 and labels[55, 50] == 2
 
@@ -83,7 +83,7 @@ def test_a_region_on_a_scale_bar_is_dropped_and_one_beside_it_is_kept() -> None:
     image[170:176, 200:280] = 60
     probability = np.zeros(image.shape, np.float32)
     probability[169:177, 210:240], probability[100:110, 100:110] = 1, 1
-    labels = find_regions(probability, Micrograph(image, 0.04), np.s_[:, :], 8.0)
+    labels = find_regions(probability, Micrograph(image, 0.04), 8.0)
     assert labels.max() == 1 and labels[105, 105] == 1
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porescope.network import present, rescale, standardize
-from porescope.network.views import _find_flat_boxes, find_frame, find_marks, remove_lattice
+from porescope.network.views import _find_flat_boxes, find_marks, remove_lattice
 from porescope.simulation import Optics, Recording, Scene, draw
 
 
@@ -68,15 +68,6 @@ def test_a_burnt_in_scale_bar_is_marked(modality: str, jpeg: int | None) -> None
     assert marks[272:276, 232:298].all() and marks[burnt > 0].mean() > 0.9 and marks.mean() < 0.05
 
 
-def test_in_a_large_image_a_scale_bar_is_marked_across_strips_and_a_frame_found() -> None:
-    image = np.random.default_rng(0).poisson(20, (2300, 2000)).astype(np.float32)
-    image[1144:1154, 700:900] = 60  # strips meet at row 1150
-    image[:3], image[-4:], image[:, :5], image[:, -6:] = 9, 9, 9, 9
-    assert find_frame(image) == (slice(3, 2296), slice(5, 1994))
-    marks = find_marks(image)
-    assert marks[1144:1154, 700:900].all() and not marks[:1000].any() and not marks[1250:].any()
-
-
 def test_flat_boxes_do_not_depend_on_strips() -> None:
     image = np.random.default_rng(0).poisson(20, (2300, 2000)).astype(np.float32)
     image[1150:1160, 700:900] = 60  # a strip begins at row 1150
@@ -99,3 +90,10 @@ def test_a_clipped_pore_is_no_bar(radius: float) -> None:
     image[50, 50] = 1500  # so that all else is flat beside it
     cv2.circle(image, (160, 150), round(radius), 0.0, -1)
     assert not find_marks(image).any()
+
+
+def test_in_a_large_image_a_scale_bar_is_marked_across_strips() -> None:
+    image = np.random.default_rng(0).poisson(20, (2300, 2000)).astype(np.float32)
+    image[1144:1154, 700:900] = 60  # strips meet at row 1150
+    marks = find_marks(image)
+    assert marks[1144:1154, 700:900].all() and not marks[:1000].any() and not marks[1250:].any()

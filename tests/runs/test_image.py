@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
 
 from porescope import Micrograph
 from porescope.labels import Detection
@@ -46,9 +47,9 @@ def test_the_row_of_an_image_by_hand(tmp_path: Path, detection: Detection) -> No
     job = Job(tmp_path, _Fixed(detection), lattice=False, overlays=False)
     record = process_image(micrograph, "abc", job, picture=False)
     row = record.row
-    assert set(row) == set(IMAGE_COLUMNS) and record.outputs == ["A_0003_labels.tif"]
+    assert set(row) == set(IMAGE_COLUMNS) and record.outputs == ["A_0003_labels.tif", "A_0003_field.tif"]
     assert (row["n_pores"], row["n_border"], row["frame"], row["sha256"]) == (2, 1, 3, "abc")
-    assert row["clean_fraction"] == pytest.approx(15 / 20)
+    assert row["clean_fraction"] == pytest.approx(15 / 20) and row["field_fraction"] == 1
     assert row["porosity"] == pytest.approx(7 / 200)
     assert row["density_per_um2"] == pytest.approx(
         1 / (200 * 0.25) * 1e6
@@ -66,7 +67,32 @@ def test_densities_count_what_is_inside_the_field(tmp_path: Path, detection: Det
     job = Job(tmp_path, _Fixed(inside), lattice=False, overlays=False)
     row = process_image(micrograph, "", job, picture=False).row
     assert row["porosity"] == pytest.approx(6 / 100) and row["clean_fraction"] == pytest.approx(5 / 10)
+    assert row["field_fraction"] == 0.5
+    mapped = tifffile.imread(tmp_path / "image_field.tif")
+    assert mapped.dtype == np.uint8
+    assert (mapped[:, :5] == 2).all() and (mapped[:, 5:10] == 1).all() and not mapped[:, 10:].any()
     assert row["density_per_um2"] == pytest.approx(1 / (100 * 0.25) * 1e6)
+
+
+def test_a_clean_field_everywhere_is_not_written(tmp_path: Path, detection: Detection) -> None:
+    clean = replace(detection, unusable=np.full(detection.labels.shape, 0.4, np.float32))
+    for found in (clean, replace(detection, unusable=None)):
+        micrograph = Micrograph(np.arange(200.0).reshape(10, 20), 0.5)
+        job = Job(tmp_path, _Fixed(found), lattice=False, overlays=False)
+        assert process_image(micrograph, "", job, picture=False).outputs == ["image_labels.tif"]
+
+
+def test_what_has_no_data_is_outside_and_joins_the_users_field(tmp_path: Path) -> None:
+    drawn = simulate(Scene("WS2", shape=(200, 260), pores=(Pore((4.0, 5.0), missing=12),)), seed=1)
+    image = drawn.micrograph.image.copy()
+    image[150:] = 0
+    field = np.ones(image.shape, bool)
+    field[:, 220:] = False
+    result = find_and_measure(replace(drawn.micrograph, image=image, field=field), Job(tmp_path))
+    assert result.micrograph.field is not None
+    field[150:] = False
+    np.testing.assert_array_equal(result.micrograph.field, field)
+    assert len(result.pores["label"]) == 1
 
 
 def test_the_lattice_is_looked_for_when_anything_needs_it(tmp_path: Path, detection: Detection) -> None:
@@ -105,7 +131,7 @@ def test_an_image_with_a_field_is_drawn_and_measured(tmp_path: Path) -> None:
     field[:, 220:] = False
     micrograph = replace(drawn.micrograph, image=np.where(field, drawn.micrograph.image, 1e30), field=field)
     record = process_image(micrograph, "", Job(tmp_path, material="WS2"), picture=True)
-    assert record.row["n_pores"] == 1 and len(record.outputs) == 3
+    assert record.row["n_pores"] == 1 and len(record.outputs) == 4
     overlay = cv2.imread(str(tmp_path / "simulated_overlay.png"), cv2.IMREAD_GRAYSCALE)
     assert overlay[:, :500].std() > 10  # the grey range is that of the field
 

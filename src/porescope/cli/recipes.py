@@ -232,6 +232,7 @@ def explain(
     from dataclasses import replace
     from functools import partial
 
+    from porescope.field import look_for_field
     from porescope.files import ENDINGS, find_files, name_files
     from porescope.micrograph import read_all
     from porescope.network import Network
@@ -256,7 +257,8 @@ def explain(
     failed = False
     for path, name in zip(paths, name_files(paths), strict=True):
         try:
-            for micrograph in read_all(path, pixel_size=pixel_size, modality=modality):
+            for read in read_all(path, pixel_size=pixel_size, modality=modality):
+                micrograph = look_for_field(read)
                 picture = out / f"{replace(micrograph, name=name).stem}{ENDINGS[kind]}"
                 if picture.exists() and not overwrite:
                     stop(f"{picture} exists; give another -o or say --overwrite")

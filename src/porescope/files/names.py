@@ -18,8 +18,8 @@ _ZARR_STORE = ".zspy"
 #: Endings of the files that belong to one image; they follow its name.
 ENDINGS = {
     # porescope detect
-    "labels": "_labels.tif", "overlay": "_overlay.png", "lattice": "_lattice.png", "rois": "_rois.zip",
-    "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
+    "labels": "_labels.tif", "field": "_field.tif", "overlay": "_overlay.png", "lattice": "_lattice.png",
+    "rois": "_rois.zip", "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
     # porescope explain
     "stages": "_stages.png", "network": "_network.png",
     # porescope simulate
@@ -28,7 +28,7 @@ ENDINGS = {
 
 #: Endings of the files that ``porescope detect`` writes.
 DETECT_ENDINGS = tuple(
-    ENDINGS[kind] for kind in ("labels", "overlay", "lattice", "rois", "geojson", "xyz", "cif")
+    ENDINGS[kind] for kind in ("labels", "field", "overlay", "lattice", "rois", "geojson", "xyz", "cif")
 )
 
 #: Files that a folder of results holds once. Tables of ``porescope detect`` are also written as Parquet.
@@ -55,6 +55,7 @@ _HIDDEN = (
 
 #: Ends of the stems of results and standards, which users often save in another image format.
 _OWN_STEMS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
+_OWN_ENDINGS = tuple(ending for kind, ending in ENDINGS.items() if kind != "field")
 
 
 def find_files(inputs: Sequence[str | Path], *, recursive: bool = False) -> list[Path]:
@@ -110,16 +111,22 @@ def find_files(inputs: Sequence[str | Path], *, recursive: bool = False) -> list
 def _search(folder: Path, recursive: bool) -> Iterator[Path]:
     """Images in a folder, and, if asked for, in its subfolders."""
     entries = sorted(folder.iterdir())
-    yield from filter(_is_wanted, entries)
+    stems = {path.stem for path in entries}
+    yield from (path for path in entries if _is_wanted(path, stems))
     for path in entries if recursive else ():
         passed_over = path.name.startswith((".", "_")) or path.is_symlink() or _is_store(path)
         if path.is_dir() and not passed_over and not (path / FILES["run"]).is_file():
             yield from _search(path, True)
 
 
-def _is_wanted(path: Path) -> bool:
-    own = path.name.endswith(tuple(ENDINGS.values())) or path.stem.endswith(_OWN_STEMS)
+def _is_wanted(path: Path, stems: set[str]) -> bool:
+    """Whether a file of a folder with these stems may be a micrograph."""
+    own = path.name.endswith(_OWN_ENDINGS) or path.stem.endswith(_OWN_STEMS)
     own = own or path.name in FILES.values() or path.name.startswith(".")
+    if path.stem.endswith("_field"):
+        # A bright field is a micrograph; the field of an image lies beside its label image or the image.
+        name = path.stem.removesuffix("_field")
+        own |= not stems.isdisjoint((f"{name}_labels", name, re.sub(r"_\d{4,}$", "", name)))
     return path.suffix.lower() in SUFFIXES and not own and _is_input(path)
 
 

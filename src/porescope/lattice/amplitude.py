@@ -27,6 +27,8 @@ _CLEAR_OF = 5.0
 _SMALLEST, _SMALLEST_UNSIGNED = 0.35, 1.25
 #: Minimum contrast of a pore [standard deviations of the smoothed image].
 _FAINTEST = 2.0
+#: Smallest share of an average's weight that is inside the field.
+_LEAST_WEIGHT = 0.25
 
 
 class AmplitudeMap(NamedTuple):
@@ -37,7 +39,9 @@ class AmplitudeMap(NamedTuple):
     spread: float  # standard deviation over the sheet
 
 
-def map_amplitude(lattice: Lattice, cells: float = RESOLUTION) -> AmplitudeMap:
+def map_amplitude(
+    lattice: Lattice, cells: float = RESOLUTION, field: NDArray[np.bool_] | None = None
+) -> AmplitudeMap:
     """Map the amplitude of the lattice.
 
     Parameters
@@ -45,6 +49,8 @@ def map_amplitude(lattice: Lattice, cells: float = RESOLUTION) -> AmplitudeMap:
     lattice : Lattice
     cells : float
         Resolution: standard deviation of the Gaussian average [lattice constants].
+    field : ndarray of bool, shape (M, N), optional
+        Where there is data; default: everywhere. Averages at its edge are those of the pixels inside.
 
     Returns
     -------
@@ -53,11 +59,16 @@ def map_amplitude(lattice: Lattice, cells: float = RESOLUTION) -> AmplitudeMap:
     """
     sigma = cells * lattice.constant_px
     amplitude = measure_amplitude(lattice.flat, lattice.spots, sigma)
+    inside = np.s_[:] if field is None else field[::4, ::4]
+    if field is not None:
+        weight = cv2.GaussianBlur(field.astype(np.float32), (0, 0), sigma)
+        amplitude /= np.maximum(weight, _LEAST_WEIGHT)
     # Between the first-order spots, at their radius, the spectrum holds only noise.
     between = np.array([rotate(spot, 30.0) for spot in lattice.spots])
-    floor = float(np.median(measure_amplitude(lattice.flat, between, sigma)))
+    noise = measure_amplitude(lattice.flat, between, sigma)
+    floor = float(np.median(noise if field is None else noise[field]))
     # Half of the frame may be void, so the upper quartile stands for the sheet.
-    sheet, high = np.percentile(amplitude[::4, ::4], (75, 95))
+    sheet, high = np.percentile(amplitude[::4, ::4][inside], (75, 95))
     scale = max(float(sheet), 1e-30)
     return AmplitudeMap(amplitude / np.float32(scale), floor / scale, float(high - sheet) / scale)
 
@@ -152,7 +163,7 @@ class LatticeGaps:
         Detection
         """
         nothing = Detection(np.zeros(micrograph.image.shape, np.int32))
-        mask = None if lattice is None else _threshold_amplitude(lattice)
+        mask = None if lattice is None else _threshold_amplitude(lattice, micrograph.field)
         if lattice is None or mask is None:
             return nothing
         if micrograph.field is not None:
@@ -181,10 +192,10 @@ class LatticeGaps:
         return Detection(label_regions(out))
 
 
-def _threshold_amplitude(lattice: Lattice) -> NDArray[np.bool_] | None:
+def _threshold_amplitude(lattice: Lattice, field: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
     """Pixels of low amplitude, in the finest map in which the sheet is clear of noise; None if in none."""
     for cells in _RESOLUTIONS:
-        amplitude, floor, spread = map_amplitude(lattice, cells)
+        amplitude, floor, spread = map_amplitude(lattice, cells, field)
         level = min((1 + floor) / 2, 1 - _CLEAR_OF * spread)
         if level > 1.2 * floor:
             return np.asarray(amplitude < level)

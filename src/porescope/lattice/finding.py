@@ -5,7 +5,8 @@ Frequencies are in cycles per pixel, (row, column).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from typing import NamedTuple
@@ -54,6 +55,8 @@ class Lattice:
         Number of orientations, moiré layers included.
     image : ndarray of float32, shape (M, N)
         The image in which the lattice was found.
+    field : ndarray of bool, shape (M, N), or None
+        Where it has data; None: everywhere.
     spectrum : Spectrum
         The power spectrum in which the lattice was found.
     """
@@ -62,13 +65,14 @@ class Lattice:
     constant_nm: float
     constant_std_nm: float
     grains: int
-    image: NDArray[np.float32] = field(repr=False)
-    spectrum: Spectrum = field(repr=False)
+    image: NDArray[np.float32] = dataclasses.field(repr=False)
+    field: NDArray[np.bool_] | None = dataclasses.field(repr=False)
+    spectrum: Spectrum = dataclasses.field(repr=False)
 
     @cached_property
     def flat(self) -> NDArray[np.float32]:
         """The image as `flatten` returns it, from which maps and sites are measured, shape (M, N)."""
-        return flatten(self.image)
+        return flatten(self.image, self.field)
 
     @property
     def vectors(self) -> NDArray[np.float64]:
@@ -117,11 +121,11 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     image = micrograph.filled
     if min(image.shape) < 24 or float(np.ptp(image)) == 0:
         return None
-    spectrum = _measure_spectrum(image)
+    spectrum = _measure_spectrum(image, micrograph.field)
     spots = _find_hexagon(spectrum)
     if spots is None:
         return None
-    frequencies, deviation = _fit_hexagon(spectrum, spots, image)
+    frequencies, deviation = _fit_hexagon(spectrum, spots, image, micrograph.field)
     if deviation > _VAGUEST:
         return None
     grains = _count_grains(spectrum, frequencies)
@@ -132,11 +136,12 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
         constant_std_nm=constant * deviation,
         grains=grains,
         image=image,
+        field=micrograph.field,
         spectrum=spectrum,
     )
 
 
-def _measure_spectrum(image: NDArray[np.float32]) -> Spectrum:
+def _measure_spectrum(image: NDArray[np.float32], field: NDArray[np.bool_] | None) -> Spectrum:
     """Power spectrum of an image, averaged over tiles where it is larger than one."""
     rows, columns = (min(n, _TILE) for n in image.shape)
     starts = [
@@ -146,7 +151,8 @@ def _measure_spectrum(image: NDArray[np.float32]) -> Spectrum:
     window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1]).astype(np.float32)
     power = np.zeros((rows, columns), np.float32)
     for top, left in product(*starts):
-        tile = flatten(image[top : top + rows, left : left + columns])
+        part = np.s_[top : top + rows, left : left + columns]
+        tile = flatten(image[part], None if field is None else field[part])
         power += np.abs(fft.fft2(tile * window)) ** 2
     power = np.asarray(fft.fftshift(power), np.float32)
     return Spectrum(np.asarray(power / _measure_background(power), np.float32), power)
@@ -267,7 +273,10 @@ def _find_hexagon(spectrum: Spectrum) -> NDArray[np.int64] | None:
 
 
 def _fit_hexagon(
-    spectrum: Spectrum, spots: NDArray[np.int64], image: NDArray[np.float32]
+    spectrum: Spectrum,
+    spots: NDArray[np.int64],
+    image: NDArray[np.float32],
+    field: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.float64], float]:
     """Two reciprocal vectors from three spots, and the relative standard deviation of their length."""
     shape = np.array(spectrum.power.shape)
@@ -275,7 +284,7 @@ def _fit_hexagon(
     heights = np.array([spectrum.ratio[tuple(spot)] for spot in spots])
     # The position of a peak has a standard deviation of a twentieth of a bin, more if the peak is low.
     deviations = 0.05 * np.sqrt(1 + 20 / heights) / min(shape)
-    for i, (refined, deviation) in enumerate(refine_by_phase(image, f)):
+    for i, (refined, deviation) in enumerate(refine_by_phase(image, f, field)):
         near = bool((np.abs(refined - f[i]) * shape < 0.5).all())
         if near and deviation < deviations[i]:
             f[i], deviations[i] = refined, deviation

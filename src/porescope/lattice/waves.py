@@ -22,12 +22,14 @@ _COARSE = 2048
 _CLIP = 4.0
 
 
-def flatten(image: NDArray[np.float32]) -> NDArray[np.float32]:
+def flatten(image: NDArray[np.float32], field: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
     """Subtract slow changes of the intensity, and clip outliers: contamination, hot pixels, pore floors.
 
     Parameters
     ----------
     image : ndarray of float32, shape (M, N)
+    field : ndarray of bool, shape (M, N), optional
+        Where it has data; the rest becomes 0, so that the spectrum has no streaks of the field's edge.
 
     Returns
     -------
@@ -48,7 +50,8 @@ def flatten(image: NDArray[np.float32]) -> NDArray[np.float32]:
     sample = flat[::4, ::4]
     middle = np.median(sample)
     limit = _CLIP * 1.4826 * np.median(np.abs(sample - middle)) + 1e-12
-    return np.asarray(np.clip(flat - middle, -limit, limit), np.float32)
+    clipped = np.asarray(np.clip(flat - middle, -limit, limit), np.float32)
+    return clipped if field is None else np.asarray(clipped * field, np.float32)
 
 
 def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64], top: int = 0) -> NDArray[np.float32]:
@@ -76,7 +79,10 @@ def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64], top: int = 0)
 
 
 def mix_coarsely(
-    image: NDArray[np.float32], frequencies: NDArray[np.float64], sizes: Sequence[tuple[int, int]]
+    image: NDArray[np.float32],
+    frequencies: NDArray[np.float64],
+    sizes: Sequence[tuple[int, int]],
+    field: NDArray[np.bool_] | None = None,
 ) -> list[NDArray[np.float32]]:
     """Flatten an image, demodulate it, and average it to fewer pixels, strip by strip.
 
@@ -87,6 +93,8 @@ def mix_coarsely(
         [cycles/px]
     sizes : sequence of tuple of int
         (R, C) for each frequency.
+    field : ndarray of bool, shape (M, N), optional
+        As for `flatten`.
 
     Returns
     -------
@@ -98,7 +106,8 @@ def mix_coarsely(
     margin = ceil(max(steps))
     for strip in cut_strips(image.shape):
         top = max(strip.start - margin, 0)
-        flat = flatten(image[top : strip.stop + margin])
+        rows = slice(top, strip.stop + margin)
+        flat = flatten(image[rows], None if field is None else field[rows])
         for wave, frequency, step in zip(waves, frequencies, steps, strict=True):
             # Only whole rows of the result, which begin beside the strip.
             rows = slice(round(strip.start / step), round(strip.stop / step))
@@ -111,7 +120,7 @@ def mix_coarsely(
 
 
 def refine_by_phase(
-    image: NDArray[np.float32], frequencies: NDArray[np.float64]
+    image: NDArray[np.float32], frequencies: NDArray[np.float64], field: NDArray[np.bool_] | None = None
 ) -> list[tuple[NDArray[np.float64], float]]:
     """Correct frequencies by the phase drift of their waves across the image.
 
@@ -120,6 +129,8 @@ def refine_by_phase(
     image : ndarray of float32, shape (M, N)
     frequencies : ndarray, shape (K, 2)
         [cycles/px]
+    field : ndarray of bool, shape (M, N), optional
+        As for `flatten`.
 
     Returns
     -------
@@ -132,7 +143,7 @@ def refine_by_phase(
         size = [max(round(3 * n / period), 8) if period > 3 else n for n in image.shape]
         shrink = min(1.0, _COARSE / max(size))
         sizes.append((max(round(size[0] * shrink), 1), max(round(size[1] * shrink), 1)))
-    waves = mix_coarsely(image, frequencies, sizes)
+    waves = mix_coarsely(image, frequencies, sizes, field)
     return [_follow_phase(wave, f, image.shape) for wave, f in zip(waves, frequencies, strict=True)]
 
 

@@ -17,7 +17,7 @@ from porescope.network.confidence import gather_evidence, rate_regions
 from porescope.network.maps import map_probabilities
 from porescope.network.model import SHIPPED, load_model
 from porescope.network.scale import Scale, choose_scale
-from porescope.network.views import find_frame, find_marks, present, rescale
+from porescope.network.views import find_marks, present, reflect_outside, rescale
 
 #: Minimum area of a region cut by the frame [unit cells]: a smaller one may be the lattice's end.
 _LEAST_CUT = 2.0
@@ -116,9 +116,8 @@ class Network:
         """
         model = load_model(self.model)
         scale = choose_scale(micrograph, lattice, material)
-        frame = find_frame(micrograph.filled)
-        probability, unusable = map_probabilities(micrograph, frame, scale, model, self.turned)
-        labels = find_regions(probability, micrograph, frame, scale.cell_px)
+        probability, unusable = map_probabilities(micrograph, scale, model, self.turned)
+        labels = find_regions(probability, micrograph, scale.cell_px)
         evidence = gather_evidence(labels, probability, scale.cell_px)
         confidence = rate_regions(evidence, micrograph.modality, model)
         kept = confidence >= self.least_confidence
@@ -130,7 +129,7 @@ class View(NamedTuple):
     """What the network sees of a micrograph; it looks at a large one in blocks."""
 
     image: NDArray[np.float32]  # (2, K, L), as `views.present` returns it, at the network's scale
-    frame: tuple[slice, slice]  # part of the micrograph inside a frame of one grey level
+    frame: tuple[slice, slice]  # smallest part of the micrograph that holds its field
     scale: Scale
 
 
@@ -149,18 +148,14 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     View
     """
     scale = choose_scale(micrograph, lattice, material)
-    image = micrograph.filled
-    frame = find_frame(image)
-    inner = image[frame]
+    window, field = micrograph.window, micrograph.field
+    inner = reflect_outside(micrograph.filled[window], None if field is None else field[window])
     height, width = (max(round(n * scale.factor), 1) for n in inner.shape)
-    return View(present(rescale(inner, (height, width)), micrograph.modality), frame, scale)
+    return View(present(rescale(inner, (height, width)), micrograph.modality), window, scale)
 
 
 def find_regions(
-    probability: NDArray[np.floating],
-    micrograph: Micrograph,
-    frame: tuple[slice, slice],
-    cell_px: float,
+    probability: NDArray[np.floating], micrograph: Micrograph, cell_px: float
 ) -> NDArray[np.int32]:
     """Label regions with probability ≥ 0.5.
 
@@ -171,8 +166,6 @@ def find_regions(
     probability : ndarray of float, shape (M, N)
         Probability of a pore at each pixel.
     micrograph : Micrograph
-    frame : tuple of slice
-        As `views.find_frame` returns it.
     cell_px : float
         Lattice constant [px].
 
@@ -180,13 +173,10 @@ def find_regions(
     -------
     ndarray of int32, shape (M, N)
     """
-    marks = find_marks(micrograph.filled)
     labels = label_regions(probability, EDGE)
     area = measure_areas(labels)
-    kept = np.bincount(labels[marks], minlength=len(area)) < _MOST_MARKED * area
-    inner = labels[frame]
-    sides = np.concatenate(
-        [inner[0], inner[-1], inner[:, 0], inner[:, -1], find_bordered(labels, micrograph.field)]
-    )
+    marked = np.bincount(labels[find_marks(micrograph.filled)], minlength=len(area))
+    kept = marked < _MOST_MARKED * area
+    sides = find_bordered(labels, micrograph.field)
     kept[sides] &= area[sides] >= _LEAST_CUT * cell_px**2 * np.sqrt(3) / 2
     return keep_regions(labels, kept[1:], out=labels)

@@ -13,7 +13,7 @@ from porescope.labels import EDGE
 from porescope.micrograph import Micrograph
 from porescope.network.model import Model, describe_image, predict
 from porescope.network.scale import Scale
-from porescope.network.views import Levels, measure_levels, present, rescale
+from porescope.network.views import Levels, measure_levels, present, reflect_outside, rescale
 
 #: Lattice constant below which a sheet is graphene or hBN [nm], and the factor on their pores' odds.
 #: Without it their diameters come out a tenth too small on the validation set.
@@ -44,19 +44,16 @@ class _Block(NamedTuple):
 
 def map_probabilities(
     micrograph: Micrograph,
-    frame: tuple[slice, slice],
     scale: Scale,
     model: Model,
     turned: bool = False,
     block: int = BLOCK,
 ) -> Maps:
-    """Map the probability of a pore, and that the sheet is hidden.
+    """Map the probability of a pore, and that the sheet is hidden; outside the field there is neither.
 
     Parameters
     ----------
     micrograph : Micrograph
-    frame : tuple of slice
-        As `views.find_frame` returns it; outside it there is no pore, and no sheet.
     scale : Scale
     model : Model
     turned : bool
@@ -72,21 +69,23 @@ def map_probabilities(
     large = shape[0] * shape[1] > _LARGE
     probability = np.zeros(shape, np.float16 if large else np.float32)
     unusable: NDArray[Any] = np.ones(shape, np.bool_ if large else np.float32)
-    image = micrograph.filled[frame]
+    window = micrograph.window
+    image, field = micrograph.filled[window], micrograph.field
+    field = None if field is None else field[window]
     blocks = _cut_blocks(image.shape, scale.factor, block)
-    levels = _measure_levels(image, blocks, scale.factor)
+    levels = _measure_levels(image, field, blocks, scale.factor)
     about = describe_image(micrograph.modality, scale.constant_nm)
     for wide, core in blocks:
-        part = image[wide]
+        part = reflect_outside(image[wide], None if field is None else field[wide])
         seen = present(rescale(part, _scaled(part.shape, scale.factor)), micrograph.modality, levels)
         pore, hidden = predict(seen, about, model, turned)
         if scale.constant_nm is not None and scale.constant_nm < _NARROW:
             pore *= _NARROW_ODDS / (1 + (_NARROW_ODDS - 1) * pore)
         inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, wide, strict=True))
         pore = rescale(pore, part.shape)[inner]
-        probability[frame][core] = np.clip(pore, 0, 1, out=pore)
+        probability[window][core] = np.clip(pore, 0, 1, out=pore)
         hidden = rescale(hidden, part.shape)[inner]
-        unusable[frame][core] = hidden >= EDGE if large else np.clip(hidden, 0, 1, out=hidden)
+        unusable[window][core] = hidden >= EDGE if large else np.clip(hidden, 0, 1, out=hidden)
     if micrograph.field is not None:
         probability[~micrograph.field], unusable[~micrograph.field] = 0, 1
     return Maps(probability, unusable)
@@ -111,10 +110,14 @@ def _cut_blocks(shape: tuple[int, ...], factor: float, side: int) -> list[_Block
     return [_Block((rows[0], columns[0]), (rows[1], columns[1])) for rows, columns in product(*parts)]
 
 
-def _measure_levels(image: NDArray[np.float32], blocks: list[_Block], factor: float) -> Levels:
+def _measure_levels(
+    image: NDArray[np.float32], field: NDArray[np.bool_] | None, blocks: list[_Block], factor: float
+) -> Levels:
     """Grey levels of an image at the network's scale; if there are several blocks, from one pixel of 25."""
-    if len(blocks) == 1:
-        return measure_levels(rescale(image, _scaled(image.shape, factor)))
-    parts = [image[block.core] for block in blocks]
-    sample = [rescale(part, _scaled(part.shape, factor))[::_STEP, ::_STEP].ravel() for part in parts]
-    return measure_levels(np.concatenate(sample))
+    several = len(blocks) > 1
+    samples = []
+    for block in blocks:
+        part = reflect_outside(image[block.core], None if field is None else field[block.core])
+        scaled = rescale(part, _scaled(part.shape, factor))
+        samples.append(scaled[::_STEP, ::_STEP].ravel() if several else scaled)
+    return measure_levels(np.concatenate(samples))

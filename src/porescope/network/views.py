@@ -1,4 +1,4 @@
-"""What the network sees: the image standardized, with its lattice and without; frames and scale bars."""
+"""What the network sees: the image standardized, with its lattice and without; scale bars."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+from scipy.ndimage import distance_transform_edt
 
 from porescope.modalities import has_bright_holes
 from porescope.strips import cut_strips
@@ -141,39 +142,35 @@ def present(image: NDArray[np.float32], modality: str, levels: Levels | None = N
     return np.stack([standard, remove_lattice(standard)])
 
 
-def find_frame(image: NDArray[np.float32]) -> tuple[slice, slice]:
-    """Find the part of an image inside a four-sided frame of one grey level.
+def reflect_outside(image: NDArray[np.float32], field: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """Continue an image beyond its field, mirrored at the field's edge.
 
     Parameters
     ----------
     image : ndarray of float32, shape (M, N)
+        With the level that is kept where the mirror image ends.
+    field : ndarray of bool, shape (M, N), or None
+        None: there is data everywhere.
 
     Returns
     -------
-    tuple of slice
-        Rows and columns; the whole image if it has no such frame.
+    ndarray of float32, shape (M, N)
+        The same array where the field is everywhere or nowhere.
 
     Examples
     --------
-    >>> image = np.random.default_rng(0).normal(size=(60, 80)).astype(np.float32)
-    >>> image[:3], image[-3:], image[:, :2], image[:, -4:] = 9, 9, 9, 9
-    >>> find_frame(image)
-    (slice(3, 57, None), slice(2, 76, None))
+    >>> image = np.float32([[0, 0, 3, 4, 5]])
+    >>> reflect_outside(image, image > 0)
+    array([[5., 4., 3., 4., 5.]], dtype=float32)
     """
-    sides = []
-    down = np.concatenate([image[rows].std(axis=1) for rows in cut_strips(image.shape)])
-    along = np.concatenate([image[:, part].std(axis=0) for part in cut_strips(image.shape[::-1])])
-    for axis, deviation in ((1, down), (0, along)):
-        varied = np.ptp(image, axis=axis) > 0
-        busy = deviation > 0.3 * float(np.median(deviation))
-        at = np.flatnonzero(varied & busy)
-        sides.append((int(at[0]), int(at[-1]) + 1) if len(at) else (0, image.shape[1 - axis]))
-    (top, bottom), (left, right) = sides
-    framed = min(top, left, image.shape[0] - bottom, image.shape[1] - right) > 0
-    thin = bottom - top > 0.8 * image.shape[0] and right - left > 0.8 * image.shape[1]
-    if framed and thin:
-        return slice(top, bottom), slice(left, right)
-    return slice(0, image.shape[0]), slice(0, image.shape[1])
+    if field is None or field.all() or not field.any():
+        return image
+    nearest = distance_transform_edt(~field, return_distances=False, return_indices=True)
+    y, x = (
+        np.clip(2 * at - here, 0, len(here.ravel()) - 1)
+        for at, here in zip(nearest, np.ogrid[: image.shape[0], : image.shape[1]], strict=True)
+    )
+    return np.where(~field & field[y, x], image[y, x], image)
 
 
 def find_marks(image: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -85,7 +85,7 @@ def _draw_amplitude(lattice: Lattice, size: int) -> Indexed:
     sigma = max(RESOLUTION * lattice.constant_px * zoom, 0.3)
     power = np.zeros(small, np.float32)
     # The area average removes what is finer than a pixel of the picture, the Gaussian the other spots.
-    for wave in mix_coarsely(lattice.image, lattice.spots, [(small[0], small[1])] * 3):
+    for wave in mix_coarsely(lattice.image, lattice.spots, [(small[0], small[1])] * 3, lattice.field):
         smooth = cv2.GaussianBlur(wave, (0, 0), sigma)
         power += smooth[..., 0] ** 2 + smooth[..., 1] ** 2
     amplitude = np.sqrt(power)

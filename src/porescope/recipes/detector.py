@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from porescope.labels import Detection, clear_outside
+from porescope.labels import Detection
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.recipes.recipe import Recipe, load_recipe
@@ -66,4 +66,4 @@ class Threshold:
         -------
         Detection
         """
-        return Detection(clear_outside(segment(micrograph, self.recipe), micrograph.field))
+        return Detection(segment(micrograph, self.recipe))

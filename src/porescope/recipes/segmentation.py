@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from porescope.labels import clear_outside, keep_regions
 from porescope.micrograph import Micrograph
 from porescope.modalities import has_bright_holes
 from porescope.recipes.recipe import Recipe
@@ -132,20 +133,23 @@ def convert_to_gray(micrograph: Micrograph) -> Gray:
     return normalize(image, has_bright_holes(micrograph.modality))
 
 
-def median_gray(gray: Gray) -> float:
+def median_gray(gray: Gray, field: NDArray[np.bool_] | None = None) -> float:
     """Compute the exact median of an 8-bit image from its histogram.
 
     Parameters
     ----------
     gray : ndarray of uint8, shape (M, N)
+    field : ndarray of bool, shape (M, N), optional
+        Where there is data; default: everywhere.
 
     Returns
     -------
     float
         Grey, 0–255.
     """
-    counts = np.cumsum(cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel().astype(np.int64))
-    middle = [np.searchsorted(counts, rank, side="right") for rank in ((gray.size - 1) // 2, gray.size // 2)]
+    inside = None if field is None else field.view(np.uint8)
+    counts = np.cumsum(cv2.calcHist([gray], [0], inside, [256], [0, 256]).ravel().astype(np.int64))
+    middle = [np.searchsorted(counts, n // 2, side="right") for n in (counts[-1] - 1, counts[-1])]
     return float(np.mean(middle))
 
 
@@ -312,7 +316,7 @@ def segment(micrograph: Micrograph, recipe: Recipe) -> NDArray[np.int32]:
     Returns
     -------
     ndarray of int32, shape (M, N)
-        Label image; 0 is background. A constant image has no pores.
+        Label image; 0 is background. A constant image has no pores, and nothing is outside the field.
 
     Examples
     --------
@@ -320,13 +324,21 @@ def segment(micrograph: Micrograph, recipe: Recipe) -> NDArray[np.int32]:
     >>> segment(Micrograph(np.ones((8, 9)), 0.05), Recipe()).max()
     np.int32(0)
     """
-    gray = convert_to_gray(micrograph)
+    labels = np.zeros(micrograph.image.shape, np.int32)
+    gray = np.ascontiguousarray(convert_to_gray(micrograph)[micrograph.window])
     if not gray.any():
-        return np.zeros(gray.shape, np.int32)
-    scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray))
+        return labels
+    field = micrograph.field
+    if field is not None:
+        field = np.ascontiguousarray(field[micrograph.window])
+    scaled = scale_recipe(recipe, recipe_pixel_size(micrograph), gray.shape, median_gray(gray, field))
     mean = average(equalize(gray, scaled.tiles, recipe.clip_limit), scaled.width)
     mask = threshold(mean, scaled.threshold)
-    return select(mask, scaled.area, recipe.max_area, recipe.max_aspect)
+    found = clear_outside(select(mask, scaled.area, recipe.max_area, recipe.max_aspect), field)
+    if field is not None:  # what the field's edge leaves of a region may be too small
+        found = keep_regions(found, np.bincount(found.ravel())[1:] > scaled.area)
+    labels[micrograph.window] = found
+    return labels
 
 
 def recipe_pixel_size(micrograph: Micrograph) -> float:

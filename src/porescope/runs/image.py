@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.detection import Detector
+from porescope.field import look_for_field
 from porescope.files import (
     ENDINGS,
     PICTURES,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 #: Longer side of a picture in the report [px].
 _REPORT_SIZE = 560
+#: Probability from which the sheet counts as hidden.
+_HIDDEN = 0.5
 
 
 class Crystal(NamedTuple):
@@ -62,7 +65,7 @@ class ImageResult:
     Attributes
     ----------
     micrograph : Micrograph
-        With the pixel size that was used.
+        With the pixel size that was used, and without the areas that have no data.
     detection : Detection
     columns : dict of ndarray
         The columns of `PORE_COLUMNS`.
@@ -168,9 +171,10 @@ def process_image(
     """
     result = find_and_measure(micrograph, job)
     row = {**result.row, "sha256": sha256}
+    mapped = _map_field(result)
     # The maps have served; in a large image they take as much memory as the pictures need.
     result = replace(result, detection=Detection(result.labels))
-    return ImageRecord(row, result.columns, _write_files(result, job, picture), n_images)
+    return ImageRecord(row, result.columns, _write_files(result, mapped, job, picture), n_images)
 
 
 def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
@@ -187,6 +191,7 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     """
     messages: list[str] = []
     crystal = None
+    micrograph = look_for_field(micrograph)
     if job.wants_lattice:
         micrograph, crystal, message = _look_for_lattice(micrograph, job)
         messages.append(message)
@@ -251,6 +256,7 @@ def _make_row(result: ImageResult) -> dict[str, Any]:
         "porosity": float(pores["area_nm2"].sum()) / field_nm2,
         "median_diameter_nm": np.median(pores["equivalent_diameter_nm"]) if n_pores else np.nan,
         "clean_fraction": clean,
+        "field_fraction": 1.0 if field is None else float(field.mean()),
         "method": result.method,
         "status": "ok",
         "message": "; ".join(result.messages),
@@ -261,18 +267,30 @@ def _measure_clean(unusable: NDArray[Any], field: NDArray[np.bool_] | None) -> f
     """Share of the field in which the sheet is not hidden."""
     clean, total = 0, 0
     for rows in cut_strips(unusable.shape):
-        shown = unusable[rows] < 0.5
+        shown = unusable[rows] < _HIDDEN
         inside = shown if field is None else shown[field[rows]]
         clean, total = clean + int(np.count_nonzero(inside)), total + inside.size
     return clean / total
 
 
-def _write_files(result: ImageResult, job: Job, picture: bool) -> list[str]:
-    """Write the files of one image; their names."""
+def _map_field(result: ImageResult) -> NDArray[np.uint8] | None:
+    """0 outside the field, 1 where the sheet is clean, 2 where it is hidden; None if all is clean."""
+    mapped = np.ones(result.labels.shape, np.uint8)
+    if result.detection.unusable is not None:
+        mapped[result.detection.unusable >= _HIDDEN] = 2
+    if result.micrograph.field is not None:
+        mapped[~result.micrograph.field] = 0
+    return None if (mapped == 1).all() else mapped
+
+
+def _write_files(result: ImageResult, mapped: NDArray[np.uint8] | None, job: Job, picture: bool) -> list[str]:
+    """Write the files of one image, with the map of its field; their names."""
     micrograph, labels, crystal = result.micrograph, result.labels, result.crystal
     files: dict[str, Callable[[Path], object]] = {
         ENDINGS["labels"]: lambda part: save_labels(part, labels, micrograph.pixel_size)
     }
+    if mapped is not None:
+        files[ENDINGS["field"]] = lambda part: save_labels(part, mapped, micrograph.pixel_size)
     if job.rois:
         files[ENDINGS["rois"]] = lambda part: save_rois(part, labels)
     if job.geojson:

@@ -22,7 +22,7 @@ IMAGE_COLUMNS = {
     "lattice_constant_nm": "float64", "n_pores": "Int64", "n_border": "Int64",
     "density_per_um2": "float64", "porosity": "float64", "median_diameter_nm": "float64",
     "clean_fraction": "float64", "method": "str", "status": "str", "message": "str",
-    "density_low_per_um2": "float64", "density_high_per_um2": "float64",
+    "field_fraction": "float64", "density_low_per_um2": "float64", "density_high_per_um2": "float64",
 }  # fmt: skip
 
 
