@@ -16,6 +16,8 @@ from porescope.files import (
     ReadError,
     Signal,
     choose_images,
+    doubt_pixel_size,
+    doubt_size,
     header_pixel_size,
     load_signals,
     printable,
@@ -61,6 +63,8 @@ class Acquisition:
         Energy of the electrons [keV].
     instrument : str, optional
         Name of the microscope.
+    remark : str, optional
+        What is doubtful about the file or how it was read.
 
     Examples
     --------
@@ -79,6 +83,7 @@ class Acquisition:
     magnification: float | None = None
     beam_energy_kev: float | None = None
     instrument: str | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,7 +347,8 @@ class ImageFile:
         given = self.pixel_size
         size = require_pixel_size(self.path, stack) if given is None else (given, given)
         assumed = "header" if stack.modality else "assumed"
-        image = read_frame(self.path, stack, frame)
+        image, field, remark = read_frame(self.path, stack, frame)
+        doubt = doubt_pixel_size(stack) if given is None else doubt_size(size)
         try:
             return Micrograph(
                 image=image,
@@ -361,7 +367,9 @@ class ImageFile:
                     magnification=said.magnification,
                     beam_energy_kev=said.beam_energy_kev,
                     instrument=said.instrument,
+                    remark="; ".join(filter(None, (stack.remark, remark, doubt))) or None,
                 ),
+                field=field,
             )
         except ValueError as error:
             raise ReadError(f"{self.path.name}: {error}") from None

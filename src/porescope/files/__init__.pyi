@@ -14,7 +14,16 @@ from .names import (
     name_files,
     printable,
 )
-from .signals import ReadError, Signal, choose_images, header_pixel_size, read_frame, require_pixel_size
+from .signals import (
+    ReadError,
+    Signal,
+    choose_images,
+    doubt_pixel_size,
+    doubt_size,
+    header_pixel_size,
+    read_frame,
+    require_pixel_size,
+)
 from .writing import hash_file, remove_unfinished, write_whole
 
 __all__ = [
@@ -31,6 +40,8 @@ __all__ = [
     "check_claim",
     "choose_images",
     "describe_counts",
+    "doubt_pixel_size",
+    "doubt_size",
     "find_files",
     "hash_file",
     "header_pixel_size",

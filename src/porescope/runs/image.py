@@ -113,7 +113,8 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     -------
     ImageResult
     """
-    messages: list[str] = []
+    remark = micrograph.acquisition.remark
+    messages = [remark] if remark else []
     crystal = None
     if job.wants_lattice:
         micrograph, crystal, message = _look_for_lattice(micrograph, job)
