@@ -25,7 +25,7 @@ PORE_COLUMNS = {
     "feret_diameter_max_nm": "float64", "feret_diameter_min_nm": "float64",
     "perimeter_nm": "float64", "circularity": "float64", "solidity": "float64",
     "eccentricity": "float64", "orientation_deg": "float64",
-    "touches_border": "bool", "missing_atoms": "float64", "confidence": "float64",
+    "touches_border": "bool", "missing_atoms": "float64", "confidence": "float64", "signal": "str",
 }  # fmt: skip
 
 
@@ -108,7 +108,9 @@ def measure_columns(
         {**_measure_region(region, micrograph, probability), "touches_border": region.label in bordered}
         for region in regionprops(labels)
     ]
-    return {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in PORE_COLUMNS.items()}
+    # A signal may be None, which no text array holds.
+    types = {**PORE_COLUMNS, "signal": "object"}
+    return {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
 
 
 def _measure_region(
@@ -147,6 +149,7 @@ def _measure_region(
         "orientation_deg": orientation,
         "missing_atoms": np.nan,
         "confidence": np.nan if probability is None else probability[rows, columns].mean(),
+        "signal": micrograph.signal,
     }
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from porescope import read, read_all
 from porescope.files import ReadError, claims
-from porescope.micrograph import open_images
+from porescope.reading import open_images
 
 UM, PM = 1e3, 1e-3
 

@@ -68,6 +68,14 @@ def detect(
     ] = None,
     modality: Modality = "auto",
     pixel_size: PixelSize = None,
+    signal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|all",
+            help="Detector or channel that is taken of files with several; default: HAADF, or the one most "
+            "like it, of each field of view.",
+        ),
+    ] = None,
     material: Annotated[
         str | None,
         typer.Option(metavar="WS2", help="The crystal; it checks the pixel size and counts missing atoms."),
@@ -125,7 +133,7 @@ def detect(
     from porescope.processes import prepare_workers
 
     try:
-        paths = find_files(inputs)
+        paths = find_files(inputs, say)
     except (ValueError, OSError) as error:
         stop(str(error))
     heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
@@ -142,6 +150,7 @@ def detect(
             detector=detector,
             modality=modality,
             pixel_size=pixel_size,
+            signal=signal,
             overlays=images,
             rois=rois,
             geojson=geojson,

@@ -224,9 +224,9 @@ def explain(
     from functools import partial
 
     from porescope.files import ENDINGS, find_files, name_files
-    from porescope.micrograph import read_all
     from porescope.network import Network
     from porescope.pictures import draw_findings, draw_stages
+    from porescope.reading import read_all
     from porescope.recipes import load_recipe
 
     try:

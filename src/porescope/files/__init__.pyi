@@ -1,3 +1,4 @@
+from .channels import choose_signals
 from .exports import save_geojson, save_labels, save_rois, save_structure
 from .formats import check_claim, load_signals
 from .headers import Header
@@ -11,13 +12,14 @@ from .names import (
     TUNING_FILES,
     describe_counts,
     find_files,
+    list_stems,
     name_files,
+    name_stem,
     printable,
 )
 from .signals import (
     ReadError,
     Signal,
-    choose_images,
     doubt_pixel_size,
     doubt_size,
     header_pixel_size,
@@ -38,15 +40,17 @@ __all__ = [
     "Signal",
     "TUNING_FILES",
     "check_claim",
-    "choose_images",
+    "choose_signals",
     "describe_counts",
     "doubt_pixel_size",
     "doubt_size",
     "find_files",
     "hash_file",
     "header_pixel_size",
+    "list_stems",
     "load_signals",
     "name_files",
+    "name_stem",
     "printable",
     "read_frame",
     "remove_unfinished",

@@ -180,6 +180,7 @@ def _make_row(result: ImageResult, sha256: str, method: str) -> dict[str, Any]:
         "method": method,
         "status": "ok",
         "message": "; ".join(result.messages),
+        "signal": micrograph.signal,
     }
 
 

@@ -22,6 +22,7 @@ IMAGE_COLUMNS = {
     "lattice_constant_nm": "float64", "n_pores": "Int64", "n_border": "Int64",
     "density_per_um2": "float64", "porosity": "float64", "median_diameter_nm": "float64",
     "clean_fraction": "float64", "method": "str", "status": "str", "message": "str",
+    "signal": "str",
 }  # fmt: skip
 
 
@@ -45,6 +46,9 @@ class Job:
     modality : {"auto", "haadf", "bf", "abf", "hrtem"}
     pixel_size : float, optional
         In place of the files' own [nm].
+    signal : str, optional
+        Name of the detector or channel that is taken of files with several, or "all"; default: one for each
+        field of view.
     overlays, rois, geojson : bool
         Which files to write beside the label image.
 
@@ -62,6 +66,7 @@ class Job:
     structure: bool = False
     modality: str = "auto"
     pixel_size: float | None = None
+    signal: str | None = None
     overlays: bool = True
     rois: bool = False
     geojson: bool = False
@@ -102,6 +107,7 @@ class Job:
             **self.detector.describe(),
             "modality": self.modality,
             "pixel_size_nm": self.pixel_size,
+            "signal": self.signal,
             "material": self.material,
             "calibrate": "lattice" if self.calibrate else "header",
             "lattice": self.wants_lattice,

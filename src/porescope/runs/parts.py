@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, write_whole
+from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, list_stems, write_whole
 from porescope.measurement import PORE_COLUMNS
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 
@@ -272,8 +272,8 @@ def restore_parts(folder: Path) -> None:
     images, pores = (_read_table(folder, kind) for kind in ("images", "pores"))
     outputs = set(list_outputs(folder, record))
     stems = [
-        image if f"{image}{ENDINGS['labels']}" in outputs else f"{image}_{frame:04d}"
-        for image, frame in zip(images.image, images.frame, strict=True)
+        next((s for s in stems if f"{s}{ENDINGS['labels']}" in outputs), stems[0])
+        for stems in map(list_stems, images.image, images.signal, images.frame)
     ]
     images = images.assign(
         _n_images=images.groupby("image").image.transform("size"),

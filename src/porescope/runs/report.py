@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from porescope.files import FILES, PICTURES, describe_counts, write_whole
+from porescope.files import FILES, PICTURES, describe_counts, list_stems, write_whole
 from porescope.runs.parts import Run
 
 #: Largest number of rows in the report's table of pores; ``pores.csv`` has them all.
@@ -83,8 +83,8 @@ def write_report(run: Run, folder: Path) -> Path:
 
 
 def _make_card(row: Mapping[Any, Any], folder: Path) -> dict[str, Any]:
-    frame = f"{row['image']}_{row['frame']:04d}"
-    stem = frame if (folder / PICTURES / f"{frame}_0.jpg").is_file() else row["image"]
+    stems = list_stems(row["image"], row["signal"], row["frame"])
+    stem = next((s for s in stems if (folder / PICTURES / f"{s}_0.jpg").is_file()), row["image"])
     files = [folder / PICTURES / f"{stem}_{i}.jpg" for i in range(3)]
     pictures = [base64.b64encode(path.read_bytes()).decode() for path in files if path.is_file()]
     return {**row, "stem": stem, "pictures": [f"data:image/jpeg;base64,{text}" for text in pictures]}
