@@ -126,10 +126,12 @@ def _read_entries(path: Path, series: list[_Series], lazy: bool) -> list[Mapping
     """Read the metadata by rosettasciio, which knows the makers' tags; none if it cannot read the file."""
     from rsciio.tiff import file_reader
 
-    with suppress(Exception):  # it expects colours on the last axis, in all of them
-        entries: list[Mapping[str, Any]] = file_reader(str(path), lazy=lazy)
-        if len(entries) == len(series):
-            return entries
+    # It expects colours on the last axis, and leaves the file open where they are not.
+    if all(not 0 <= s.axes.find("S") < s.axes.find("X") for s in series):
+        with suppress(Exception):  # a maker's tags of any content
+            entries: list[Mapping[str, Any]] = file_reader(str(path), lazy=lazy)
+            if len(entries) == len(series):
+                return entries
     return [{"axes": [], "metadata": {}, "original_metadata": {}} for _ in series]
 
 
