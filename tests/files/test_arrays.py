@@ -58,7 +58,9 @@ def test_true_colours_become_grey_with_a_word(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P", "I;16"])
 def test_every_kind_of_png_is_the_same_image(tmp_path: Path, mode: str) -> None:
-    picture = Image.fromarray(GREY.astype(np.uint16)) if mode == "I;16" else Image.fromarray(GREY).convert(mode)
+    picture = (
+        Image.fromarray(GREY.astype(np.uint16)) if mode == "I;16" else Image.fromarray(GREY).convert(mode)
+    )
     if mode == "P":  # indices in another order than the grey values
         order = np.random.default_rng(1).permutation(256)
         picture = Image.fromarray(np.argsort(order)[GREY].astype(np.uint8), "P")

@@ -68,13 +68,13 @@ def _order_axes(
     names = [str(a.get("name", "")).strip().lower() for a in axes]
     rows, columns = ([i for i, n in enumerate(names) if n in known] for known in (_ROWS, _COLUMNS))
     if len(rows) == len(columns) == 1 and data.ndim in (2, 3):
+        # Of a spectrum for each pixel, rows and columns are no axes of an image.
+        if data.ndim == 3 and any(axes[i].get("navigate") for i in (*rows, *columns)):
+            return axes, data, ""
         others = [i for i in range(data.ndim) if i not in (*rows, *columns)]
         order = [*others, *rows, *columns]
-        if order == list(range(data.ndim)):
-            return axes, data, ""
-        # The images of a stack stand in front of their rows, whatever the file calls that axis.
         moved: list[Mapping[str, Any]] = [{**axes[i], "navigate": i in others} for i in order]
-        return moved, data.transpose(order), ""
+        return moved, data if order == list(range(data.ndim)) else data.transpose(order), ""
     unsure = look_up(original, "EMD_version") is not None and data.ndim > 1
     return axes, data, "the file does not name its axes: rows and columns may be swapped" * unsure
 

@@ -47,7 +47,7 @@ class _Series(NamedTuple):
     @property
     def leading(self) -> tuple[str, tuple[int, ...]]:
         """Axes that are neither rows, columns nor samples, and their sizes."""
-        kept = [(a, n) for a, n in zip(self.axes, self.shape, strict=True) if a not in "YXS" and n > 1]
+        kept = [(a, n) for a, n in zip(self.axes, self.shape, strict=True) if a not in "YXS"]
         if not self.names:  # channels without names may be anything, also the frames of a movie
             kept = [("I" if a == "C" else a, n) for a, n in kept]
         return "".join(a for a, _ in kept), tuple(n for _, n in kept)
@@ -102,16 +102,18 @@ def load_tiff(path: Path, lazy: bool) -> list[Signal]:
 
 
 def _describe_series(number: int, series: Any, imagej: Mapping[str, Any], image: Any) -> _Series:
-    page, axes = series.keyframe, str(series.axes)
-    n_channels = series.shape[axes.index("C")] if "C" in axes else 1
-    luts = imagej.get("LUTs") or []
+    page, luts = series.keyframe, imagej.get("LUTs", [])
+    kept = [(a, int(n)) for a, n in zip(series.axes, series.shape, strict=True) if a in "YX" or n > 1]
+    axes, shape = "".join(a for a, _ in kept), tuple(n for _, n in kept)
+    n_channels = shape[axes.index("C")] if "C" in axes else 1
+    luts = luts if isinstance(luts, list) else [luts]
     dark_is_high = (
         len(luts) > 0 and np.ndim(luts[0]) == 2 and int(luts[0][:, 0].sum()) > int(luts[0][:, -1].sum())
     )
     return _Series(
         number=number,
         axes=axes,
-        shape=tuple(series.shape),
+        shape=shape,
         dtype=np.dtype(series.dtype),
         photometric=int(page.photometric),
         colormap=page.colormap if int(page.photometric) == 3 else None,
@@ -137,7 +139,7 @@ def _read_entries(path: Path, series: list[_Series], lazy: bool) -> list[Mapping
 
 def _develop(path: Path, series: _Series, array: NDArray[Any], channel: int = 0) -> NDArray[Any]:
     """Turn the array of a series into images of one channel, in grey or with fields for colours."""
-    axes = series.axes
+    axes, array = series.axes, array.reshape(series.shape)
     if "S" in axes:
         planar = axes.index("S") < axes.index("X")
         array = np.moveaxis(array, axes.index("S"), -1)
@@ -168,8 +170,6 @@ def _take_samples(path: Path, series: _Series, array: NDArray[Any], planar: bool
         return name_samples(array)
     if series.photometric in (0, 1) and n == 2 and series.alpha:
         return name_samples(array)
-    if series.photometric in (0, 1) and n == 1:
-        return array[..., 0]
     kind = {2: "RGB", 5: "CMYK", 6: "YCbCr", 8: "CIELAB"}.get(series.photometric, "grey")
     raise ReadError(
         f"{path.name} stores {n} samples a pixel ({kind}) and not which of them is the image; save it in grey"
