@@ -77,7 +77,7 @@ def measure(
     """
     import pandas as pd
 
-    return pd.DataFrame(measure_columns(micrograph, labels, probability))
+    return pd.DataFrame(measure_columns(micrograph, labels, probability)).astype({"signal": "str"})
 
 
 def measure_columns(
