@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,8 @@ def test_signals_stand_in_the_tables_and_a_run_of_others_is_another_job(tmp_path
     (out / "images.parquet").unlink()  # resumed from the CSV alone: the stems must still be known
     again = run(*command, "--signal", "all", "--resume")
     assert again.exit_code == 0 and pd.read_csv(out / "images.csv").equals(images)
+    outputs = json.loads((out / "run.json").read_text())["outputs"]
+    assert "a.ome_HAADF_0002_labels.tif" in outputs
 
 
 @pytest.mark.parametrize("modality", ["bf", "haadf"])
