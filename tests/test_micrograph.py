@@ -14,7 +14,8 @@ from PIL import Image
 from porescope import Micrograph, Recipe, detect, measure, read
 from porescope.files import Header, ReadError
 from porescope.lattice import calibrate, find_lattice
-from porescope.micrograph import Acquisition, _dose_rate, read_all
+from porescope.micrograph import Acquisition
+from porescope.reading import _dose_rate, read_all
 from porescope.recipes import Threshold
 from porescope.runs import Job
 from porescope.runs.image import process_image
@@ -163,7 +164,7 @@ def test_any_finite_image_gives_a_table_or_a_clear_error(image: np.ndarray, scal
         return
     table = measure(micrograph, detect(micrograph, Recipe(scaling=scaling, area=1)))
     assert (table.area_px > 0).all() and (table.circularity > 0).all()
-    assert table.drop(columns=["missing_atoms", "confidence"]).notna().all(axis=None)
+    assert table.drop(columns=["missing_atoms", "confidence", "signal"]).notna().all(axis=None)
 
 
 def test_nan_along_the_border_are_outside_the_field_and_nan_inside_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from .detection import detect
 from .measurement import measure
-from .micrograph import Micrograph, read, read_all
+from .micrograph import Micrograph
+from .reading import read, read_all
 from .recipes.climbing import gradient_ascent
 from .recipes.recipe import Recipe
 from .recipes.search import grid_search

@@ -26,7 +26,7 @@ PORE_COLUMNS = {
     "feret_diameter_max_nm": "float64", "feret_diameter_min_nm": "float64",
     "perimeter_nm": "float64", "circularity": "float64", "solidity": "float64",
     "eccentricity": "float64", "orientation_deg": "float64",
-    "touches_border": "bool", "missing_atoms": "float64", "confidence": "float64",
+    "touches_border": "bool", "missing_atoms": "float64", "confidence": "float64", "signal": "str",
     "size_method": "str",
 }  # fmt: skip
 
@@ -78,7 +78,11 @@ def measure(
     """
     import pandas as pd
 
-    return pd.DataFrame(measure_columns(micrograph, labels, probability))
+    return (
+        pd.DataFrame(measure_columns(micrograph, labels, probability))
+        .astype(PORE_COLUMNS)
+        .astype({"signal": "str"})
+    )
 
 
 def measure_columns(
@@ -110,7 +114,9 @@ def measure_columns(
         region = regions.pop()  # with it goes what it has cached
         row = _measure_region(region, micrograph, probability)
         rows.append({**row, "touches_border": region.label in bordered})
-    return {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in PORE_COLUMNS.items()}
+    # A signal may be None, which no text array holds.
+    types = {**PORE_COLUMNS, "signal": "object"}
+    return {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
 
 
 def _measure_region(
@@ -148,6 +154,7 @@ def _measure_region(
         "orientation_deg": orientation,
         "missing_atoms": np.nan,
         "confidence": np.nan,
+        "signal": micrograph.signal,
         "size_method": edge.method,
     }
 

@@ -1,37 +1,19 @@
-"""Micrographs: an image with its pixel size, read from any microscope file."""
+"""Micrographs: an image with its pixel size, its modality and its acquisition."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from porescope.files import (
-    Header,
-    ReadError,
-    Signal,
-    choose_images,
-    header_pixel_size,
-    load_signals,
-    printable,
-    read_frame,
-    require_pixel_size,
-)
-from porescope.labels import find_bordered, label_regions
+from porescope.files import name_stem
 from porescope.modalities import check_modality
 
 #: Largest relative difference between the row and column size of a pixel.
 ANISOTROPY_LIMIT = 0.005
-#: Smallest area of NaN at the border that alignment leaves [px]; fewer are dead pixels.
-_SMALLEST_GAP = 8
-
-#: Elementary charge [C], exact by definition of the SI.
-_ELEMENTARY_CHARGE = 1.602176634e-19
 
 
 @dataclass(frozen=True)
@@ -63,6 +45,8 @@ class Acquisition:
         Energy of the electrons [keV].
     instrument : str, optional
         Name of the microscope.
+    remark : str, optional
+        What is doubtful about the file or how it was read.
 
     Examples
     --------
@@ -81,6 +65,7 @@ class Acquisition:
     magnification: float | None = None
     beam_energy_kev: float | None = None
     instrument: str | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +84,9 @@ class Micrograph:
     name : str
         Name in tables and file names.
     frame : int or None
-        Index in a stack, counted from 0; None for a single image.
+        Index in the file, counted from 0; None for a single image.
+    signal : str or None
+        Detector or channel; None where the file has no several.
     acquisition : Acquisition
         How the image was taken.
     field : array_like of bool, shape (M, N), optional
@@ -126,6 +113,7 @@ class Micrograph:
     name: str = "image"
     frame: int | None = None
     acquisition: Acquisition = Acquisition()
+    signal: str | None = None
     field: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
@@ -143,8 +131,8 @@ class Micrograph:
 
     @property
     def stem(self) -> str:
-        """Name of output files: ``NAME``, or ``NAME_kkkk`` for frame k of a stack."""
-        return self.name if self.frame is None else f"{self.name}_{self.frame:04d}"
+        """Name of output files: ``NAME``, or ``NAME[_SIGNAL]_kkkk`` for image k of a file with several."""
+        return name_stem(self.name, self.signal, self.frame)
 
     @cached_property
     def window(self) -> tuple[slice, slice]:
@@ -233,201 +221,3 @@ def _as_pixel_size(value: Any) -> tuple[float, float]:
             f"{column:g} nm a column; resample the image or give --pixel-size NM"
         )
     return row, column
-
-
-def read(path: str | Path, *, pixel_size: float | None = None, modality: str = "auto") -> Micrograph:
-    """Read the one micrograph of a file.
-
-    Parameters
-    ----------
-    path : str or Path
-        Any file that rosettasciio or tifffile reads; PNG, JPEG, BMP and NPY too.
-    pixel_size : float, optional
-        Pixel size [nm]; default: the file's.
-    modality : {"auto", "haadf", "bf", "abf", "hrtem"}
-        ``auto`` takes it from the metadata, and HAADF if they do not say it.
-
-    Returns
-    -------
-    Micrograph
-
-    Raises
-    ------
-    ReadError
-        If the file is no micrograph, is damaged, has no pixel size, or holds several images.
-    ValueError
-        If the modality is unknown.
-
-    Examples
-    --------
-    >>> import numpy as np, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     np.save(f"{folder}/a.npy", np.eye(3))
-    ...     read(f"{folder}/a.npy", pixel_size=0.1).image.shape
-    (3, 3)
-    """
-    micrographs = list(read_all(path, pixel_size=pixel_size, modality=modality))
-    if len(micrographs) > 1:
-        raise ReadError(f"{Path(path).name} holds {len(micrographs)} images; read it with porescope.read_all")
-    return micrographs[0]
-
-
-def read_all(
-    path: str | Path, *, pixel_size: float | None = None, modality: str = "auto"
-) -> Iterator[Micrograph]:
-    """Read every image and frame of a file, one after the other.
-
-    Parameters
-    ----------
-    path, pixel_size, modality
-        As for `read`.
-
-    Yields
-    ------
-    Micrograph
-        Frames are counted from 0 over the whole file. NaN that alignment left along the border are
-        outside the field.
-
-    Raises
-    ------
-    ReadError
-        If the file is no micrograph, is damaged or has no calibration.
-
-    Examples
-    --------
-    >>> import numpy as np, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     np.save(f"{folder}/a.npy", np.zeros((2, 3, 4)))
-    ...     [m.stem for m in read_all(f"{folder}/a.npy", pixel_size=0.1)]
-    ['a_0000', 'a_0001']
-    """
-    images = open_images(path, pixel_size=pixel_size, modality=modality)
-    yield from map(images.read, range(len(images)))
-
-
-@dataclass(frozen=True, eq=False)
-class ImageFile:
-    """A file whose images are read one at a time, as `open_images` returns it.
-
-    Parameters
-    ----------
-    path : Path
-    stacks : list of Signal
-        Its images and stacks of images.
-    pixel_size : float, optional
-        In place of the file's own [nm].
-    modality : {"auto", "haadf", "bf", "abf", "hrtem"}
-    """
-
-    path: Path
-    stacks: list[Signal]
-    pixel_size: float | None = None
-    modality: str = "auto"
-
-    def __len__(self) -> int:
-        return sum(stack.n_frames for stack in self.stacks)
-
-    def read(self, index: int) -> Micrograph:
-        """Read one image.
-
-        Parameters
-        ----------
-        index : int
-            Counted from 0 over the whole file.
-
-        Returns
-        -------
-        Micrograph
-
-        Raises
-        ------
-        ReadError
-            If it is damaged, or holds NaN or infinite pixels.
-        """
-        frame, stacks = index, iter(self.stacks)
-        stack = next(stacks)
-        while frame >= stack.n_frames:
-            frame -= stack.n_frames
-            stack = next(stacks)
-        said, in_header = stack.header_of(frame), header_pixel_size(stack)
-        given = self.pixel_size
-        size = require_pixel_size(self.path, stack) if given is None else (given, given)
-        assumed = "header" if stack.modality else "assumed"
-        image = read_frame(self.path, stack, frame)
-        try:
-            return Micrograph(
-                image=image,
-                pixel_size=size,
-                modality=(stack.modality or "haadf") if self.modality == "auto" else self.modality,
-                name=self.path.stem,
-                frame=index if len(self) > 1 else None,
-                acquisition=Acquisition(
-                    file=printable(self.path),
-                    pixel_size_header=in_header,
-                    pixel_size_source="header" if given is None else "argument",
-                    modality_source=assumed if self.modality == "auto" else "argument",
-                    stage_nm=said.stage_nm,
-                    time_s=said.time_s,
-                    dose_rate_e_nm2_s=_dose_rate(said, image.size * size[0] * size[1]),
-                    magnification=said.magnification,
-                    beam_energy_kev=said.beam_energy_kev,
-                    instrument=said.instrument,
-                ),
-                field=_leave_out_gaps(image),
-            )
-        except ValueError as error:
-            raise ReadError(f"{self.path.name}: {error}") from None
-
-
-def open_images(path: str | Path, *, pixel_size: float | None = None, modality: str = "auto") -> ImageFile:
-    """Open a file to read its images one at a time; large stacks are not loaded as a whole.
-
-    Parameters
-    ----------
-    path, pixel_size, modality
-        As for `read`.
-
-    Returns
-    -------
-    ImageFile
-
-    Raises
-    ------
-    ReadError
-        If the file is no micrograph, is damaged or has no calibration.
-
-    Examples
-    --------
-    >>> import numpy as np, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     np.save(f"{folder}/a.npy", np.zeros((2, 3, 4)))
-    ...     images = open_images(f"{folder}/a.npy", pixel_size=0.1)
-    >>> len(images), images.read(1).stem
-    (2, 'a_0001')
-    """
-    path = Path(path)
-    check_modality(modality, "auto")
-    stacks = choose_images(path, load_signals(path))
-    if pixel_size is None:
-        for stack in stacks:
-            require_pixel_size(path, stack)
-    return ImageFile(path, stacks, pixel_size, modality)
-
-
-def _leave_out_gaps(frame: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Where there is data: all but the NaN that alignment left along the border."""
-    if frame.ndim != 2 or frame.dtype.kind != "f" or not np.isnan(frame).any():
-        return None
-    gaps = label_regions(np.isnan(frame))
-    sizes = np.bincount(gaps.ravel())
-    bordered = find_bordered(gaps)
-    gone = np.isin(gaps, bordered[sizes[bordered] >= _SMALLEST_GAP])
-    return None if gone.all() else ~gone
-
-
-def _dose_rate(said: Header, area_nm2: float) -> float | None:
-    """Dose rate of a beam that scans the frame [e/nm²/s]."""
-    if said.beam_current_na is None or not area_nm2 > 0:
-        return None
-    rate = said.beam_current_na * 1e-9 / _ELEMENTARY_CHARGE / area_nm2
-    return rate if np.isfinite(rate) else None

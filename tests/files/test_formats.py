@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import tracemalloc
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -11,7 +13,7 @@ from PIL import Image
 
 from porescope import read, read_all
 from porescope.files import ReadError, claims
-from porescope.micrograph import open_images
+from porescope.reading import open_images
 
 UM, PM = 1e3, 1e-3
 
@@ -175,3 +177,41 @@ def test_truncated_copies_are_refused_or_whole(data: Path, tmp_path: Path, name:
         assert len(micrographs) == len(whole), length
         for got, wanted in zip(micrographs, whole, strict=True):
             assert np.array_equal(got.image, wanted.image) and got.pixel_size == wanted.pixel_size, length
+
+
+def test_an_emi_without_its_ser_says_so(data: Path, tmp_path: Path) -> None:
+    shutil.copy(data / "formats" / "16_STOimage.emi", tmp_path / "a[1].emi")
+    with pytest.raises(ReadError, match=r"a\[1\]\.emi needs its \.ser files"):
+        read(tmp_path / "a[1].emi")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_unknown_layout_of_hdf5_is_not_called_damaged(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["image"] = np.eye(4)
+    with pytest.raises(ReadError, match=r"a\.h5 is an HDF5 file of a layout that no reader knows"):
+        read(tmp_path / "a.h5")
+
+
+def test_a_missing_package_is_named(tmp_path: Path) -> None:
+    """As rosettasciio wants `sparse` for Velox files with spectra."""
+    with h5py.File(tmp_path / "a.emd", "w") as file:
+        version = b'{"format": "Velox", "version": "11"}'
+        file["Version"] = np.array([version])
+        file.create_group("Data/Image")
+        file.create_group("Data/SpectrumImage")
+        file.create_group("Displays/ImageDisplay")
+    with pytest.raises(ReadError, match=r"needs the package sparse.*pip install sparse"):
+        read(tmp_path / "a.emd")
+
+
+def test_a_dm4_may_lack_the_zeros_at_its_end_but_no_more(data: Path, tmp_path: Path) -> None:
+    content = (data / "cases" / "c01_swift.dm4").read_bytes()
+    whole = read(data / "cases" / "c01_swift.dm3").image
+    for cut, is_whole in ((0, True), (4, True), (5, False)):
+        (tmp_path / "a.dm4").write_bytes(content[: len(content) - cut])
+        if is_whole:
+            assert np.array_equal(read(tmp_path / "a.dm4").image, whole)
+        else:
+            with pytest.raises(ReadError, match="cut off"):
+                read(tmp_path / "a.dm4")

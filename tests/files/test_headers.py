@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from porescope import read, read_all
 from porescope.files import Header
+from porescope.files.entries import describe_signal
 from porescope.files.headers import look_up, read_header, read_interval, read_ome
-from porescope.files.signals import Signal, describe_signal
+from porescope.files.signals import Signal
 
 DM: dict[str, Any] = {
     "original_metadata": {

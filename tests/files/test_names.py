@@ -82,6 +82,24 @@ def test_a_zarr_store_is_one_file(tmp_path: Path) -> None:
     assert find_files([store]) == [store]
 
 
+def test_nothing_that_is_named_is_dropped_in_silence(tmp_path: Path) -> None:
+    for name in ("s.emi", "s_1.ser", "x.tif", "y.xyz"):
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    said: list[str] = []
+    named = [tmp_path / name for name in ("s_1.ser", "s.emi", "x.tif", "y.xyz", "x.tif")]
+    found = find_files(named, said.append)
+    assert [p.name for p in found] == ["s.emi", "x.tif", "y.xyz"]
+    assert said == [
+        "x.tif is named twice and read once.",
+        "Read with their .emi file, not by themselves: s_1.ser.",
+    ]
+    find_files([tmp_path], said.append)
+    assert len(said) == 2  # a folder names none of its files
+    with pytest.raises(ValueError, match="empty holds no image files"):
+        find_files([tmp_path, tmp_path / "empty"])
+
+
 def test_every_picture_of_ours_is_passed_over_in_folders(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "one.tif")
     take_census([path], Job(tmp_path, Threshold(), lattice=True))

@@ -18,6 +18,7 @@ from porescope.files import find_files, hash_file
 from porescope.recipes import Threshold
 from porescope.runs import Job, prepare_folder, write_tables
 from porescope.runs.batch import process_file
+from porescope.runs.job import IMAGE_COLUMNS
 
 RECIPE = Recipe()
 
@@ -66,15 +67,14 @@ def test_python_the_command_line_one_process_and_two_give_every_column_alike(
     ]
     pores = pd.concat([result.pores for result in results], ignore_index=True)
     images = pd.DataFrame([result.row for result in results]).drop(columns="file")
+    images = images.astype({name: IMAGE_COLUMNS[name] for name in images})
     for workers in (1, 2):
         out = tmp_path / str(workers)
         said = ["--material", material] if material else []
         assert run("detect", *paths, "-o", out, "--workers", workers, *said).exit_code == 0
         got = read_run(out)
         pd.testing.assert_frame_equal(got.pores, pores)
-        pd.testing.assert_frame_equal(
-            got.images[list(images)], images, check_dtype=False, check_column_type=False
-        )
+        pd.testing.assert_frame_equal(got.images[list(images)], images)
         assert (set(got.images) - set(images)) == {"file", "sha256"}
 
 

@@ -75,6 +75,14 @@ def detect(
     ] = None,
     modality: Modality = "auto",
     pixel_size: PixelSize = None,
+    signal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|all",
+            help="Detector or channel that is taken of files with several; default: HAADF, or the one most "
+            "like it, of each field of view.",
+        ),
+    ] = None,
     material: Material = None,
     calibrate: Annotated[
         Calibration, typer.Option(help="Whether the file or the lattice gives the pixel size of the tables.")
@@ -129,7 +137,7 @@ def detect(
     from porescope.processes import prepare_workers
 
     try:
-        paths = find_files(inputs, recursive=recursive)
+        paths = find_files(inputs, say, recursive=recursive)
     except (ValueError, OSError) as error:
         stop(str(error))
     heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
@@ -146,6 +154,7 @@ def detect(
             detector=detector,
             modality=modality,
             pixel_size=pixel_size,
+            signal=signal,
             overlays=images,
             rois=rois,
             geojson=geojson,

@@ -234,9 +234,9 @@ def explain(
 
     from porescope.field import look_for_field
     from porescope.files import ENDINGS, find_files, name_files
-    from porescope.micrograph import read_all
     from porescope.network import Network
     from porescope.pictures import draw_findings, draw_stages
+    from porescope.reading import read_all
     from porescope.recipes import load_recipe
 
     try:

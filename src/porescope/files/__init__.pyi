@@ -1,3 +1,4 @@
+from .channels import choose_signals
 from .exports import save_geojson, save_labels, save_rois, save_structure
 from .formats import check_claim, load_signals
 from .headers import Header
@@ -12,10 +13,20 @@ from .names import (
     describe_counts,
     escape_hidden,
     find_files,
+    list_stems,
     name_files,
+    name_stem,
     printable,
 )
-from .signals import ReadError, Signal, choose_images, header_pixel_size, read_frame, require_pixel_size
+from .signals import (
+    ReadError,
+    Signal,
+    doubt_pixel_size,
+    doubt_size,
+    header_pixel_size,
+    read_frame,
+    require_pixel_size,
+)
 from .units import nanometres
 from .writing import hash_file, remove_unfinished, write_whole
 
@@ -31,14 +42,18 @@ __all__ = [
     "Signal",
     "TUNING_FILES",
     "check_claim",
-    "choose_images",
+    "choose_signals",
     "describe_counts",
+    "doubt_pixel_size",
+    "doubt_size",
     "escape_hidden",
     "find_files",
     "hash_file",
     "header_pixel_size",
+    "list_stems",
     "load_signals",
     "name_files",
+    "name_stem",
     "nanometres",
     "printable",
     "read_frame",

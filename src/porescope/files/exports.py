@@ -87,8 +87,10 @@ def save_geojson(path: Path, labels: NDArray[np.integer], pores: dict[str, NDArr
     """
     outlines = outline_regions(labels)
     features = []
+    columns = {name: values.tolist() for name, values in pores.items()}
     for i, label in enumerate(pores["label"]):
-        row = {name: values[i].item() for name, values in pores.items() if values[i] == values[i]}
+        known = {name: values[i] for name, values in columns.items() if values[i] is not None}
+        row = {name: value for name, value in known.items() if value == value}
         ring = (outlines[int(label)][:, ::-1] + 0.5).round(3).tolist()
         features.append(
             {

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from porescope.files.arrays import load_numpy, load_picture
 from porescope.files.claims import Claim, measure_claim, refuse_claim
-from porescope.files.signals import ReadError, Signal, describe_signal, explain_damage
+from porescope.files.entries import describe_signal
+from porescope.files.mrc import load_mrc
+from porescope.files.signals import ReadError, Signal, explain_damage
 from porescope.files.tiff import load_tiff
 
 #: Suffixes of files whose frames rosettasciio reads one at a time.
-_LAZY = (".dm3", ".dm4", ".mrc", ".hspy", ".emd", ".h5", ".hdf5")
+_LAZY = (".dm3", ".dm4", ".hspy", ".emd", ".h5", ".hdf5")
+#: Bytes by which the lengths in DM3 and DM4 headers differ between programs: zeros at the end.
+_END = 8
 
 
 def check_claim(path: Path) -> Claim:
@@ -66,8 +69,9 @@ def load_signals(path: Path) -> list[Signal]:
     claim = check_claim(path)
     suffix = path.suffix.lower()
     load = {
-        ".npy": _load_numpy,
-        **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _load_picture),
+        ".npy": load_numpy,
+        ".mrc": load_mrc,
+        **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), load_picture),
         **dict.fromkeys((".tif", ".tiff"), load_tiff),
     }.get(suffix, _load_rosettasciio)
     try:
@@ -75,48 +79,25 @@ def load_signals(path: Path) -> list[Signal]:
     except ReadError:
         raise
     except ImportError as error:
-        raise ReadError(f"{path.name} needs a library that is not installed ({error})") from None
+        package = "sparse" if "sparse" in str(error) else error.name
+        needs = f"{path.name} needs the package {package}, which is not installed"
+        raise ReadError(f"{needs}; pip install {package}") from None
     except MemoryError:
         raise ReadError(f"{path.name} claims more pixels than fit in memory; is it whole?") from None
     except Exception as error:
         raise explain_damage(path, error) from None
 
 
-def _load_numpy(path: Path, lazy: bool) -> list[Signal]:
-    data = np.load(path, mmap_mode="r" if lazy else None, allow_pickle=False)
-    if data.ndim == 3 and data.shape[2] in (3, 4) and data.dtype == np.uint8:
-        data = _structured(data)
-    n = data.ndim
-    return [Signal(data, [None] * n, [1.0] * n, [n == 3 and i == 0 for i in range(n)])]
-
-
-def _load_picture(path: Path, lazy: bool) -> list[Signal]:
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        if picture.mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV"):
-            picture = picture.convert("RGB")  # type: ignore[assignment]
-        data = np.asarray(picture)
-    if data.ndim == 3:
-        data = _structured(data) if data.shape[2] >= 3 else data[..., 0]
-    return [Signal(data, [None, None], [1.0, 1.0], [False, False])]
-
-
-def _structured(data: NDArray[Any]) -> NDArray[Any]:
-    """View (M, N, 3 or 4) colours as (M, N) pixels with fields R, G, B(, A)."""
-    names = list("RGBA"[: data.shape[2]])
-    dtype = np.dtype({"names": names, "formats": [data.dtype] * len(names)})
-    return np.ascontiguousarray(data).view(dtype)[..., 0]
-
-
 def _load_rosettasciio(path: Path, lazy: bool) -> list[Signal]:
-    reader = _find_reader(path)
+    reader, suffix = _find_reader(path), path.suffix.lower()
+    # Spectra of Velox files take minutes and gigabytes, and are not wanted.
+    options = {"select_type": "images"} if suffix == ".emd" else {}
     entries = None
-    if lazy and path.suffix.lower() in _LAZY:
+    if lazy and suffix in _LAZY:
         with suppress(Exception):  # not every kind of data can be read so
-            entries = reader(str(path), lazy=True)
-    signals = [describe_signal(entry) for entry in entries or reader(str(path))]
-    if path.suffix.lower() in (".dm3", ".dm4"):
+            entries = reader(str(path), lazy=True, **options)
+    signals = [describe_signal(entry) for entry in entries or reader(str(path), **options)]
+    if suffix in (".dm3", ".dm4"):
         _check_digital_micrograph_whole(path)
     return signals
 
@@ -127,6 +108,10 @@ def _find_reader(path: Path) -> Any:
     suffix = path.suffix.lower()[1:]
     if suffix in ("dm3", "dm4"):  # saves the 50 ms that importing the registry takes
         return import_module("rsciio.digitalmicrograph").file_reader
+    if suffix == "emi" and not list(path.parent.glob(f"{escape(path.stem)}_*.[sS][eE][rR]")):
+        raise ReadError(f"{path.name} needs its .ser files ({path.stem}_1.ser, …) beside it; copy them too")
+    if suffix in ("h5", "hdf5") and (api := _look_inside(path)):
+        return import_module(api).file_reader
     from rsciio import IO_PLUGINS
 
     # PantaRhei files are pickles, which run whatever code they hold.
@@ -147,9 +132,30 @@ def _find_reader(path: Path) -> Any:
                 # Later plugins may complain about another format: keep the first error.
                 error = e if error is None or isinstance(error, ImportError) else error
         assert error is not None
+        if len(apis) > 1 and _is_hdf5(path):
+            raise ReadError(f"{path.name} is an HDF5 file of a layout that no reader knows; save it as TIFF")
         raise error
 
     return read_first
+
+
+def _is_hdf5(path: Path) -> bool:
+    import h5py
+
+    return bool(h5py.is_hdf5(path))
+
+
+def _look_inside(path: Path) -> str | None:
+    """Name of the reader of an HDF5 file whose suffix says nothing; None if its content neither."""
+    import h5py
+
+    with suppress(Exception), h5py.File(path, "r") as file:
+        if "Experiments" in file and "file_format" in file.attrs:
+            return "rsciio.hspy"
+        groups = [file, *(item for item in file.values() if isinstance(item, h5py.Group))]
+        if "Version" in file or any("version_major" in group.attrs for group in groups):
+            return "rsciio.emd"
+    return None
 
 
 def _check_digital_micrograph_whole(path: Path) -> None:
@@ -158,5 +164,5 @@ def _check_digital_micrograph_whole(path: Path) -> None:
         version = int.from_bytes(file.read(4), "big")
         length = int.from_bytes(file.read(4 if version == 3 else 8), "big")
     needed, size = length + (16 if version == 3 else 24), path.stat().st_size
-    if size < needed:
+    if size < needed - _END:
         raise ReadError(f"{path.name} is cut off: {size} of {needed} bytes; copy it again")

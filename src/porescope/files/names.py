@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 #: Suffixes looked for in a folder. A file that is named is read whatever its suffix.
@@ -58,13 +58,20 @@ _OWN_STEMS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
 _OWN_ENDINGS = tuple(ending for kind, ending in ENDINGS.items() if kind != "field")
 
 
-def find_files(inputs: Sequence[str | Path], *, recursive: bool = False) -> list[Path]:
+def find_files(
+    inputs: Sequence[str | Path],
+    say: Callable[[str], None] = lambda text: None,
+    *,
+    recursive: bool = False,
+) -> list[Path]:
     """List the files that the inputs name.
 
     Parameters
     ----------
     inputs : sequence of str or Path
         Files, folders and globs. A Zarr store (``.zspy``) counts as one file, also as a folder.
+    say : callable
+        Called with a sentence where a file that is named is not read by itself.
     recursive : bool
         Whether to look in subfolders too, but for hidden ones and those of porescope's runs.
 
@@ -77,7 +84,7 @@ def find_files(inputs: Sequence[str | Path], *, recursive: bool = False) -> list
     Raises
     ------
     ValueError
-        If an input names no file, or all of them together hold no image file.
+        If an input names no file or a folder without image files.
     """
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
@@ -86,7 +93,7 @@ def find_files(inputs: Sequence[str | Path], *, recursive: bool = False) -> list
             paths = [path]
         elif path.is_dir():
             paths = list(_search(path, recursive))
-            if not paths and len(inputs) == 1:
+            if not paths:
                 below = not recursive and any(_search(path, True))
                 remedy = "its subfolders do: say --recursive" if below else "name a folder or files that do"
                 raise ValueError(f"{given} holds no image files; {remedy}")
@@ -97,7 +104,10 @@ def find_files(inputs: Sequence[str | Path], *, recursive: bool = False) -> list
             paths = [p for p in matches if _is_input(p) and not any(map(_is_store, p.parents))]
             if not paths:
                 raise ValueError(f"{given} names no file; check the path")
-        found.update((p.resolve(), p) for p in paths)
+        twice = [p.name for p in paths if p.resolve() in found] if len(paths) == 1 else []
+        if twice:
+            say(f"{twice[0]} is named twice and read once.")
+        found.update((p.resolve(), p) for p in paths if p.resolve() not in found)
     if not found:
         raise ValueError(f"{', '.join(map(str, inputs))} hold no image files")
     emi = {p.with_suffix("") for p in found if p.suffix.lower() == ".emi"}
@@ -105,6 +115,10 @@ def find_files(inputs: Sequence[str | Path], *, recursive: bool = False) -> list
     def has_emi(p: Path) -> bool:
         return p.suffix.lower() == ".ser" and p.with_name(re.sub(r"_\d+$", "", p.stem)) in emi
 
+    named = {Path(given).resolve() for given in map(str, inputs)}
+    left = [path.name for path in found if has_emi(path) and path in named]
+    if left:
+        say(f"Read with their .emi file, not by themselves: {', '.join(left)}.")
     return [given for path, given in found.items() if not has_emi(path)]
 
 
@@ -173,6 +187,53 @@ def name_files(paths: Sequence[Path]) -> list[str]:
     for i in _clashing(names):
         names[i] = f"{names[i]}_{i}"
     return names
+
+
+def name_stem(image: str, signal: str | None = None, frame: int | None = None) -> str:
+    """Name the output files of one image: ``NAME[_SIGNAL][_kkkk]``.
+
+    Parameters
+    ----------
+    image : str
+        Name of the file in the tables.
+    signal : str, optional
+        Used only with a frame, since a single image needs no more than its name.
+    frame : int, optional
+        Index in the file, counted from 0.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> name_stem("a"), name_stem("a", "HAADF"), name_stem("a", None, 3), name_stem("a", "DF4/A", 3)
+    ('a', 'a', 'a_0003', 'a_DF4_A_0003')
+    """
+    if frame is None:
+        return image
+    return "_".join((image, *([_safe(signal)] if signal else []), f"{frame:04d}"))
+
+
+def list_stems(image: str, signal: object, frame: int) -> list[str]:
+    """List the names that the files of an image may have: by its signal, by its frame, by neither.
+
+    Parameters
+    ----------
+    image, signal, frame
+        As the tables have them; a signal that is no text is none.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> list_stems("a", float("nan"), 0)
+    ['a_0000', 'a']
+    """
+    known = signal if isinstance(signal, str) else None
+    return list(dict.fromkeys((name_stem(image, known, frame), name_stem(image, None, frame), image)))
 
 
 def describe_counts(pores: int, images: int | None = None) -> str:

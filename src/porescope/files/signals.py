@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files.headers import Header, as_mapping, as_text, look_up, read_header
+from porescope.files.headers import Header
 from porescope.files.units import nanometres, seconds
-from porescope.modalities import MODALITIES
+
+#: Smallest and largest pixel that is plausible: a hundredth of an atom's distance, a small pore [nm].
+_PLAUSIBLE = 0.001, 10.0
+#: Largest difference between the colours of a grey pixel that compression leaves, of 255.
+_ROUNDING = 8
+#: HyperSpy's signal types that are no images, as parts of their names, and what they are.
+_NO_IMAGES = {
+    "eels": "spectrum", "eds": "spectrum", "spectr": "spectrum", "lumi": "spectrum", "cl_": "spectrum",
+    "diffraction": "diffraction pattern", "ebsd": "diffraction pattern", "hologram": "hologram",
+}  # fmt: skip
 
 
 class ReadError(ValueError):
@@ -30,6 +37,21 @@ class Signal(NamedTuple):
     kind: str = ""  # HyperSpy's signal type, such as "EELS"
     modality: str | None = None  # None where the metadata do not say it
     headers: tuple[Header, ...] = (Header(),)  # one for each frame, or one for all
+    channel: str = ""  # detector or channel, where the file has names for them
+    remark: str = ""  # what the user must know of how it was read
+
+    def with_remark(self, remark: str) -> Signal:
+        """Add a remark to this signal's.
+
+        Parameters
+        ----------
+        remark : str
+
+        Returns
+        -------
+        Signal
+        """
+        return self._replace(remark="; ".join(filter(None, (self.remark, remark))))
 
     @property
     def n_frames(self) -> int:
@@ -89,6 +111,9 @@ def choose_images(path: Path, signals: list[Signal]) -> list[Signal]:
     if not images:
         raise ReadError(f"{path.name} {reasons[0] if reasons else 'holds no image'}")
     calibrated = [image for image in images if header_pixel_size(image)]
+    if calibrated and len(calibrated) < len(images):
+        left = f"{len(images) - len(calibrated)} of {len(images)} images in the file have no pixel size"
+        return [image.with_remark(f"{left} and are left out") for image in calibrated]
     return calibrated or images
 
 
@@ -96,14 +121,19 @@ def _why_no_image(signal: Signal) -> str | None:
     """Say why a dataset is no image in real space; None if it is one."""
     data = signal.data
     units = [(unit or "").replace(" ", "") for unit in signal.units]
-    if data.dtype.kind == "V" and not set("RGB") <= set(data.dtype.names or ()):
+    fields = set(data.dtype.names or ())
+    if data.dtype.kind == "V" and not (set("RGB") <= fields or fields == set("LA")):
         return f"holds records of {', '.join(data.dtype.names or ('bytes',))}, not an image"
     if data.dtype.kind == "b":
         return "has boolean pixels: a mask is not a micrograph; give the image itself"
     if data.dtype.kind == "c":
         return "has complex pixels: a Fourier transform is not a micrograph; give the image itself"
-    if signal.kind or any(unit in ("eV", "keV") for unit in units) or data.ndim < 2:
-        return "holds a spectrum, not a micrograph; give an image"
+    kind = f"{signal.kind.lower()}_"
+    what = next((what for part, what in _NO_IMAGES.items() if part in kind), None)
+    if any(unit in ("eV", "keV") for unit in units) or data.ndim < 2:
+        what = "spectrum"
+    if what:
+        return f"holds a {what}, not a micrograph; give an image"
     if any("1/" in unit or "^-1" in unit or "⁻¹" in unit or "rad" in unit for unit in units):
         return "holds a diffraction pattern (reciprocal units), not a micrograph; give an image"
     if data.ndim > 3 or (data.ndim == 3 and signal.stacked != [True, False, False]):
@@ -113,17 +143,36 @@ def _why_no_image(signal: Signal) -> str | None:
     return None
 
 
-def _grey(data: NDArray[Any]) -> NDArray[Any]:
-    """Convert structured RGB pixels to grey (luma of Rec. 601); return other data unchanged."""
-    if data.dtype.names is None:
-        return data
+class Frame(NamedTuple):
+    """One image as it is read."""
+
+    image: NDArray[Any]  # in grey, shape (M, N)
+    field: NDArray[np.bool_] | None  # where there is data; None everywhere
+    remark: str  # what the user must know of it; empty if nothing
+
+
+def _as_frame(data: NDArray[Any]) -> Frame:
+    """Turn pixels with the fields R, G, B and perhaps A, or grey and A, into grey (luma of Rec. 601)."""
+    names = data.dtype.names
+    if names is None:
+        return Frame(data, None, "")
+    shown = data["A"] > 0 if "A" in names else None
+    # An alpha channel of 0 everywhere hides nothing: some programs leave it empty.
+    field = shown if shown is not None and shown.any() and not shown.all() else None
+    if "R" not in names:
+        return Frame(data[names[0]], field, "")
     red, green, blue = (data[c].astype(np.float32) for c in "RGB")
-    if np.array_equal(red, green) and np.array_equal(red, blue):
-        return red
-    return np.asarray(0.299 * red + 0.587 * green + 0.114 * blue, dtype=np.float32)
+    inside = ... if field is None else field
+    differ = max(np.abs(red - other)[inside].max(initial=0) for other in (green, blue))
+    if differ == 0:
+        return Frame(red, field, "")
+    grey = np.asarray(0.299 * red + 0.587 * green + 0.114 * blue, dtype=np.float32)
+    if data.dtype["R"] == np.uint8 and differ <= _ROUNDING:
+        return Frame(grey, field, "")
+    return Frame(grey, field, "colours are read as grey (luma); false colours give wrong intensities")
 
 
-def read_frame(path: Path, signal: Signal, frame: int) -> NDArray[Any]:
+def read_frame(path: Path, signal: Signal, frame: int) -> Frame:
     """Read one image of a signal.
 
     Parameters
@@ -136,8 +185,8 @@ def read_frame(path: Path, signal: Signal, frame: int) -> NDArray[Any]:
 
     Returns
     -------
-    ndarray, shape (M, N)
-        In grey.
+    Frame
+        In grey; pixels that an alpha channel hides are outside the field.
 
     Raises
     ------
@@ -145,7 +194,7 @@ def read_frame(path: Path, signal: Signal, frame: int) -> NDArray[Any]:
         If the file is damaged there.
     """
     try:
-        return _grey(np.asarray(signal.data[frame] if signal.data.ndim == 3 else signal.data))
+        return _as_frame(np.asarray(signal.data[frame] if signal.data.ndim == 3 else signal.data))
     except Exception as error:
         raise explain_damage(path, error) from None
 
@@ -182,11 +231,15 @@ def header_pixel_size(signal: Signal) -> tuple[float, float] | None:
     tuple of float, or None
         (row, column) [nm]; None if the file has none.
     """
-    factors = [nanometres(unit) for unit in signal.units[-2:]]
-    if None in factors:
-        return None
-    row, column = (float(s) * f for s, f in zip(signal.scales[-2:], factors, strict=True) if f is not None)
-    return row, column
+    sizes = []
+    for unit, scale in zip(signal.units[-2:], signal.scales[-2:], strict=True):
+        factor = nanometres(unit)
+        # An axis that counts downwards has a negative step.
+        size = 0.0 if factor is None else abs(float(scale)) * factor
+        if not 0 < size < np.inf:
+            return None
+        sizes.append(size)
+    return (sizes[0], sizes[1]) if len(sizes) == 2 else None
 
 
 def require_pixel_size(path: Path, signal: Signal) -> tuple[float, float]:
@@ -210,52 +263,58 @@ def require_pixel_size(path: Path, signal: Signal) -> tuple[float, float]:
     """
     header = header_pixel_size(signal)
     if header is None:
-        unit = signal.units[-1]
+        unit, scale = signal.units[-1], signal.scales[-1]
         has = f"a pixel size in {unit!r}, which is no length" if unit else "no pixel size"
+        if nanometres(unit) is not None:
+            uneven = "rows or columns at uneven steps, so no pixel size"
+            has = uneven if np.isnan(scale) else f"a pixel size of {scale:g} {unit}, which is none"
         raise ReadError(f"{path.name} has {has}; give it with --pixel-size NM (pixel_size=…)")
     return header
 
 
-def describe_signal(entry: Mapping[str, Any]) -> Signal:
-    """Describe a dataset as rosettasciio returns it.
+def doubt_pixel_size(signal: Signal) -> str:
+    """Say why the file's pixel size may be wrong.
 
     Parameters
     ----------
-    entry : mapping
-        With the keys "axes", "data", "metadata", "original_metadata".
+    signal : Signal
 
     Returns
     -------
-    Signal
+    str
+        Empty if there is no doubt.
     """
-    axes, data = entry["axes"], entry["data"]
-    metadata = entry.get("metadata")
-    title = as_text(look_up(metadata, "General", "title")) or ""
-    return Signal(
-        data=data,
-        units=[None if a.get("units") is None else str(a["units"]) for a in axes],
-        scales=[float(a.get("scale", 1.0)) for a in axes],
-        stacked=[bool(a.get("navigate", False)) for a in axes],
-        title=title,
-        kind=as_text(look_up(metadata, "Signal", "signal_type")) or "",
-        modality=_find_modality(title, entry.get("original_metadata")),
-        headers=(read_header(entry, data.shape[-2:]),),
-    )
+    size = header_pixel_size(signal)
+    if size is None:
+        return ""
+    if signal.scales[-1] == 1 == signal.scales[-2]:
+        return (
+            f"the file's pixel size is exactly 1 {signal.units[-1]}, which programs write when they know "
+            "nothing; give --pixel-size NM"
+        )
+    return doubt_size(size)
 
 
-def _find_modality(title: str, original: Any) -> str | None:
-    """Find the modality in the signal's name or a TEM's imaging mode; None if neither says it."""
-    tags: Mapping[str, Any] = {}
-    for image in as_mapping(look_up(original, "ImageList")).values():
-        tags = as_mapping(look_up(image, "ImageTags")) or tags
-    signal_name = as_text(look_up(tags, "DataBar", "Signal Name")) or ""
-    words = re.findall(r"[a-z]+", f"{title} {signal_name}".lower())
-    for word in words:
-        if word in MODALITIES:
-            return str(word)
-        if word in ("ceta", "hrem"):
-            return "hrtem"
-    info = as_mapping(look_up(tags, "Microscope Info"))
-    if (as_text(info.get("Illumination Mode")), as_text(info.get("Imaging Mode"))) == ("TEM", "IMAGING"):
-        return "hrtem"
-    return None
+def doubt_size(size: tuple[float, float]) -> str:
+    """Say that a pixel size is implausible for an image of nanopores.
+
+    Parameters
+    ----------
+    size : tuple of float
+        (row, column) [nm]
+
+    Returns
+    -------
+    str
+        Empty if it is plausible.
+
+    Examples
+    --------
+    >>> doubt_size((0.04, 0.04)), doubt_size((3e3, 3e3))
+    ('', 'a pixel of 3000 nm is implausible (0.001 to 10 nm show pores); check it, give --pixel-size NM')
+    """
+    least, most = _PLAUSIBLE
+    if least <= min(size) and max(size) <= most:
+        return ""
+    shown = f"({least:g} to {most:g} nm show pores)"
+    return f"a pixel of {size[0]:g} nm is implausible {shown}; check it, give --pixel-size NM"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from unicodedata import normalize
+
 _NANOMETRES = {
     "pm": 1e-3,
-    "å": 0.1, "angstrom": 0.1, "ångström": 0.1, "ang": 0.1, "a": 0.1,
+    "å": 0.1, "angstrom": 0.1, "ångström": 0.1, "ångstrom": 0.1, "ang": 0.1, "a": 0.1,
     "nm": 1.0, "nanometer": 1.0, "nanometre": 1.0,
     "um": 1e3, "micron": 1e3, "micrometer": 1e3, "micrometre": 1e3,
     "mm": 1e6, "millimeter": 1e6, "millimetre": 1e6,
@@ -62,5 +65,7 @@ def seconds(unit: str | None) -> float | None:
 
 
 def _look_up(table: dict[str, float], unit: str | None) -> float | None:
-    key = (unit or "").strip().lower().replace("_", "").replace("µ", "u").replace("μ", "u")
+    # ImageJ escapes what is not ASCII, and Unicode has several spellings of Å and µ.
+    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), (unit or "")[:50])
+    key = normalize("NFKC", text).strip().lower().replace("_", "").replace("μ", "u")
     return table.get(key, table.get(key.removesuffix("s")))

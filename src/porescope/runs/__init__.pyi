@@ -3,10 +3,11 @@ from .comparison import COMPARISON_COLUMNS, compare_runs
 from .folder import check_folder, close_run, lock_folder, prepare_folder, replace_run, write_record
 from .image import ImageResult, census
 from .job import Job
-from .parts import Run, list_done, list_inputs, read_record, read_run, refresh_tables, write_tables
+from .parts import Run, list_done, list_inputs, read_record, read_run
 from .report import write_report
 from .scores import score_results
 from .summary import Summary, describe_stack, summarize
+from .tables import refresh_tables, write_tables
 from .tuning import Goal, read_labelled_images, tune
 
 __all__ = [

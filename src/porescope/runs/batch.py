@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from porescope.files import check_claim, describe_counts, hash_file, name_files, printable
-from porescope.micrograph import ImageFile, open_images
 from porescope.processes import choose_memory, run_tasks
+from porescope.reading import ImageFile, open_images
 from porescope.runs.image import process_image
 from porescope.runs.job import ImageRecord, Job
 from porescope.runs.parts import PART_SECONDS, Done, PartWriter
@@ -180,10 +180,10 @@ _opened: dict[tuple[Any, ...], ImageFile] = {}
 
 def _open(task: Task) -> ImageFile:
     job = task.job
-    key = task.path, task.path.stat().st_mtime_ns, job.pixel_size, job.modality
+    key = task.path, task.path.stat().st_mtime_ns, job.pixel_size, job.modality, job.signal
     if key not in _opened:
         _opened.clear()
-        images = open_images(task.path, pixel_size=job.pixel_size, modality=job.modality)
+        images = open_images(task.path, pixel_size=job.pixel_size, modality=job.modality, signal=job.signal)
         if len(images) == 1:
             return images
         _opened[key] = images

@@ -34,8 +34,8 @@ from porescope.runs.parts import (
     read_record,
     read_run,
     restore_parts,
-    write_tables,
 )
+from porescope.runs.tables import write_tables
 
 #: Files in which an earlier run is recognised, and all that a run has once; the record is removed last.
 _SIGNS = tuple(FILES[kind] for kind in ("pores", "images", "report", "run"))
@@ -153,7 +153,11 @@ def _protect_inputs(inputs: Sequence[Path], names: Sequence[str], out: Path) -> 
     stems, folder = set(names), out.resolve()
     for path in inputs:
         match = re.fullmatch(rf"(.+?)(_\d{{4,}})?({endings})", path.name)
-        own = match and stems & {match[1], f"{match[1]}{match[2] or ''}"}
+        if match is None:
+            continue
+        own = bool(stems & {match[1], f"{match[1]}{match[2] or ''}"})
+        # Between the name and the number of a frame there may be its signal's.
+        own |= bool(match[2]) and match[1].startswith(tuple(f"{stem}_" for stem in stems))
         if own and path.resolve().parent == folder:
             raise ValueError(f"{path} would be overwritten by this run's own results; give another -o")
 

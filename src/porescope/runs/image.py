@@ -35,7 +35,7 @@ from porescope.lattice import (
     find_sites,
 )
 from porescope.materials import MATERIALS, Material
-from porescope.measurement import density_interval, is_counted, measure_columns
+from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
 from porescope.micrograph import Micrograph
 from porescope.network import Network
 from porescope.runs.job import ImageRecord, Job
@@ -93,7 +93,7 @@ class ImageResult:
         """The rows of ``pores.csv``."""
         import pandas as pd
 
-        return pd.DataFrame(self.columns)
+        return pd.DataFrame(self.columns).astype(PORE_COLUMNS)
 
     @cached_property
     def row(self) -> dict[str, Any]:
@@ -189,7 +189,8 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     -------
     ImageResult
     """
-    messages: list[str] = []
+    remark = micrograph.acquisition.remark
+    messages = [remark] if remark else []
     crystal = None
     micrograph = look_for_field(micrograph)
     if job.wants_lattice:
@@ -260,6 +261,7 @@ def _make_row(result: ImageResult) -> dict[str, Any]:
         "method": result.method,
         "status": "ok",
         "message": "; ".join(result.messages),
+        "signal": micrograph.signal,
     }
 
 

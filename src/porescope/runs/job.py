@@ -23,6 +23,7 @@ IMAGE_COLUMNS = {
     "density_per_um2": "float64", "porosity": "float64", "median_diameter_nm": "float64",
     "clean_fraction": "float64", "method": "str", "status": "str", "message": "str",
     "field_fraction": "float64", "density_low_per_um2": "float64", "density_high_per_um2": "float64",
+    "signal": "str",
 }  # fmt: skip
 
 
@@ -46,6 +47,9 @@ class Job:
     modality : {"auto", "haadf", "bf", "abf", "hrtem"}
     pixel_size : float, optional
         In place of the files' own [nm].
+    signal : str, optional
+        Name of the detector or channel that is taken of files with several, or "all"; default: one for each
+        field of view.
     overlays, rois, geojson : bool
         Which files to write beside the label image.
 
@@ -63,6 +67,7 @@ class Job:
     structure: bool = False
     modality: str = "auto"
     pixel_size: float | None = None
+    signal: str | None = None
     overlays: bool = True
     rois: bool = False
     geojson: bool = False
@@ -103,6 +108,7 @@ class Job:
             **self.detector.describe(),
             "modality": self.modality,
             "pixel_size_nm": self.pixel_size,
+            "signal": self.signal,
             "material": self.material,
             "calibrate": "lattice" if self.calibrate else "header",
             "lattice": self.wants_lattice,

@@ -9,13 +9,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, escape_hidden, write_whole
+from porescope.files import (
+    DETECT_ENDINGS,
+    ENDINGS,
+    FILES,
+    NEXT,
+    PARTS,
+    list_stems,
+    write_whole,
+)
 from porescope.measurement import PORE_COLUMNS
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 PART_SECONDS, _PART_PORES = 5.0, 200_000
 #: Columns of a part of ``images`` beside those of the table: number of images in the image's file, and names
 #: of the files written for it.
-_HIDDEN = {"_n_images": "int64", "_outputs": "object"}
+HIDDEN = {"_n_images": "int64", "_outputs": "object"}
 
 
 class Run(NamedTuple):
@@ -75,7 +83,7 @@ class PartWriter:
         """Write the records collected so far as a part."""
         if not self._records:
             return
-        _write_part(self.out, self._number, *_make_tables(list(self._records.values())))
+        _write_part(self.out, self._number, *make_tables(list(self._records.values())))
         self._records, self._pores = {}, 0
         self._number += 1
 
@@ -86,11 +94,22 @@ def _write_part(out: Path, number: int, images: pd.DataFrame, pores: pd.DataFram
             table.to_parquet(part, index=False)
 
 
-def _make_tables(records: Sequence[ImageRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def make_tables(records: Sequence[ImageRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make the tables of a part.
+
+    Parameters
+    ----------
+    records : sequence of ImageRecord
+
+    Returns
+    -------
+    tuple of DataFrame
+        Rows of images, with the columns of `HIDDEN`, and the rows of their pores.
+    """
     import pandas as pd
 
     rows = [{**r.row, "_n_images": r.n_images, "_outputs": r.outputs} for r in records]
-    images = pd.DataFrame(rows, columns=[*IMAGE_COLUMNS, *_HIDDEN]).astype({**IMAGE_COLUMNS, **_HIDDEN})
+    images = pd.DataFrame(rows, columns=[*IMAGE_COLUMNS, *HIDDEN]).astype({**IMAGE_COLUMNS, **HIDDEN})
     filled = [record.pores for record in records if record.pores]
     pores = pd.DataFrame(
         {
@@ -163,7 +182,7 @@ def read_run(folder: str | Path) -> Run:
             raise ValueError(
                 f"{folder} holds no run of porescope; give the folder that porescope detect wrote"
             )
-        empty = _make_tables([])
+        empty = make_tables([])
         images, pores = (
             pd.concat([part[i] for part in parts], ignore_index=True) if parts else empty[i] for i in (0, 1)
         )
@@ -187,7 +206,7 @@ def _read_table(folder: Path, kind: str) -> pd.DataFrame:
 
     path = _find_table(folder, kind)
     if path is None:  # whoever has the images alone has no pores
-        return _make_tables([])[1]
+        return make_tables([])[1]
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except Exception as error:  # pyarrow has many kinds of error
@@ -271,8 +290,8 @@ def restore_parts(folder: Path) -> None:
     images, pores = (_read_table(folder, kind) for kind in ("images", "pores"))
     outputs = set(list_outputs(folder, record))
     stems = [
-        image if f"{image}{ENDINGS['labels']}" in outputs else f"{image}_{frame:04d}"
-        for image, frame in zip(images.image, images.frame, strict=True)
+        next((s for s in stems if f"{s}{ENDINGS['labels']}" in outputs), stems[0])
+        for stems in map(list_stems, images.image, images.signal, images.frame)
     ]
     images = images.assign(
         _n_images=images.groupby("image").image.transform("size"),
@@ -347,67 +366,3 @@ def list_done(folder: Path) -> Done:
         frames.add(frame)
         done[name][sha256] = frames, len(frames) == n
     return done
-
-
-def write_tables(folder: Path) -> list[str]:
-    """Write the final tables ``pores`` and ``images``, as CSV and Parquet, from the parts.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    list of str
-        Names of the files, those of the images first.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    empty = [table.drop(columns=list(_HIDDEN), errors="ignore") for table in _make_tables([])]
-    csvs = [folder / FILES[kind] for kind in PARTS]
-    parquets = [path.with_suffix(".parquet") for path in csvs]
-    outputs: list[str] = []
-    with ExitStack() as stack:
-        writers, texts = [], []
-        for table, csv, parquet in zip(empty, csvs, parquets, strict=True):
-            schema = pa.Table.from_pandas(table, preserve_index=False).schema
-            writers.append(
-                stack.enter_context(pq.ParquetWriter(stack.enter_context(write_whole(parquet)), schema))
-            )
-            # Excel takes a table without a byte order mark for Latin-1; messages hold µ, ± and Å.
-            encoding = "utf-8-sig" if csv.name == FILES["images"] else "utf-8"
-            text = stack.enter_context(write_whole(csv)).open("w", encoding=encoding, newline="")
-            texts.append(stack.enter_context(text))
-            table.to_csv(text, index=False)
-        for tables in iterate_tables(folder):
-            outputs += [name for names in tables[0]._outputs for name in names]
-            for table, known, writer, text in zip(tables, empty, writers, texts, strict=True):
-                rows = table[list(known)]
-                _escape_text(rows).to_csv(text, index=False, header=False, float_format="%.6g")
-                writer.write_table(pa.Table.from_pandas(rows, schema=writer.schema, preserve_index=False))
-    return [*outputs, *(path.name for path in (*csvs, *parquets))]
-
-
-def _escape_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Make text safe in CSV: no hidden characters, nothing that a spreadsheet would run as a formula."""
-    kinds = {**IMAGE_COLUMNS, **PORE_COLUMNS}
-    texts = [str(name) for name in table if kinds.get(str(name)) == "str"]
-    return table.assign(**{name: table[name].map(_escape, na_action="ignore") for name in texts})
-
-
-def _escape(text: str) -> str:
-    escaped = escape_hidden(text)
-    return f"'{escaped}" if escaped.startswith(("=", "+", "-", "@")) else escaped
-
-
-def refresh_tables(folder: Path, run: Run) -> None:
-    """Write the final tables again, if the run has parts; those of a finished run stay as they are.
-
-    Parameters
-    ----------
-    folder : Path
-    run : Run
-    """
-    if run.record.get("state", "finished") != "finished":
-        write_tables(folder)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from porescope.files import FILES, PICTURES, escape_hidden, write_whole
+from porescope.files import FILES, PICTURES, escape_hidden, list_stems, write_whole
 from porescope.runs.parts import Run
 from porescope.runs.summary import describe_stack, summarize
 
@@ -97,8 +97,8 @@ def _choose_facts(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _make_card(row: Mapping[Any, Any], folder: Path) -> dict[str, Any]:
-    frame = f"{row['image']}_{row['frame']:04d}"
-    stem = frame if (folder / PICTURES / f"{frame}_0.jpg").is_file() else row["image"]
+    stems = list_stems(row["image"], row["signal"], row["frame"])
+    stem = next((s for s in stems if (folder / PICTURES / f"{s}_0.jpg").is_file()), row["image"])
     files = [folder / PICTURES / f"{stem}_{i}.jpg" for i in range(3)]
     pictures = [base64.b64encode(path.read_bytes()).decode() for path in files if path.is_file()]
     return {**row, "stem": stem, "pictures": [f"data:image/jpeg;base64,{text}" for text in pictures]}

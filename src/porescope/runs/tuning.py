@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from porescope.detection import detect
 from porescope.files import FILES, TUNING_FILES, hash_file, name_files, printable, write_whole
-from porescope.micrograph import Micrograph, read
+from porescope.micrograph import Micrograph
 from porescope.pictures import draw_ascent, draw_cvvp, draw_overlay, read_off, write_page
+from porescope.reading import read
 from porescope.recipes import (
     CLIMBERS,
     Choice,

@@ -50,7 +50,11 @@ def save_simulation(folder: Path, drawn: Simulation, note: str) -> list[str]:
     }  # fmt: skip
     header: dict[str, Any] = {
         "resolution": (1 / size[1], 1 / size[0]),
-        "metadata": {"unit": "nm", "Info": f"porescope {version('porescope')}: {note}"},
+        "metadata": {
+            "unit": "nm",
+            "modality": micrograph.modality,
+            "Info": f"porescope {version('porescope')}: {note}",
+        },
     }
     counts = np.clip(micrograph.image, 0, 2**16 - 1).astype(np.uint16)
     writers: dict[str, Any] = {

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from porescope.files import find_files
 from porescope.lattice import find_lattice
 from porescope.materials import MATERIALS
-from porescope.micrograph import read
 from porescope.network import CELL_PX, choose_scale, describe_image, present, rescale
+from porescope.reading import read
 from porescope.simulation import Scene, draw_scene, expose, find_truth, make_generator, prepare, thick_carbon
 from porescope.standards import find_standards, read_standard
 
