@@ -140,3 +140,20 @@ def test_a_pore_beyond_the_receptive_field_comes_out_whole() -> None:
     found = Network().find(drawn.micrograph, find_lattice(drawn.micrograph))
     assert found.labels.max() == 1
     assert score(drawn.labels, found.labels).iou > 0.95
+
+
+@pytest.mark.parametrize(("rows", "kept"), [(9, False), (10, True)])
+@pytest.mark.parametrize("turns", range(4))
+def test_a_region_at_the_border_must_reach_into_the_image(rows: int, kept: bool, turns: int) -> None:
+    """1.25 lattice constants of 8 px are 10 px, at the frame as at the field's edge."""
+    probability = np.zeros((60, 70), np.float32)
+    probability[:rows, 20:50] = 1
+    plain = Micrograph(np.random.default_rng(0).normal(size=(60, 70)), 0.04)
+    turned = Micrograph(np.rot90(plain.image, turns), 0.04)
+    assert find_regions(np.rot90(probability, turns), turned, 8.0).any() == kept
+    field = np.ones((75, 80), bool)
+    field[:15] = False
+    wide = np.zeros(field.shape, np.float32)
+    wide[15 : 15 + rows, 20:50] = 1
+    cut = Micrograph(np.random.default_rng(0).normal(size=field.shape), 0.04, field=field)
+    assert find_regions(wide, cut, 8.0).any() == kept

@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files import printable
-from porescope.labels import EDGE, Detection, find_bordered, keep_regions, label_regions, measure_areas
+from porescope.labels import (
+    EDGE,
+    Detection,
+    find_bordered,
+    find_boxes,
+    keep_regions,
+    label_regions,
+    measure_areas,
+)
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import gather_evidence, rate_regions
@@ -19,8 +28,9 @@ from porescope.network.model import SHIPPED, load_model
 from porescope.network.scale import Scale, choose_scale
 from porescope.network.views import find_marks, present, reflect_outside, rescale
 
-#: Minimum area of a region cut by the frame [unit cells]: a smaller one may be the lattice's end.
-_LEAST_CUT = 2.0
+#: Minimum area of a region cut by the border [unit cells], and how deep it must reach into the image
+#: [lattice constants]: less may be the lattice's end.
+_LEAST_CUT, _LEAST_DEPTH = 2.0, 1.25
 #: Largest share of a region that may be a scale bar.
 _MOST_MARKED = 0.3
 
@@ -159,7 +169,8 @@ def find_regions(
 ) -> NDArray[np.int32]:
     """Label regions with probability ≥ 0.5.
 
-    Scale bars are dropped, and regions cut by the frame or the field that are smaller than two unit cells.
+    Scale bars are dropped, and regions cut by the frame or the field that are smaller than two unit cells or
+    reach less than 1.25 lattice constants into the image.
 
     Parameters
     ----------
@@ -179,4 +190,27 @@ def find_regions(
     kept = marked < _MOST_MARKED * area
     sides = find_bordered(labels, micrograph.field)
     kept[sides] &= area[sides] >= _LEAST_CUT * cell_px**2 * np.sqrt(3) / 2
+    boxes = find_boxes(labels) if kept[sides].any() else {}
+    for label in sides[kept[sides]].tolist():
+        kept[label] = _reaches(labels, label, boxes[label], micrograph.field, _LEAST_DEPTH * cell_px)
     return keep_regions(labels, kept[1:], out=labels)
+
+
+def _reaches(
+    labels: NDArray[np.int32],
+    label: int,
+    box: tuple[int, int, int, int],
+    field: NDArray[np.bool_] | None,
+    depth: float,
+) -> bool:
+    """Whether a region has a pixel this far from the border and from the field's edge [px]."""
+    margin = int(depth) + 2
+    low = np.maximum(np.array(box[:2]) - margin, 0)
+    high = np.minimum(np.array(box[2:]) + margin, labels.shape)
+    near = np.s_[low[0] : high[0], low[1] : high[1]]
+    inside = np.ones(labels[near].shape, np.uint8) if field is None else field[near].astype(np.uint8)
+    # A line of 0 stands for what lies beyond the border.
+    ends = [(int(a == 0), int(b == n)) for a, b, n in zip(low, high, labels.shape, strict=True)]
+    distance = cv2.distanceTransform(np.pad(inside, ends), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = distance[ends[0][0] :, ends[1][0] :][: inside.shape[0], : inside.shape[1]]
+    return bool((distance[labels[near] == label] >= depth).any())
