@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from porescope import Micrograph, Recipe, detect, measure, read
+from porescope import Micrograph, Recipe, census, detect, measure, read
 from porescope.files import Header, ReadError
 from porescope.lattice import calibrate, find_lattice
-from porescope.micrograph import Acquisition
-from porescope.reading import _dose_rate, read_all
+from porescope.micrograph import Acquisition, _dose_rate
+from porescope.reading import read_all
 from porescope.recipes import Threshold
 from porescope.runs import Job
 from porescope.runs.image import process_image
@@ -185,3 +185,54 @@ def test_nan_along_the_border_are_outside_the_field_and_nan_inside_are_refused(t
             read(tmp_path / "bad.npy", pixel_size=0.1)
         with pytest.raises(ValueError, match="must be finite"):
             Micrograph(image, 0.1)
+
+
+def test_a_signal_of_hyperspy_brings_its_calibration_along(tmp_path: Path) -> None:
+    import hyperspy.api as hs
+
+    signal = hs.signals.Signal2D(np.random.default_rng(0).normal(50, 5, (3, 40, 60)).astype(np.float32))
+    for axis, (scale, unit) in zip(signal.axes_manager.signal_axes, ((0.4, "Å"), (0.4, "Å")), strict=True):
+        axis.scale, axis.units = scale, unit
+    signal.metadata.General.title = "BF of the edge"
+    one = signal.inav[1]
+    micrograph = Micrograph.from_hyperspy(one)
+    assert micrograph.pixel_size == pytest.approx((0.04, 0.04)) and micrograph.modality == "bf"
+    assert micrograph.name == "BF of the edge" and micrograph.acquisition.pixel_size_source == "header"
+    assert np.array_equal(micrograph.image, one.data) and micrograph.image.shape == (40, 60)
+    assert Micrograph.from_hyperspy(one, modality="haadf").acquisition.modality_source == "argument"
+    with pytest.raises(ValueError, match="holds 3 images; give one of them"):
+        Micrograph.from_hyperspy(signal)
+    one.axes_manager[0].units = "1/nm"
+    with pytest.raises(ValueError, match="reciprocal units"):
+        Micrograph.from_hyperspy(one)
+
+
+def test_an_array_of_xarray_brings_its_calibration_along() -> None:
+    import xarray
+
+    image = np.random.default_rng(0).normal(50, 5, (40, 60))
+    coords = {
+        "y": ("y", 3 + 50 * np.arange(40), {"units": "pm"}),
+        "x": ("x", np.arange(60) * 50.0, {"units": "pm"}),
+    }
+    micrograph = Micrograph.from_xarray(xarray.DataArray(image, coords, ("y", "x"), name="hrtem 7"))
+    assert micrograph.pixel_size == pytest.approx((0.05, 0.05)) and micrograph.modality == "hrtem"
+    swapped = xarray.DataArray(image.T, coords, ("x", "y"))
+    assert Micrograph.from_xarray(swapped).image.shape == (40, 60)
+    with pytest.raises(ValueError, match="no pixel size"):
+        Micrograph.from_xarray(xarray.DataArray(image, dims=("y", "x")))
+
+
+def test_what_a_notebook_shows_has_no_pixels() -> None:
+    micrograph = Micrograph(np.ones((30, 40)), 0.05, name="<b>A", frame=3)
+    assert repr(micrograph) == "Micrograph('<b>A', frame 3, 30 × 40 px, (0.05, 0.05) nm, haadf)"
+    assert micrograph._repr_html_().startswith("<code>Micrograph(&#x27;&lt;b&gt;A")
+
+
+def test_a_plain_array_gets_a_sentence() -> None:
+    image = np.ones((30, 40))
+    for call in (detect, census, lambda array: measure(array, np.zeros((30, 40), int))):
+        with pytest.raises(
+            ValueError, match=r"needs a Micrograph, not ndarray: give Micrograph\(image, pixel"
+        ):
+            call(image)

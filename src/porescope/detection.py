@@ -16,7 +16,7 @@ from porescope.field import look_for_field
 from porescope.files import printable
 from porescope.labels import Detection, label_regions, number_consecutively
 from porescope.lattice import Lattice, LatticeGaps, find_lattice
-from porescope.micrograph import Micrograph
+from porescope.micrograph import Micrograph, check_micrograph
 from porescope.network import Network
 from porescope.recipes import Recipe, Threshold
 
@@ -267,6 +267,7 @@ def detect(micrograph: Micrograph, recipe: Recipe | None = None) -> NDArray[np.i
     >>> detect(Micrograph(np.ones((40, 50)), 0.05)).shape
     (40, 50)
     """
+    check_micrograph(micrograph, "detect")
     detector: Detector = Network() if recipe is None else Threshold(recipe)
     micrograph = look_for_field(micrograph)
     lattice = find_lattice(micrograph) if detector.needs_lattice else None

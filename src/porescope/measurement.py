@@ -11,7 +11,7 @@ from scipy.special import gammaincinv
 from skimage.measure import regionprops
 
 from porescope.labels import find_bordered
-from porescope.micrograph import Micrograph
+from porescope.micrograph import Micrograph, check_micrograph
 from porescope.sizes import measure_edge, measure_pixels
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def measure_columns(
     dict of ndarray, shape (n,)
         The columns of `PORE_COLUMNS`.
     """
+    check_micrograph(micrograph, "measure")
     labels = np.asarray(labels)
     if labels.shape != micrograph.image.shape or labels.dtype.kind not in "iu":
         raise ValueError(

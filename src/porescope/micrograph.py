@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import html
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from porescope.files import name_stem
+from porescope.files import (
+    Header,
+    Signal,
+    choose_signals,
+    describe_hyperspy,
+    describe_xarray,
+    doubt_pixel_size,
+    doubt_size,
+    header_pixel_size,
+    name_stem,
+    read_frame,
+    require_pixel_size,
+)
+from porescope.labels import find_bordered, label_regions
 from porescope.modalities import check_modality
 
 #: Largest relative difference between the row and column size of a pixel.
 ANISOTROPY_LIMIT = 0.005
+#: Smallest area of NaN at the border that alignment leaves [px]; fewer are dead pixels.
+_SMALLEST_GAP = 8
+#: Elementary charge [C], exact by definition of the SI.
+_ELEMENTARY_CHARGE = 1.602176634e-19
 
 
 @dataclass(frozen=True)
@@ -124,6 +143,60 @@ class Micrograph:
         object.__setattr__(self, "pixel_size", _as_pixel_size(self.pixel_size))
         check_modality(self.modality)
 
+    @classmethod
+    def from_hyperspy(cls, signal: Any, modality: str = "auto") -> Micrograph:
+        """Take an image of HyperSpy with its calibration, name, modality and metadata.
+
+        Parameters
+        ----------
+        signal : hyperspy.api.signals.Signal2D
+            One image: of a stack, ``stack.inav[k]``.
+        modality : {"auto", "haadf", "bf", "abf", "hrtem"}
+            ``auto`` takes it from the metadata, and HAADF if they do not say it.
+
+        Returns
+        -------
+        Micrograph
+
+        Raises
+        ------
+        ValueError
+            If it is no single image, or has no pixel size.
+        """
+        return _adopt(describe_hyperspy(signal), modality)
+
+    @classmethod
+    def from_xarray(cls, array: Any, modality: str = "auto") -> Micrograph:
+        """Take an image of xarray with its name and its calibration.
+
+        Parameters
+        ----------
+        array : xarray.DataArray
+            One image. Its coordinates give the pixel size; their attribute ``units``, or that of the array,
+            the unit.
+        modality : {"auto", "haadf", "bf", "abf", "hrtem"}
+            ``auto`` takes it from the name, and HAADF if that does not say it.
+
+        Returns
+        -------
+        Micrograph
+
+        Raises
+        ------
+        ValueError
+            If it is no single image, or has no pixel size.
+        """
+        return _adopt(describe_xarray(array), modality)
+
+    def __repr__(self) -> str:
+        rows, columns = self.image.shape
+        frame = "" if self.frame is None else f", frame {self.frame}"
+        size = ", ".join(f"{nm:.6g}" for nm in self.pixel_size)
+        return f"Micrograph({self.name!r}{frame}, {rows} × {columns} px, ({size}) nm, {self.modality})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
     @property
     def pixel_area(self) -> float:
         """Area of a pixel [nm²]."""
@@ -151,6 +224,109 @@ class Micrograph:
         if self.field is None:
             return self.image
         return np.where(self.field, self.image, _median(self.image[self.field]))
+
+
+def make_micrograph(
+    path: Path, stack: Signal, frame: int, pixel_size: float | None = None, modality: str = "auto"
+) -> Micrograph:
+    """Make a micrograph of an image with its metadata.
+
+    Parameters
+    ----------
+    path : Path
+        Named in errors; its stem is the name.
+    stack : Signal
+    frame : int
+        Index in the stack, counted from 0.
+    pixel_size : float, optional
+        In place of the image's own [nm].
+    modality : {"auto", "haadf", "bf", "abf", "hrtem"}
+
+    Returns
+    -------
+    Micrograph
+
+    Raises
+    ------
+    ValueError
+        If the image is damaged, has no pixel size, or holds NaN or infinite pixels.
+    """
+    said, in_header = stack.header_of(frame), header_pixel_size(stack)
+    size = require_pixel_size(path, stack) if pixel_size is None else (pixel_size, pixel_size)
+    image, field, remark = read_frame(path, stack, frame)
+    doubt = doubt_pixel_size(stack) if pixel_size is None else doubt_size(size)
+    assumed = "header" if stack.modality else "assumed"
+    return Micrograph(
+        image=image,
+        pixel_size=size,
+        modality=(stack.modality or "haadf") if modality == "auto" else modality,
+        name=path.stem,
+        acquisition=Acquisition(
+            pixel_size_header=in_header,
+            pixel_size_source="header" if pixel_size is None else "argument",
+            modality_source=assumed if modality == "auto" else "argument",
+            stage_nm=said.stage_nm,
+            time_s=said.time_s,
+            dose_rate_e_nm2_s=_dose_rate(said, image.size * size[0] * size[1]),
+            magnification=said.magnification,
+            beam_energy_kev=said.beam_energy_kev,
+            instrument=said.instrument,
+            remark="; ".join(filter(None, (stack.remark, remark, doubt))) or None,
+        ),
+        field=_leave_out_gaps(image, field),
+    )
+
+
+def _adopt(signal: Signal, modality: str) -> Micrograph:
+    """Make a micrograph of the one image of another library's object."""
+    name = signal.title or "image"
+    check_modality(modality, "auto")
+    (stack,) = choose_signals(Path(name), [signal], None)
+    if stack.n_frames > 1:
+        raise ValueError(f"{name} holds {stack.n_frames} images; give one of them")
+    return replace(make_micrograph(Path(name), stack, 0, modality=modality), name=name)
+
+
+def _leave_out_gaps(image: NDArray[Any], field: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """The field without the NaN that alignment left along the border."""
+    if image.dtype.kind != "f" or image.ndim != 2 or not np.isnan(image).any():
+        return field
+    gaps = label_regions(np.isnan(image))
+    sizes = np.bincount(gaps.ravel())
+    bordered = find_bordered(gaps)
+    kept = ~np.isin(gaps, bordered[sizes[bordered] >= _SMALLEST_GAP])
+    if not kept.any():
+        return field
+    return kept if field is None else kept & field
+
+
+def _dose_rate(said: Header, area_nm2: float) -> float | None:
+    """Dose rate of a beam that scans the frame [e/nm²/s]."""
+    if said.beam_current_na is None or not area_nm2 > 0:
+        return None
+    rate = said.beam_current_na * 1e-9 / _ELEMENTARY_CHARGE / area_nm2
+    return rate if np.isfinite(rate) else None
+
+
+def check_micrograph(value: object, function: str) -> None:
+    """Refuse what is no micrograph, such as a plain array.
+
+    Parameters
+    ----------
+    value : object
+    function : str
+        Name of the function that needs one.
+
+    Raises
+    ------
+    ValueError
+        That says how to make one.
+    """
+    if not isinstance(value, Micrograph):
+        raise ValueError(
+            f"{function} needs a Micrograph, not {type(value).__name__}: give Micrograph(image, pixel_size), "
+            "the pixel size in nm"
+        )
 
 
 def _as_field(values: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:

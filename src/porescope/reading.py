@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from porescope.files import (
-    Header,
     ReadError,
     Signal,
     choose_signals,
-    doubt_pixel_size,
-    doubt_size,
-    header_pixel_size,
     load_signals,
     printable,
-    read_frame,
     require_pixel_size,
 )
-from porescope.labels import find_bordered, label_regions
-from porescope.micrograph import Acquisition, Micrograph
+from porescope.micrograph import Micrograph, make_micrograph
 from porescope.modalities import check_modality
-
-#: Smallest area of NaN at the border that alignment leaves [px]; fewer are dead pixels.
-_SMALLEST_GAP = 8
-#: Elementary charge [C], exact by definition of the SI.
-_ELEMENTARY_CHARGE = 1.602176634e-19
 
 
 def read(
@@ -162,37 +147,18 @@ class ImageFile:
         while frame >= stack.n_frames:
             frame -= stack.n_frames
             stack = next(stacks)
-        said, in_header = stack.header_of(frame), header_pixel_size(stack)
-        given = self.pixel_size
-        size = require_pixel_size(self.path, stack) if given is None else (given, given)
-        assumed = "header" if stack.modality else "assumed"
-        image, field, remark = read_frame(self.path, stack, frame)
-        doubt = doubt_pixel_size(stack) if given is None else doubt_size(size)
         try:
-            return Micrograph(
-                image=image,
-                pixel_size=size,
-                modality=(stack.modality or "haadf") if self.modality == "auto" else self.modality,
-                name=self.path.stem,
-                frame=index if len(self) > 1 else None,
-                acquisition=Acquisition(
-                    file=printable(self.path),
-                    pixel_size_header=in_header,
-                    pixel_size_source="header" if given is None else "argument",
-                    modality_source=assumed if self.modality == "auto" else "argument",
-                    stage_nm=said.stage_nm,
-                    time_s=said.time_s,
-                    dose_rate_e_nm2_s=_dose_rate(said, image.size * size[0] * size[1]),
-                    magnification=said.magnification,
-                    beam_energy_kev=said.beam_energy_kev,
-                    instrument=said.instrument,
-                    remark="; ".join(filter(None, (stack.remark, remark, doubt))) or None,
-                ),
-                signal=stack.channel if self.several and stack.channel else None,
-                field=_leave_out_gaps(image, field),
-            )
+            micrograph = make_micrograph(self.path, stack, frame, self.pixel_size, self.modality)
+        except ReadError:
+            raise
         except ValueError as error:
             raise ReadError(f"{self.path.name}: {error}") from None
+        return replace(
+            micrograph,
+            frame=index if len(self) > 1 else None,
+            acquisition=replace(micrograph.acquisition, file=printable(self.path)),
+            signal=stack.channel if self.several and stack.channel else None,
+        )
 
 
 def open_images(
@@ -236,24 +202,3 @@ def open_images(
             require_pixel_size(path, stack)
     several = len({s.channel for s in signals if s.channel}) > 1
     return ImageFile(path, stacks, pixel_size, modality, several)
-
-
-def _leave_out_gaps(image: NDArray[Any], field: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    """The field without the NaN that alignment left along the border."""
-    if image.dtype.kind != "f" or image.ndim != 2 or not np.isnan(image).any():
-        return field
-    gaps = label_regions(np.isnan(image))
-    sizes = np.bincount(gaps.ravel())
-    bordered = find_bordered(gaps)
-    kept = ~np.isin(gaps, bordered[sizes[bordered] >= _SMALLEST_GAP])
-    if not kept.any():
-        return field
-    return kept if field is None else kept & field
-
-
-def _dose_rate(said: Header, area_nm2: float) -> float | None:
-    """Dose rate of a beam that scans the frame [e/nm²/s]."""
-    if said.beam_current_na is None or not area_nm2 > 0:
-        return None
-    rate = said.beam_current_na * 1e-9 / _ELEMENTARY_CHARGE / area_nm2
-    return rate if np.isfinite(rate) else None

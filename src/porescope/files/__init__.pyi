@@ -18,6 +18,7 @@ from .names import (
     name_stem,
     printable,
 )
+from .objects import describe_hyperspy, describe_xarray
 from .signals import (
     ReadError,
     Signal,
@@ -44,6 +45,8 @@ __all__ = [
     "check_claim",
     "choose_signals",
     "describe_counts",
+    "describe_hyperspy",
+    "describe_xarray",
     "doubt_pixel_size",
     "doubt_size",
     "escape_hidden",

@@ -36,7 +36,7 @@ from porescope.lattice import (
 )
 from porescope.materials import MATERIALS, Material
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
-from porescope.micrograph import Micrograph
+from porescope.micrograph import Micrograph, check_micrograph
 from porescope.network import Network
 from porescope.runs.job import ImageRecord, Job
 from porescope.strips import cut_strips
@@ -139,6 +139,7 @@ def census(
     >>> len(result.pores), result.row["n_pores"], result.pores.size_method[0]
     (1, 1, 'contour')
     """
+    check_micrograph(micrograph, "census")
     job = Job(
         Path(),
         detector or Network(),
