@@ -126,7 +126,7 @@ def _start_worker() -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    logging.lastResort = None  # readers' remarks on foreign files
+    logging.getLogger().addHandler(logging.NullHandler())  # readers' remarks on foreign files
     # File readers create thousands of small objects; garbage collection over all modules took a third
     # of the time.
     gc.freeze()

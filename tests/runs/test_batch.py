@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import time
 import zipfile
@@ -182,6 +183,16 @@ def take_large(micrograph):
     kept = [np.ones(2**27) for _ in range(2 * (micrograph.name == "large"))]
     time.sleep(2 * len(kept))
     return micrograph.image < -1
+
+
+def test_damaged_inputs_each_have_their_row(tmp_path: Path, data: Path) -> None:
+    """300 of the files of benchmarks/mutate.py: refused in a line or processed, no hang, no dead process."""
+    path = Path(__file__).parents[2] / "benchmarks" / "mutate.py"
+    mutate = runpy.run_path(str(path), init_globals={"__name__": "mutate"})
+    (tmp_path / "in").mkdir()
+    paths = mutate["write_mutants"](tmp_path / "in", 300, seed=1)
+    ends = mutate["run_mutants"](paths, tmp_path / "out")
+    assert set(ends) <= {"ok", "refused"} and ends["refused"] > 100, ends
 
 
 def test_an_input_is_never_written_over(tmp_path: Path) -> None:
