@@ -45,7 +45,8 @@ def test_the_published_pixel_size_is_too_large(ws2: Path, letter: str, record_pr
     micrograph = read(ws2 / f"{letter}.dm3")
     lattice = find_lattice(micrograph)
     assert lattice is not None and lattice.grains == 1
-    assert 0.361 <= lattice.constant_nm <= 0.375 and lattice.constant_std_nm < 0.002
+    assert 0.361 <= lattice.constant_nm <= 0.375 and lattice.constant_std_nm < 0.005
+    assert abs(lattice.constant_nm - 0.3153 * 2 / np.sqrt(3)) < 2 * lattice.constant_std_nm
     factor, sentence = check_calibration(lattice, "WS2")
     assert factor == pytest.approx(1.155, abs=0.035)
     assert "too large; looks as if d10 had been taken for a (2/√3)" in sentence

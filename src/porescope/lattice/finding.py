@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import median_filter
 
+from porescope.lattice.orders import DOUBTFUL, STANDS_OUT, find_lower_order, list_spots
 from porescope.micrograph import Micrograph
 
-#: Range of lattice constants that are searched [px].
+#: Range of lattice constants whose spots are searched [px]; longer ones show by their higher orders.
 _SHORTEST, _LONGEST = 3.8, 64.0
 #: Significance level: largest probability that noise alone shows such a hexagon of peaks.
 _CHANCE = 1e-6
-#: Largest relative standard deviation of an accepted lattice constant.
-_VAGUEST = 0.004
+#: Largest relative standard deviation of an accepted lattice constant: half of what it may be wrong.
+_VAGUEST = 0.0025
+#: Least number of lattice planes across an image: with fewer the order of the spots cannot be told.
+_FEWEST_PLANES = 6.0
 #: Smallest power of another grain's spots, relative to the first grain's.
 _FAINTEST_GRAIN = 0.03
 #: Largest distance of a spot from its place in a perfect hexagon, relative to its frequency.
@@ -49,7 +52,8 @@ class Lattice:
     frequencies : ndarray, shape (2, 2)
         The two shortest reciprocal vectors, 60° apart in a hexagonal lattice [cycles/px].
     constant_nm, constant_std_nm : float
-        Lattice constant (of the hexagonal cell of the same area) and its standard deviation [nm].
+        Lattice constant (of the hexagonal cell of the same area) and its standard deviation [nm]: noise,
+        distortion, pixel quantisation.
     grains : int
         Number of orientations, moiré layers included.
     flat : ndarray of float32, shape (M, N)
@@ -78,8 +82,7 @@ class Lattice:
     @property
     def spots(self) -> NDArray[np.float64]:
         """Frequencies of the three first-order spots, shape (3, 2) [cycles/px]."""
-        one, two = self.frequencies
-        return np.array([one, two, two - one])
+        return list_spots(self.frequencies)
 
 
 def find_lattice(micrograph: Micrograph) -> Lattice | None:
@@ -92,12 +95,14 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     Returns
     -------
     Lattice or None
-        None if there is no lattice of 4 to 60 px per constant.
+        None if there is no lattice of 4 px per constant or more, or if there is doubt: fewer than six
+        lattice planes across the image, an uncertain order of the spots, a vague constant.
 
     Notes
     -----
     Spots are peaks of the windowed power spectrum, relative to the median of their ring. Three spots
-    60° apart are tested together by Fisher's method, corrected for the number of bins searched.
+    60° apart are tested together by Fisher's method, corrected for the number of bins searched. Then
+    hexagons of lower order are looked for (`find_lower_order`).
 
     Examples
     --------
@@ -117,15 +122,16 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     spots = _find_hexagon(spectrum)
     if spots is None:
         return None
-    frequencies, deviation = _fit_hexagon(spectrum, spots, flat)
-    if deviation > _VAGUEST:
+    fitted = _fit_first_order(spectrum, spots, flat)
+    if fitted is None or fitted[1] > _VAGUEST:
         return None
+    frequencies, deviation = fitted
     grains = _count_grains(spectrum, frequencies)
     constant = _measure_constant(frequencies) * float(np.sqrt(micrograph.pixel_area))
     return Lattice(
         frequencies=frequencies,
         constant_nm=constant,
-        constant_std_nm=constant * deviation,
+        constant_std_nm=constant * _measure_uncertainty(frequencies, deviation, flat.shape),
         grains=grains,
         flat=flat,
         spectrum=spectrum,
@@ -280,19 +286,28 @@ def _find_hexagon(spectrum: Spectrum) -> NDArray[np.int64] | None:
     peaks, bins = _list_peaks(spectrum, low, high, 40)
     if len(peaks) == 0:
         return None
-    judged = [(*_judge(spectrum, peak, bins), peak) for peak in peaks]
-    chance, spots, first = min(judged, key=lambda j: j[0])
-    chance += float(np.log10(len(peaks)))
-    if chance > np.log10(_CHANCE):
+    judged = [_judge(spectrum, peak, bins) for peak in peaks]
+    chance, spots = min(judged, key=lambda j: j[0])
+    return spots if chance + np.log10(len(peaks)) <= np.log10(_CHANCE) else None
+
+
+def _fit_first_order(
+    spectrum: Spectrum, spots: NDArray[np.int64], flat: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], float] | None:
+    """Fit the hexagon of first order, given one of any order: arguments and results of `_fit_hexagon`.
+
+    None if the order is in doubt, or if the image has too few unit cells to tell it.
+    """
+    frequencies, deviation = _fit_hexagon(spectrum, spots, flat)
+    if np.hypot(*frequencies[0]) * min(spectrum.power.shape) < _FEWEST_PLANES:
         return None
-    # The strongest hexagon may be of a higher order: look for a hexagon of lower frequency.
-    for ratio, turn in ((1 / 2, 0.0), (1 / np.sqrt(3), 30.0)):
-        inner = rotate(first, turn) * ratio
-        if np.hypot(*inner) >= low:
-            inner_chance, inner_spots = _judge(spectrum, inner)
-            if inner_chance < np.log10(_CHANCE):
-                return inner_spots
-    return spots
+    height, lower = find_lower_order(spectrum.power, frequencies)
+    if height < DOUBTFUL:
+        return frequencies, deviation
+    if height < STANDS_OUT:
+        return None
+    spots = np.array([_find_peak(spectrum, spot)[1] for spot in list_spots(lower)])
+    return _fit_first_order(spectrum, spots, flat)
 
 
 def _fit_hexagon(
@@ -412,3 +427,16 @@ def _count_grains(spectrum: Spectrum, frequencies: NDArray[np.float64], most: in
 def _measure_constant(frequencies: NDArray[np.float64]) -> float:
     """Lattice constant [px] of the hexagonal cell of the same area."""
     return float(np.sqrt(2 / np.sqrt(3) / abs(np.linalg.det(frequencies))))
+
+
+def _measure_uncertainty(
+    frequencies: NDArray[np.float64], deviation: float, shape: tuple[int, ...]
+) -> float:
+    """Relative standard deviation of a lattice constant: of noise, given; of distortion; of pixels.
+
+    Stretching an image along one axis changes the constant about as much as the standard deviation of the
+    three constants that the three spots give. The image's side is known to 1/√12 px.
+    """
+    lengths = 1 / np.hypot(*list_spots(frequencies).T)
+    distortion = lengths.std(ddof=1) / lengths.mean()
+    return float(np.linalg.norm([deviation, distortion, 1 / np.sqrt(12) / min(shape)]))
