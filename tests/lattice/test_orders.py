@@ -21,7 +21,9 @@ def _draw_spectrum(vectors: np.ndarray, seed: int = 1) -> np.ndarray:
     return noise.astype(np.float32)
 
 
-@pytest.mark.parametrize(("p", "q", "root"), [(1, 1, 3), (2, 0, 4), (2, 1, 7), (1, 2, 7), (3, 0, 9), (3, 1, 13)])
+@pytest.mark.parametrize(
+    ("p", "q", "root"), [(1, 1, 3), (2, 0, 4), (2, 1, 7), (1, 2, 7), (3, 0, 9), (3, 1, 13)]
+)
 def test_a_hexagon_of_higher_order_is_traced_to_the_first(p: int, q: int, root: int) -> None:
     one, two = FIRST
     higher = np.array([p * one + q * two, p * two + q * (two - one)])

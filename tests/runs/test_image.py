@@ -106,3 +106,19 @@ def test_an_image_with_a_field_is_drawn_and_measured(tmp_path: Path) -> None:
     assert record.row["n_pores"] == 1 and len(record.outputs) == 3
     overlay = cv2.imread(str(tmp_path / "simulated_overlay.png"), cv2.IMREAD_GRAYSCALE)
     assert overlay[:, :500].std() > 10  # the grey range is that of the field
+
+
+@pytest.mark.parametrize(("factor", "source"), [(1.1, "lattice"), (2.7, "argument")])
+def test_a_pixel_size_is_corrected_only_by_a_plausible_factor(
+    tmp_path: Path, factor: float, source: str
+) -> None:
+    drawn = simulate(Scene(shape=(200, 260), pores=0, pixel_size=0.03), seed=1).micrograph
+    wrong = replace(drawn, pixel_size=(0.03 * factor, 0.03 * factor))
+    detector = _Fixed(Detection(np.zeros(drawn.image.shape, np.int32)))
+    result = find_and_measure(wrong, Job(out=tmp_path, detector=detector, material="WS2", calibrate=True))
+    assert result.micrograph.acquisition.pixel_size_source == source
+    expected = 0.03 if source == "lattice" else 0.03 * factor
+    assert result.micrograph.pixel_size == pytest.approx((expected, expected), rel=0.005)
+    assert "no known mistake explains it" in result.messages[0]
+    words = "from 0.033 to 0.03" if source == "lattice" else "must not be corrected by more than 1.5"
+    assert words in result.messages[0]

@@ -302,7 +302,7 @@ def _show_progress(total: int, shown: bool) -> Iterator[Callable[[int, int], Non
 
 
 def print_summary(run: Run, out: Path) -> None:
-    """Print a row for each image, the messages with their counts, and the totals.
+    """Print warnings, a row for each image, the messages with their counts, and the totals.
 
     Parameters
     ----------
@@ -314,6 +314,7 @@ def print_summary(run: Run, out: Path) -> None:
     from rich.table import Table
 
     from porescope.files import FILES, describe_counts
+    from porescope.runs import list_warnings
 
     table = Table(box=None, pad_edge=False)
     for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", ""):
@@ -326,6 +327,8 @@ def print_summary(run: Run, out: Path) -> None:
     for row in shown:
         table.add_row(*_summarise(row))
     console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    for warning in list_warnings(run):
+        console.print(f"Warning: {warning}.", style="bold yellow")
     if shown:
         console.print(table)
     done = run.images[run.images.status == "ok"]

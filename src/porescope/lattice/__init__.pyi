@@ -1,5 +1,5 @@
 from .amplitude import RESOLUTION, LatticeGaps, map_amplitude
-from .calibration import calibrate, check_calibration
+from .calibration import calibrate, check_calibration, warn_of_pixel_sizes
 from .finding import Lattice, find_lattice, mix
 from .sites import Sites, build_structure, count_missing, find_sites
 
@@ -16,4 +16,5 @@ __all__ = [
     "find_sites",
     "map_amplitude",
     "mix",
+    "warn_of_pixel_sizes",
 ]

@@ -429,9 +429,7 @@ def _measure_constant(frequencies: NDArray[np.float64]) -> float:
     return float(np.sqrt(2 / np.sqrt(3) / abs(np.linalg.det(frequencies))))
 
 
-def _measure_uncertainty(
-    frequencies: NDArray[np.float64], deviation: float, shape: tuple[int, ...]
-) -> float:
+def _measure_uncertainty(frequencies: NDArray[np.float64], deviation: float, shape: tuple[int, ...]) -> float:
     """Relative standard deviation of a lattice constant: of noise, given; of distortion; of pixels.
 
     Stretching an image along one axis changes the constant about as much as the standard deviation of the

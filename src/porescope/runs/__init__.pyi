@@ -4,7 +4,7 @@ from .folder import close_run, lock_folder, prepare_folder, replace_run, write_r
 from .image import ImageResult
 from .job import Job
 from .parts import Run, list_done, list_inputs, read_record, read_run, refresh_tables, write_tables
-from .report import write_report
+from .report import list_warnings, write_report
 from .scores import score_results
 from .tuning import Goal, read_labelled_images, tune
 
@@ -20,6 +20,7 @@ __all__ = [
     "compare_runs",
     "list_done",
     "list_inputs",
+    "list_warnings",
     "lock_folder",
     "prepare_folder",
     "read_labelled_images",

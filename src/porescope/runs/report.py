@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from porescope.files import FILES, PICTURES, describe_counts, write_whole
+from porescope.lattice import warn_of_pixel_sizes
 from porescope.runs.parts import Run
 
 #: Largest number of rows in the report's table of pores; ``pores.csv`` has them all.
@@ -59,6 +60,7 @@ def write_report(run: Run, folder: Path) -> Path:
     html = environment.get_template("report.html.j2").render(
         run=run.record,
         headline=describe_counts(len(pores), len(done)),
+        warnings=list_warnings(run),
         n_failed=len(images) - len(done),
         n_pores=len(pores),
         n_border=int(pores.touches_border.sum()),
@@ -80,6 +82,23 @@ def write_report(run: Run, folder: Path) -> Path:
     with write_whole(path) as part:
         part.write_text(html, encoding="utf-8")
     return path
+
+
+def list_warnings(run: Run) -> list[str]:
+    """List what the user must know of a run as a whole: pixel sizes that the crystal contradicts.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    list of str
+    """
+    done = run.images[run.images.status == "ok"]
+    corrected = (done.pixel_size_source == "lattice").to_numpy(bool)
+    constants = done.lattice_constant_nm.to_numpy(float)
+    return warn_of_pixel_sizes(constants, corrected, run.record.get("material"))
 
 
 def _make_card(row: Mapping[Any, Any], folder: Path) -> dict[str, Any]:
