@@ -120,7 +120,7 @@ def test_a_line_for_all_images_with_the_same_mistake() -> None:
     assert "d10 had been taken for a" in line and line.endswith(f"{remedy} it")
     [line] = _warn([0.3634, 0.3692, np.nan, 0.3160])
     assert line.startswith("2 of 4 images: lattice constant 0.363–0.369 nm, which fits WS2 or MoS2 if d10")
-    assert line.endswith(f"{remedy} the pixel size")
+    assert line.endswith(f"{remedy} it")
     assert [line[:11] for line in _warn([0.364, 0.364, 3.153], "WS2")] == ["2 of 3 imag", "1 of 3 imag"]
 
 

@@ -95,10 +95,8 @@ def warn_of_pixel_sizes(
 
     Examples
     --------
-    >>> for line in warn_of_pixel_sizes(np.array([0.363, 0.366, 0.315]), np.zeros(3, bool)):
-    ...     print(line)
-    2 of 3 images: lattice constant 0.363–0.366 nm, which fits WS2 or MoS2 if d10 had been taken for a (2/√3). \
-If so, --material WS2 --calibrate lattice corrects the pixel size
+    >>> warn_of_pixel_sizes(np.array([0.363, 0.366, 0.315]), np.zeros(3, bool))[0][:62]
+    '2 of 3 images: lattice constant 0.363–0.366 nm, which fits WS2'
     """
     found = ~np.isnan(constants_nm)
     groups: dict[tuple[float | None, str], list[float]] = {}
@@ -124,7 +122,7 @@ def _describe(constants_nm: list[float], mistake: float | None, material: str | 
         fitting = _explain(float(np.median(constants_nm)))[1]
         return (
             f"lattice constant {_write_range(constants_nm)} nm, which fits {' or '.join(fitting)} if "
-            f"{_MISTAKES[mistake]}. If so, --material {fitting[0]} --calibrate lattice corrects the pixel size"
+            f"{_MISTAKES[mistake]}. If so, --material {fitting[0]} --calibrate lattice corrects it"
         )
     known = find_material(str(material)).constant
     times = _write_range([constant / known for constant in constants_nm])
