@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from porescope.lattice.orders import DOUBTFUL, STANDS_OUT, find_lower_order, list_spots
+from porescope.lattice.hexagon import list_spots
+from porescope.lattice.orders import DOUBTFUL, STANDS_OUT, find_lower_order
 
 #: Two reciprocal vectors of first order, turned by 7° [bins].
 FIRST = 40 * np.array([[np.sin(a), np.cos(a)] for a in np.radians([7, 67])])
@@ -51,3 +52,16 @@ def test_aliased_spots_are_no_lower_order() -> None:
             if (h or k) and 0 <= row < 400 and 0 <= column < 400:
                 power[row, column] += 1000
     assert find_lower_order(power, higher / 400)[0] < DOUBTFUL
+
+
+@pytest.mark.parametrize(("spots", "believed"), [(3, True), (2, False)])
+def test_a_lattice_has_all_three_spots(spots: int, believed: bool) -> None:
+    """Spots 15 times as high as their surroundings, averaged over 3 × 3 bins: log 15 = 2.7."""
+    one, two = FIRST
+    power = np.ones((400, 400), np.float32)
+    half = np.rint(list_spots(FIRST)[:spots]).astype(int)
+    for row, column in 200 + np.vstack([half, -half]):
+        power[row - 1 : row + 2, column - 1 : column + 2] = 15
+    height = find_lower_order(power, np.array([one + two, 2 * two - one]) / 400)[0]
+    assert height == pytest.approx(np.log(15) if spots == 3 else np.log(15) / 3)
+    assert (height > STANDS_OUT) == believed

@@ -29,7 +29,8 @@ def test_the_published_images_need_no_labels(
     f1 = np.mean([s.f1 for s in scores])
     record_property(
         "figure",
-        f"A–E, network, zero-shot, material {material}: {pooled.found} of 17 pores, {pooled.false} false, mean pixel F1 {f1:.3f}",
+        f"A–E, network, zero-shot, material {material}: {pooled.found} of 17 pores, {pooled.false} false, "
+        f"mean pixel F1 {f1:.3f}",
     )
     assert pooled.found == FOUND and pooled.false <= FALSE and f1 > PIXEL_F1
 

@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import median_filter
 
-from porescope.lattice.orders import DOUBTFUL, STANDS_OUT, find_lower_order, list_spots
+from porescope.lattice.hexagon import list_spots, measure_constant, measure_uncertainty, rotate
+from porescope.lattice.orders import DOUBTFUL, STANDS_OUT, find_lower_order
 from porescope.micrograph import Micrograph
 
 #: Range of lattice constants whose spots are searched [px]; longer ones show by their higher orders.
 _SHORTEST, _LONGEST = 3.8, 64.0
 #: Significance level: largest probability that noise alone shows such a hexagon of peaks.
 _CHANCE = 1e-6
-#: Largest relative standard deviation of an accepted lattice constant: half of what it may be wrong.
-_VAGUEST = 0.0025
+#: Largest relative standard deviation of an accepted lattice constant: about half of 0.5 %.
+_VAGUEST = 0.0026
 #: Least number of lattice planes across an image: with fewer the order of the spots cannot be told.
 _FEWEST_PLANES = 6.0
 #: Smallest power of another grain's spots, relative to the first grain's.
@@ -77,7 +78,7 @@ class Lattice:
     @property
     def constant_px(self) -> float:
         """Lattice constant [px]."""
-        return _measure_constant(self.frequencies)
+        return measure_constant(self.frequencies)
 
     @property
     def spots(self) -> NDArray[np.float64]:
@@ -127,11 +128,11 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
         return None
     frequencies, deviation = fitted
     grains = _count_grains(spectrum, frequencies)
-    constant = _measure_constant(frequencies) * float(np.sqrt(micrograph.pixel_area))
+    constant = measure_constant(frequencies) * float(np.sqrt(micrograph.pixel_area))
     return Lattice(
         frequencies=frequencies,
         constant_nm=constant,
-        constant_std_nm=constant * _measure_uncertainty(frequencies, deviation, flat.shape),
+        constant_std_nm=constant * measure_uncertainty(frequencies, deviation, flat.shape),
         grains=grains,
         flat=flat,
         spectrum=spectrum,
@@ -205,22 +206,6 @@ def _measure_background(power: NDArray[np.float32]) -> NDArray[np.float32]:
             streak = median_filter(source[line], 41) / np.log(2)
             lines[line] = np.maximum(lines[line], streak)
     return np.asarray(background, np.float32)
-
-
-def rotate(vector: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
-    """Rotate a vector (row, column), from the row axis towards the column axis.
-
-    Parameters
-    ----------
-    vector : ndarray, shape (2,)
-    degrees : float
-
-    Returns
-    -------
-    ndarray, shape (2,)
-    """
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.array([[c, -s], [s, c]]) @ vector
 
 
 def _log_chance(x: float, bins: float) -> float:
@@ -422,19 +407,3 @@ def _count_grains(spectrum: Spectrum, frequencies: NDArray[np.float64], most: in
             return grains
         first = peaks[min(judged)[1]]
     return most
-
-
-def _measure_constant(frequencies: NDArray[np.float64]) -> float:
-    """Lattice constant [px] of the hexagonal cell of the same area."""
-    return float(np.sqrt(2 / np.sqrt(3) / abs(np.linalg.det(frequencies))))
-
-
-def _measure_uncertainty(frequencies: NDArray[np.float64], deviation: float, shape: tuple[int, ...]) -> float:
-    """Relative standard deviation of a lattice constant: of noise, given; of distortion; of pixels.
-
-    Stretching an image along one axis changes the constant about as much as the standard deviation of the
-    three constants that the three spots give. The image's side is known to 1/√12 px.
-    """
-    lengths = 1 / np.hypot(*list_spots(frequencies).T)
-    distortion = lengths.std(ddof=1) / lengths.mean()
-    return float(np.linalg.norm([deviation, distortion, 1 / np.sqrt(12) / min(shape)]))

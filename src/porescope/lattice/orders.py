@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.lattice.hexagon import combine, list_spots
+
 #: Height from which a hexagon of lower order is believed, and above which it may be there.
 STANDS_OUT, DOUBTFUL = 1.6, 1.0
 #: Reciprocal vectors g₁, g₂ of a higher order → vector (p g₁ + q g₂) / n of first order, and how many of
@@ -62,12 +64,12 @@ def find_lower_order(
     """
     best = 0.0, frequencies
     for p, q, n, orbits in _FIRST_ORDERS:
-        vectors = _combine(frequencies, p / n, q / n)
+        vectors = combine(frequencies, p / n, q / n)
         distance = float(np.hypot(*vectors[0])) * min(power.shape)
         if distance < _LEAST_DISTANCE:
             continue
         reach = (distance > _BLURRED) + round(_WIDTH * distance)
-        spots = np.array([list_spots(_combine(vectors, *orbit)) for orbit in _ORBITS[:orbits]])
+        spots = np.array([list_spots(combine(vectors, *orbit)) for orbit in _ORBITS[:orbits]])
         levels = _measure_levels(power, spots, reach)
         between = spots[..., None, :] + np.array(_BETWEEN) @ vectors / 3
         heights = levels - _measure_levels(power, between, reach).mean(axis=-1)
@@ -83,29 +85,6 @@ def _measure_levels(
 ) -> NDArray[np.float64]:
     """Log of the mean power within ``reach`` bins of frequencies, shape (..., 2)."""
     shape = np.array(power.shape)
-    box = np.stack(np.mgrid[-reach : reach + 1, -reach : reach + 1], axis=-1).reshape(-1, 2)
+    box = np.indices((2 * reach + 1, 2 * reach + 1)).reshape(2, -1).T - reach
     bins = (np.rint(places * shape).astype(int)[..., None, :] + box + shape // 2) % shape
     return np.asarray(np.log(power[bins[..., 0], bins[..., 1]].mean(axis=-1) + 1e-30))
-
-
-def list_spots(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """List the three spots of a hexagon, given two reciprocal vectors.
-
-    Parameters
-    ----------
-    frequencies : ndarray, shape (2, 2)
-        60° apart [cycles/px].
-
-    Returns
-    -------
-    ndarray, shape (3, 2)
-        [cycles/px]
-    """
-    one, two = frequencies
-    return np.array([one, two, two - one])
-
-
-def _combine(vectors: NDArray[np.float64], p: float, q: float) -> NDArray[np.float64]:
-    """Vector p g₁ + q g₂, and the same turned by 60°, given g₁ and g₂ 60° apart."""
-    one, two = vectors
-    return np.array([p * one + q * two, p * two + q * (two - one)])
