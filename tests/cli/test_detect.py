@@ -301,6 +301,8 @@ def test_calibrating_keeps_the_pores_and_shrinks_the_areas(ws2: Path, tmp_path: 
     assert run("detect", *images, "-o", tmp_path / "h", *options).exit_code == 0
     result = run("detect", *images, "-o", tmp_path / "l", *options, "--calibrate", "lattice")
     assert result.exit_code == 0 and "2/√3" in result.output
+    assert result.stdout.startswith("Warning: 5 of 5 images: the recorded pixel size is 1.15–1.17 times")
+    assert result.stdout.count("Warning") == 1 and "It was corrected." in result.stdout
     header, corrected = (pd.read_csv(tmp_path / d / "pores.csv") for d in "hl")
     assert corrected.area_px.tolist() == header.area_px.tolist()
     assert (corrected.area_nm2 / header.area_nm2).between(0.70, 0.78).all()
@@ -310,6 +312,20 @@ def test_calibrating_keeps_the_pores_and_shrinks_the_areas(ws2: Path, tmp_path: 
         0.361, 0.375
     ).all()
     assert (table.pixel_size_header_nm / table.pixel_size_nm).between(1.12, 1.19).all()
+
+
+def test_a_pixel_size_that_the_crystal_contradicts_is_told_first(
+    ws2: Path, tmp_path: Path, chromium: str
+) -> None:
+    result = run("detect", ws2 / "A.dm3", "-o", tmp_path / "out", "--no-images")
+    words = "lattice constant 0.364 nm, which fits WS2 or MoS2 if d10 had been taken for a (2/√3)"
+    assert result.stdout.startswith(f"Warning: 1 of 1 images: {words}")
+    page = dump(chromium, tmp_path / "out" / "report.html")
+    assert page.count('class="warning"') == 1
+    assert page.index("<h1>") < page.index(words) < page.index('class="totals"')
+    path = save_simulated(tmp_path, "right.tif")
+    assert "Warning" not in run("detect", path, "-o", tmp_path / "right", "--no-images").stdout
+    assert 'class="warning"' not in (tmp_path / "right" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_lattice_method_and_structure_on_the_command_line(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from porescope import Micrograph, read
-from porescope.lattice import Lattice, calibrate, check_calibration, find_lattice
+from porescope.lattice import Lattice, calibrate, check_calibration, find_lattice, warn_of_pixel_sizes
 from porescope.simulation import Scene, simulate
 
 
@@ -45,7 +45,8 @@ def test_the_published_pixel_size_is_too_large(ws2: Path, letter: str, record_pr
     micrograph = read(ws2 / f"{letter}.dm3")
     lattice = find_lattice(micrograph)
     assert lattice is not None and lattice.grains == 1
-    assert 0.361 <= lattice.constant_nm <= 0.375 and lattice.constant_std_nm < 0.002
+    assert 0.361 <= lattice.constant_nm <= 0.375 and lattice.constant_std_nm < 0.005
+    assert abs(lattice.constant_nm - 0.3153 * 2 / np.sqrt(3)) < 2 * lattice.constant_std_nm
     factor, sentence = check_calibration(lattice, "WS2")
     assert factor == pytest.approx(1.155, abs=0.035)
     assert "too large; looks as if d10 had been taken for a (2/√3)" in sentence
@@ -64,12 +65,10 @@ def test_the_published_pixel_size_is_too_large(ws2: Path, letter: str, record_pr
         (2.0, "off by 2"),
         (10.0, "Å had been taken for nm"),
         (0.1, "nm had been taken for Å"),
-        (1.36, "36.0% too large"),
+        (1.36, "36.0% too large; no known mistake explains it"),
     ],
 )
 def test_usual_mistakes_are_named(factor: float, words: str) -> None:
-    from dataclasses import replace
-
     lattice = find_lattice(simulate(Scene("MoS2", shape=(200, 240), pores=0), seed=1).micrograph)
     scale = factor * 0.3160 / lattice.constant_nm
     wrong = replace(lattice, constant_nm=lattice.constant_nm * scale)
@@ -84,3 +83,67 @@ def test_without_a_material_the_fitting_ones_are_named_and_none_chosen() -> None
     assert np.isnan(factor) and "fits WS2, MoS2" in sentence
     with pytest.raises(ValueError, match="material must be one of WS2, MoS2"):
         check_calibration(lattice, "unobtainium")
+
+
+@pytest.mark.parametrize("factor", [0.3, 0.64, 1.07, 1.36, 2 / 3**0.5, 10.0, 2.7])
+def test_an_implausible_correction_is_refused(stretched: tuple[Micrograph, Lattice], factor: float) -> None:
+    micrograph, lattice = stretched
+    wrong = replace(lattice, constant_nm=0.3153 * factor)
+    if factor in (0.3, 0.64, 2.7):
+        with pytest.raises(ValueError, match="must not be corrected by more than 1.5 where no known mistake"):
+            calibrate(micrograph, wrong, "WS2")
+    else:
+        row, column = calibrate(micrograph, wrong, "WS2").pixel_size
+        assert np.sqrt(row * column) == pytest.approx(0.04 / factor)
+
+
+@pytest.mark.parametrize(
+    ("deviation", "text"), [(0.0041, "0.3642 ± 0.0041 nm"), (0.000026, "0.36420 ± 0.00003 nm")]
+)
+def test_the_uncertainty_is_never_written_as_zero(
+    stretched: tuple[Micrograph, Lattice], deviation: float, text: str
+) -> None:
+    lattice = replace(stretched[1], constant_nm=0.3642, constant_std_nm=deviation)
+    assert text in check_calibration(lattice)[1]
+
+
+def _warn(constants: list[float], material: str | None = None, corrected: bool = False) -> list[str]:
+    return warn_of_pixel_sizes(np.array(constants), np.full(len(constants), corrected), material)
+
+
+def test_a_line_for_all_images_with_the_same_mistake() -> None:
+    remedy = "--material WS2 --calibrate lattice corrects"
+    [line] = _warn([0.3634, 0.3692, np.nan, 0.3160], "WS2")
+    assert line.startswith(
+        "2 of 4 images: the recorded pixel size is 1.15–1.17 times what the lattice of WS2"
+    )
+    assert "d10 had been taken for a" in line and line.endswith(f"{remedy} it")
+    [line] = _warn([0.3634, 0.3692, np.nan, 0.3160])
+    assert line.startswith("2 of 4 images: lattice constant 0.363–0.369 nm, which fits WS2 or MoS2 if d10")
+    assert line.endswith(f"{remedy} it")
+    assert [line[:11] for line in _warn([0.364, 0.364, 3.153], "WS2")] == ["2 of 3 imag", "1 of 3 imag"]
+
+
+def test_a_correction_is_told_with_its_reason() -> None:
+    [line] = _warn([0.364], "WS2", corrected=True)
+    assert "1.15 times" in line and "(2/√3)" in line and line.endswith("It was corrected")
+    [line] = _warn([0.41], "WS2", corrected=True)
+    assert (
+        "1.3 times" in line and "no known mistake explains it" in line and line.endswith("It was corrected")
+    )
+    [line] = _warn([0.182 * 2.7], "WS2")
+    assert "no known mistake" in line and "It is not corrected by so much" in line
+
+
+@pytest.mark.parametrize(
+    "constants",
+    [
+        [0.3153, 0.2461, 0.33],  # right
+        [],
+        [np.nan],
+        [0.2842],  # graphene by 2/√3, or WSe2 by √3/2
+        [0.41],  # nothing
+    ],
+)
+def test_without_a_material_only_one_known_mistake_is_told(constants: list[float]) -> None:
+    assert _warn(constants) == []

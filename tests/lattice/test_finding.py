@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from porescope import Micrograph
-from porescope.lattice import check_calibration, find_lattice
-from porescope.lattice.finding import rotate
+from porescope import Micrograph, read
+from porescope.lattice import calibrate, check_calibration, find_lattice
+from porescope.lattice.hexagon import rotate
 from porescope.materials import MATERIALS
 from porescope.simulation import Scene, simulate
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from lattice import draw_nothing
+from lattice import draw_crystal, draw_nothing, judge_constant
 
 
 @pytest.mark.parametrize("material", MATERIALS)
@@ -28,6 +28,38 @@ def test_the_constant_is_found_within_half_a_percent(material: str, px: int, dos
         assert lattice.constant_nm == pytest.approx(constant, rel=0.005)
     else:
         assert material in ("graphene", "hBN", "MoSe2") or dose < 1e5 or px > 16
+
+
+@pytest.mark.parametrize("start", range(0, 48, 12))
+def test_a_constant_is_right_or_none(start: int) -> None:
+    told = {i: judge_constant(*draw_crystal(i)) for i in range(start, start + 12)}
+    assert "wrong" not in told.values(), told
+    assert list(told.values()).count("right") >= 5
+
+
+def test_a_sharp_oversampled_image_shows_its_first_order(data: Path) -> None:
+    """The second order stands out more here: a/√3."""
+    micrograph = read(data / "cases" / "c27a_none.tif")
+    lattice = find_lattice(micrograph)
+    assert lattice.constant_nm == pytest.approx(0.3153, rel=0.005)
+    assert calibrate(micrograph, lattice, "WS2").pixel_size == pytest.approx((0.0045, 0.0045), rel=0.005)
+
+
+def test_too_few_cells_show_no_lattice() -> None:
+    drawn = simulate(Scene("WS2", shape=(400, 500), pixel_size=0.3153 / 110, pores=0, dose=1e8), seed=1)
+    assert find_lattice(drawn.micrograph) is None
+
+
+@pytest.mark.parametrize(("noise", "stretch"), [(0.0, 1.0), (5.0, 1.0), (0.0, 1.02)])
+def test_the_uncertainty_covers_noise_and_distortion(noise: float, stretch: float) -> None:
+    """A lattice of three waves, stretched along the rows: the constant changes by the root of it."""
+    rng = np.random.default_rng(1)
+    waves = [(0.1 * np.sin(a) / stretch, 0.1 * np.cos(a)) for a in np.radians([20, 80, 140])]
+    image = _wave((300, 340), *waves) + noise * rng.normal(size=(300, 340))
+    lattice = find_lattice(Micrograph(image, 1.0))
+    error = abs(lattice.constant_nm - 2 / np.sqrt(3) / 0.1)
+    assert max(error, 0.0008 * lattice.constant_nm) < 2 * lattice.constant_std_nm
+    assert lattice.constant_std_nm < (0.01 if stretch > 1 else 0.002) * lattice.constant_nm
 
 
 def test_clear_images_show_their_lattice() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from porescope import Micrograph
@@ -22,3 +24,16 @@ def test_the_scale_comes_from_the_lattice_else_from_the_pixels() -> None:
     factor, _, constant, message = choose_scale(coarse, None, None)
     assert constant is None
     assert factor == 1 and "too coarse for a lattice" in message
+
+
+def test_a_wrong_pixel_size_tells_only_light_sheets() -> None:
+    drawn = simulate(Scene(shape=(200, 220), pixel_size=0.03, pores=0), seed=1).micrograph
+    lattice = find_lattice(drawn)
+    assert choose_scale(drawn, lattice, "WS2").constant_nm == 0.3153
+    wrong = replace(lattice, constant_nm=lattice.constant_nm * 2 / 3**0.5)
+    told = {material: choose_scale(drawn, wrong, material).constant_nm for material in ("WS2", "graphene")}
+    assert told == {"WS2": None, "graphene": 0.2461}
+    # What fits graphene by chance is not graphene if the sheet is known to be WS2.
+    misfit = replace(lattice, constant_nm=0.2461)
+    assert choose_scale(drawn, misfit, None).constant_nm == 0.2461
+    assert choose_scale(drawn, misfit, "WS2").constant_nm is None

@@ -156,3 +156,19 @@ def test_a_large_image_takes_bounded_memory(tmp_path: Path) -> None:
     pores, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert int(pores) >= 2 * (side // 512) ** 2
     assert int(peak) * 1024 < 0.3e9 + 18 * side**2
+
+
+@pytest.mark.parametrize(("factor", "source"), [(1.1, "lattice"), (2.7, "argument")])
+def test_a_pixel_size_is_corrected_only_by_a_plausible_factor(
+    tmp_path: Path, factor: float, source: str
+) -> None:
+    drawn = simulate(Scene(shape=(200, 260), pores=0, pixel_size=0.03), seed=1).micrograph
+    wrong = replace(drawn, pixel_size=(0.03 * factor, 0.03 * factor))
+    detector = _Fixed(Detection(np.zeros(drawn.image.shape, np.int32)))
+    result = find_and_measure(wrong, Job(out=tmp_path, detector=detector, material="WS2", calibrate=True))
+    assert result.micrograph.acquisition.pixel_size_source == source
+    expected = 0.03 if source == "lattice" else 0.03 * factor
+    assert result.micrograph.pixel_size == pytest.approx((expected, expected), rel=0.005)
+    assert "no known mistake explains it" in result.messages[0]
+    words = "from 0.033 to 0.03" if source == "lattice" else "must not be corrected by more than 1.5"
+    assert words in result.messages[0]

@@ -301,7 +301,7 @@ def _run_prepared(
 
 
 def print_summary(run: Run, out: Path, messages: bool = True) -> None:
-    """Print a row for each image, the messages with their counts, the totals, and a foreign network.
+    """Print warnings, a row for each image, messages with their counts, the totals, a foreign network.
 
     Parameters
     ----------
@@ -316,7 +316,7 @@ def print_summary(run: Run, out: Path, messages: bool = True) -> None:
 
     from porescope.files import FILES, escape_hidden
     from porescope.network import SHIPPED_SHA256
-    from porescope.runs import summarize
+    from porescope.runs import list_warnings, summarize
 
     table = Table(box=None, pad_edge=False)
     for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", "95 % interval"):
@@ -326,8 +326,11 @@ def print_summary(run: Run, out: Path, messages: bool = True) -> None:
         table.add_row(*map(escape_hidden, _summarise(row)))
     for frames in summary.stacks[:20]:
         table.add_row(escape_hidden(frames.image.iloc[0]), *_summarise_stack(frames))
+    console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    for warning in list_warnings(run):
+        console.print(f"Warning: {warning}.", style="bold yellow")
     if table.rows:
-        Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty()).print(table)
+        console.print(table)
     done = run.images[run.images.status == "ok"]
     bad = run.images[run.images.status != "ok"].to_dict("records")
     for row in bad[: 20 * messages]:

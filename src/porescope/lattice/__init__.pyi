@@ -1,5 +1,5 @@
 from .amplitude import RESOLUTION, LatticeGaps, map_amplitude
-from .calibration import calibrate, check_calibration
+from .calibration import calibrate, check_calibration, warn_of_pixel_sizes
 from .finding import Lattice, find_lattice
 from .sites import Sites, build_structure, count_missing, find_sites
 from .waves import mix_coarsely
@@ -17,4 +17,5 @@ __all__ = [
     "find_sites",
     "map_amplitude",
     "mix_coarsely",
+    "warn_of_pixel_sizes",
 ]

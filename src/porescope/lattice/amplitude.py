@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from skimage.measure import regionprops
 
 from porescope.labels import Detection, label_regions
-from porescope.lattice.finding import Lattice, rotate
+from porescope.lattice.finding import Lattice
+from porescope.lattice.hexagon import rotate
 from porescope.lattice.waves import mix
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN

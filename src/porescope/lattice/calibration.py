@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from porescope.lattice.finding import Lattice
 from porescope.materials import MATERIALS, find_material
@@ -23,6 +24,8 @@ _MISTAKES = {
 }
 #: Relative deviation from which a pixel size counts as wrong, and within which a mistake is recognised.
 _TOLERANCE = 0.03
+#: Largest factor by which a pixel size is corrected where no mistake explains it.
+_LARGEST_FACTOR = 1.5
 
 
 def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[float, str]:
@@ -46,25 +49,138 @@ def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[fl
     ValueError
         If the material is unknown.
     """
-    measured = f"lattice constant {lattice.constant_nm:.4f} ± {lattice.constant_std_nm:.4f} nm"
+    measured = f"lattice constant {_write_value(lattice.constant_nm, lattice.constant_std_nm)} nm"
     if lattice.grains > 1:
         measured += f", {lattice.grains} orientations (grains or moiré)"
     if material is None:
-        near = [
-            m for m, known in MATERIALS.items() if abs(lattice.constant_nm / known.constant - 1) < _TOLERANCE
-        ]
-        return np.nan, measured + (f" (fits {', '.join(near)})" if near else " (fits none of the materials)")
+        mistake, fitting = _explain(lattice.constant_nm)
+        if mistake == 1:
+            return np.nan, f"{measured} (fits {', '.join(fitting)})"
+        guess = f"; {', '.join(fitting)} if {_MISTAKES[mistake]}" if mistake else ""
+        return np.nan, f"{measured} (fits none of the materials{guess})"
     constant = find_material(material).constant
     factor = lattice.constant_nm / constant
+    compared = f"{measured}, {material} has {constant:.4f} nm"
     if abs(factor - 1) <= _TOLERANCE:
-        return factor, f"{measured}, {material} has {constant:.4f} nm: the pixel size is right"
+        return factor, f"{compared}: the pixel size is right"
     size = "large" if factor > 1 else "small"
-    off = abs(factor - 1)
-    sentence = f"{measured}, {material} has {constant:.4f} nm: pixel size {off:.1%} too {size}"
-    mistake = min(_MISTAKES, key=lambda m: abs(np.log(factor / m)))
-    if abs(factor / mistake - 1) < _TOLERANCE:
-        sentence += f"; looks as if {_MISTAKES[mistake]}"
-    return factor, sentence
+    reason = _name_mistake(_find_mistake(factor))
+    return factor, f"{compared}: pixel size {abs(factor - 1):.1%} too {size}; {reason}"
+
+
+def warn_of_pixel_sizes(
+    constants_nm: NDArray[np.float64], corrected: NDArray[np.bool_], material: str | None = None
+) -> list[str]:
+    """Say which pixel sizes the crystal contradicts, and how to correct them; a line for each mistake.
+
+    Parameters
+    ----------
+    constants_nm : ndarray, shape (N,)
+        Measured lattice constant of each image by its recorded pixel size; NaN where no lattice was found.
+    corrected : ndarray of bool, shape (N,)
+        Whether its pixel size was corrected by the lattice.
+    material : str, optional
+        One of `MATERIALS`. Without it, only those images count whose constant fits no material as it is,
+        and some material with exactly one known mistake.
+
+    Returns
+    -------
+    list of str
+        Empty if there is nothing to warn of.
+
+    Raises
+    ------
+    ValueError
+        If the material is unknown.
+
+    Examples
+    --------
+    >>> warn_of_pixel_sizes(np.array([0.363, 0.366, 0.315]), np.zeros(3, bool))[0][:62]
+    '2 of 3 images: lattice constant 0.363–0.366 nm, which fits WS2'
+    """
+    found = ~np.isnan(constants_nm)
+    groups: dict[tuple[float | None, str], list[float]] = {}
+    for constant, done in zip(constants_nm[found].tolist(), corrected[found].tolist(), strict=True):
+        if material is None:
+            mistake, remedy = _explain(constant)[0], ""
+            told = mistake not in (1, None)
+        else:
+            factor = constant / find_material(material).constant
+            mistake, remedy = _find_mistake(factor), _choose_remedy(factor, done, material)
+            told = mistake != 1
+        if told:
+            groups.setdefault((mistake, remedy), []).append(constant)
+    return [
+        f"{len(group)} of {len(constants_nm)} images: {_describe(group, mistake, material)}{remedy}"
+        for (mistake, remedy), group in groups.items()
+    ]
+
+
+def _describe(constants_nm: list[float], mistake: float | None, material: str | None) -> str:
+    """What lattice constants that share a mistake say of the pixel size."""
+    if material is None and mistake is not None:
+        fitting = _explain(float(np.median(constants_nm)))[1]
+        return (
+            f"lattice constant {_write_range(constants_nm)} nm, which fits {' or '.join(fitting)} if "
+            f"{_MISTAKES[mistake]}. If so, --material {fitting[0]} --calibrate lattice corrects it"
+        )
+    known = find_material(str(material)).constant
+    times = _write_range([constant / known for constant in constants_nm])
+    return (
+        f"the recorded pixel size is {times} times what the lattice of {material} gives; "
+        f"{_name_mistake(mistake)}"
+    )
+
+
+def _choose_remedy(factor: float, corrected: bool, material: str) -> str:
+    """A sentence on how to correct a pixel size that is too large by a factor."""
+    if corrected:
+        return ". It was corrected"
+    if _is_plausible(factor):
+        return f". --material {material} --calibrate lattice corrects it"
+    return ". It is not corrected by so much: check the material and the pixel size"
+
+
+def _find_mistake(factor: float) -> float | None:
+    """Known mistake whose factor is nearest; 1 if the pixel size is right, None if no mistake explains it."""
+    nearest = min((1.0, *_MISTAKES), key=lambda mistake: abs(np.log(factor / mistake)))
+    return nearest if abs(factor / nearest - 1) <= _TOLERANCE else None
+
+
+def _explain(constant_nm: float) -> tuple[float | None, list[str]]:
+    """The only mistake by which a lattice constant fits some material, and these materials.
+
+    1 is no mistake, and is preferred. None if no mistake explains it, or more than one.
+    """
+    fits: dict[float, list[str]] = {}
+    for name, material in MATERIALS.items():
+        mistake = _find_mistake(constant_nm / material.constant)
+        if mistake is not None:
+            fits.setdefault(mistake, []).append(name)
+    if 1.0 in fits or len(fits) == 1:
+        mistake = min(fits, key=lambda m: m != 1)
+        return mistake, fits[mistake]
+    return None, []
+
+
+def _is_plausible(factor: float) -> bool:
+    """Whether a pixel size may be wrong by a factor: a known mistake, or not by much."""
+    return _find_mistake(factor) is not None or max(factor, 1 / factor) <= _LARGEST_FACTOR
+
+
+def _name_mistake(mistake: float | None) -> str:
+    return "no known mistake explains it" if mistake is None else f"looks as if {_MISTAKES[mistake]}"
+
+
+def _write_value(value: float, deviation: float) -> str:
+    """Write a value with its standard deviation, to as many decimals as that needs, at least four."""
+    digits = max(4, -int(np.floor(np.log10(deviation))))
+    return f"{value:.{digits}f} ± {deviation:.{digits}f}"
+
+
+def _write_range(values: list[float]) -> str:
+    low, high = (f"{value:.3g}" for value in (min(values), max(values)))
+    return low if low == high else f"{low}–{high}"
 
 
 def calibrate(micrograph: Micrograph, lattice: Lattice, material: str) -> Micrograph:
@@ -84,7 +200,7 @@ def calibrate(micrograph: Micrograph, lattice: Lattice, material: str) -> Microg
     Raises
     ------
     ValueError
-        If the material is unknown.
+        If the material is unknown, or if the correction is larger than 1.5 and no known mistake explains it.
 
     Notes
     -----
@@ -93,6 +209,11 @@ def calibrate(micrograph: Micrograph, lattice: Lattice, material: str) -> Microg
     """
     row, column = micrograph.pixel_size
     factor = check_calibration(lattice, material)[0]
+    if not _is_plausible(factor):
+        raise ValueError(
+            f"the pixel size must not be corrected by more than {_LARGEST_FACTOR} where no known mistake "
+            f"explains it, but the lattice of {material} asks for {1 / factor:.3g}; check the material"
+        )
     rows, columns = _square_up(lattice)
     if max(rows, columns) / min(rows, columns) - 1 > ANISOTROPY_LIMIT or lattice.grains > 1:
         rows = columns = 1.0

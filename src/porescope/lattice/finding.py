@@ -17,15 +17,19 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import median_filter
 
+from porescope.lattice.hexagon import list_spots, measure_constant, measure_uncertainty, rotate
+from porescope.lattice.orders import DOUBTFUL, STANDS_OUT, find_lower_order
 from porescope.lattice.waves import LONGEST, flatten, refine_by_phase
 from porescope.micrograph import Micrograph
 
-#: Smallest lattice constant that is searched [px].
+#: Smallest lattice constant whose spots are searched [px]; constants above `LONGEST` show by higher orders.
 _SHORTEST = 3.8
 #: Significance level: largest probability that noise alone shows such a hexagon of peaks.
 _CHANCE = 1e-6
-#: Largest relative standard deviation of an accepted lattice constant.
-_VAGUEST = 0.004
+#: Largest relative standard deviation of an accepted lattice constant: about half of 0.5 %.
+_VAGUEST = 0.0026
+#: Least number of lattice planes across an image: with fewer the order of the spots cannot be told.
+_FEWEST_PLANES = 6.0
 #: Smallest power of another grain's spots, relative to the first grain's.
 _FAINTEST_GRAIN = 0.03
 #: Largest distance of a spot from its place in a perfect hexagon, relative to its frequency.
@@ -50,7 +54,8 @@ class Lattice:
     frequencies : ndarray, shape (2, 2)
         The two shortest reciprocal vectors, 60° apart in a hexagonal lattice [cycles/px].
     constant_nm, constant_std_nm : float
-        Lattice constant (of the hexagonal cell of the same area) and its standard deviation [nm].
+        Lattice constant (of the hexagonal cell of the same area) and its standard deviation [nm]: noise,
+        distortion, pixel quantisation.
     grains : int
         Number of orientations, moiré layers included.
     image : ndarray of float32, shape (M, N)
@@ -82,13 +87,12 @@ class Lattice:
     @property
     def constant_px(self) -> float:
         """Lattice constant [px]."""
-        return _measure_constant(self.frequencies)
+        return measure_constant(self.frequencies)
 
     @property
     def spots(self) -> NDArray[np.float64]:
         """Frequencies of the three first-order spots, shape (3, 2) [cycles/px]."""
-        one, two = self.frequencies
-        return np.array([one, two, two - one])
+        return list_spots(self.frequencies)
 
 
 def find_lattice(micrograph: Micrograph) -> Lattice | None:
@@ -101,12 +105,14 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     Returns
     -------
     Lattice or None
-        None if there is no lattice of 4 to 60 px per constant.
+        None if there is no lattice of 4 px per constant or more, or if there is doubt: fewer than six
+        lattice planes across the image, an uncertain order of the spots, a vague constant.
 
     Notes
     -----
     Spots are peaks of the windowed power spectrum, relative to the median of their ring. Three spots
-    60° apart are tested together by Fisher's method, corrected for the number of bins searched.
+    60° apart are tested together by Fisher's method, corrected for the number of bins searched. Then
+    hexagons of lower order are looked for (`find_lower_order`).
 
     Examples
     --------
@@ -125,15 +131,16 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     spots = _find_hexagon(spectrum)
     if spots is None:
         return None
-    frequencies, deviation = _fit_hexagon(spectrum, spots, image, micrograph.field)
-    if deviation > _VAGUEST:
+    fitted = _fit_first_order(spectrum, spots, image, micrograph.field)
+    if fitted is None or fitted[1] > _VAGUEST:
         return None
+    frequencies, deviation = fitted
     grains = _count_grains(spectrum, frequencies)
-    constant = _measure_constant(frequencies) * float(np.sqrt(micrograph.pixel_area))
+    constant = measure_constant(frequencies) * float(np.sqrt(micrograph.pixel_area))
     return Lattice(
         frequencies=frequencies,
         constant_nm=constant,
-        constant_std_nm=constant * deviation,
+        constant_std_nm=constant * measure_uncertainty(frequencies, deviation, image.shape),
         grains=grains,
         image=image,
         field=micrograph.field,
@@ -176,22 +183,6 @@ def _measure_background(power: NDArray[np.float32]) -> NDArray[np.float32]:
             streak = median_filter(source[line], 41) / np.log(2)
             lines[line] = np.maximum(lines[line], streak)
     return np.asarray(background, np.float32)
-
-
-def rotate(vector: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
-    """Rotate a vector (row, column), from the row axis towards the column axis.
-
-    Parameters
-    ----------
-    vector : ndarray, shape (2,)
-    degrees : float
-
-    Returns
-    -------
-    ndarray, shape (2,)
-    """
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.array([[c, -s], [s, c]]) @ vector
 
 
 def _log_chance(x: float, bins: float) -> float:
@@ -257,19 +248,31 @@ def _find_hexagon(spectrum: Spectrum) -> NDArray[np.int64] | None:
     peaks, bins = _list_peaks(spectrum, low, high, 40)
     if len(peaks) == 0:
         return None
-    judged = [(*_judge(spectrum, peak, bins), peak) for peak in peaks]
-    chance, spots, first = min(judged, key=lambda j: j[0])
-    chance += float(np.log10(len(peaks)))
-    if chance > np.log10(_CHANCE):
+    judged = [_judge(spectrum, peak, bins) for peak in peaks]
+    chance, spots = min(judged, key=lambda j: j[0])
+    return spots if chance + np.log10(len(peaks)) <= np.log10(_CHANCE) else None
+
+
+def _fit_first_order(
+    spectrum: Spectrum,
+    spots: NDArray[np.int64],
+    image: NDArray[np.float32],
+    field: NDArray[np.bool_] | None,
+) -> tuple[NDArray[np.float64], float] | None:
+    """Fit the hexagon of first order, given one of any order: arguments and results of `_fit_hexagon`.
+
+    None if the order is in doubt, or if the image has too few unit cells to tell it.
+    """
+    frequencies, deviation = _fit_hexagon(spectrum, spots, image, field)
+    if np.hypot(*frequencies[0]) * min(spectrum.power.shape) < _FEWEST_PLANES:
         return None
-    # The strongest hexagon may be of a higher order: look for a hexagon of lower frequency.
-    for ratio, turn in ((1 / 2, 0.0), (1 / np.sqrt(3), 30.0)):
-        inner = rotate(first, turn) * ratio
-        if np.hypot(*inner) >= low:
-            inner_chance, inner_spots = _judge(spectrum, inner)
-            if inner_chance < np.log10(_CHANCE):
-                return inner_spots
-    return spots
+    height, lower = find_lower_order(spectrum.power, frequencies)
+    if height < DOUBTFUL:
+        return frequencies, deviation
+    if height < STANDS_OUT:
+        return None
+    spots = np.array([_find_peak(spectrum, spot)[1] for spot in list_spots(lower)])
+    return _fit_first_order(spectrum, spots, image, field)
 
 
 def _fit_hexagon(
@@ -332,8 +335,3 @@ def _count_grains(spectrum: Spectrum, frequencies: NDArray[np.float64], most: in
             return grains
         first = peaks[min(judged)[1]]
     return most
-
-
-def _measure_constant(frequencies: NDArray[np.float64]) -> float:
-    """Lattice constant [px] of the hexagonal cell of the same area."""
-    return float(np.sqrt(2 / np.sqrt(3) / abs(np.linalg.det(frequencies))))

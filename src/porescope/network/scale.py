@@ -65,14 +65,17 @@ def choose_scale(micrograph: Micrograph, lattice: Lattice | None, material: str 
 
 
 def _find_constant(lattice: Lattice | None, material: str | None) -> float | None:
-    """Lattice constant [nm]: the material's, else the measured one if it fits a known material.
+    """Lattice constant [nm] that the network is told: the material's, else the measured one if it fits one.
 
-    If it fits none, the pixel size is probably wrong.
+    If the measured one does not fit, the pixel size is probably wrong, and with it the sizes by which the
+    network tells sheets apart. Then it is told a light sheet's constant only: it takes an unknown sheet for
+    a heavy one, and finds more pores in it if it is not told which.
     """
-    if material:
-        return find_material(material).constant
-    if lattice is None:
-        return None
-    known = np.array([m.constant for m in MATERIALS.values()])
+    named = find_material(material) if material else None
+    if lattice is None or (named and named.both_count):
+        return named.constant if named else None
+    known = np.array([m.constant for m in ([named] if named else MATERIALS.values())])
     fits = np.abs(lattice.constant_nm / known - 1) < _TOLERANCE
-    return lattice.constant_nm if fits.any() else None
+    if not fits.any():
+        return None
+    return named.constant if named else lattice.constant_nm

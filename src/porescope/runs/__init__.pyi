@@ -6,7 +6,7 @@ from .job import Job
 from .parts import Run, list_done, list_inputs, read_record, read_run
 from .report import write_report
 from .scores import score_results
-from .summary import Summary, describe_stack, summarize
+from .summary import Summary, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
 from .tuning import Goal, read_labelled_images, tune
 
@@ -26,6 +26,7 @@ __all__ = [
     "describe_stack",
     "list_done",
     "list_inputs",
+    "list_warnings",
     "lock_folder",
     "prepare_folder",
     "read_labelled_images",

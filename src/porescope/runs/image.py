@@ -221,8 +221,13 @@ def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Cry
         return micrograph, None, f"no lattice found{kept}"
     message = check_calibration(lattice, job.material)[1]
     if job.calibrate and job.material:
-        micrograph = calibrate(micrograph, lattice, job.material)
-        message += "; corrected by the lattice"
+        recorded = float(np.sqrt(micrograph.pixel_area))
+        try:
+            micrograph = calibrate(micrograph, lattice, job.material)
+            corrected = float(np.sqrt(micrograph.pixel_area))
+            message += f"; corrected by the lattice from {recorded:.4g} to {corrected:.4g} nm"
+        except ValueError as error:
+            message += f"; {error}"
     material = MATERIALS[job.material] if job.material else None
     sites = find_sites(micrograph, lattice, material) if material else None
     return micrograph, Crystal(lattice, material, sites), message

@@ -11,7 +11,7 @@ import numpy as np
 
 from porescope.files import FILES, PICTURES, escape_hidden, list_stems, write_whole
 from porescope.runs.parts import Run
-from porescope.runs.summary import describe_stack, summarize
+from porescope.runs.summary import describe_stack, list_warnings, summarize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,11 +64,13 @@ def write_report(run: Run, folder: Path) -> Path:
     html = environment.get_template("report.html.j2").render(
         run=_choose_facts(run.record),
         headline=summary.text,
+        warnings=list_warnings(run),
         summary=summary,
         density=[_group(value) for value in summary.density] if summary.area_um2 else None,
         histogram=draw_histogram(summary.diameters_nm),
-        stacks=[(rows.image.iloc[0], describe_stack(rows), draw_counts(rows)) for rows in summary.stacks][
-            :_MAX_STACKS
+        stacks=[
+            (rows.image.iloc[0], describe_stack(rows), draw_counts(rows))
+            for rows in summary.stacks[:_MAX_STACKS]
         ],
         cards=cards,
         n_left_out=len(images) - len(cards),

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files import describe_counts
+from porescope.lattice import warn_of_pixel_sizes
+from porescope.materials import MATERIALS
 from porescope.measurement import density_interval
 from porescope.runs.parts import Run
 
@@ -114,3 +116,21 @@ def describe_stack(frames: pd.DataFrame) -> str:
     low, high = int(frames.n_pores.min()), int(frames.n_pores.max())
     pores = f"{low} pore{'s' * (low != 1)}" if low == high else f"{low} to {high} pores"
     return f"{pores} in each of {len(frames)} frames"
+
+
+def list_warnings(run: Run) -> list[str]:
+    """List what the user must know of a run as a whole: pixel sizes that the crystal contradicts.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    list of str
+    """
+    done = run.images[run.images.status == "ok"]
+    corrected = (done.pixel_size_source == "lattice").to_numpy(bool)
+    constants = done.lattice_constant_nm.to_numpy(float)
+    material = run.record.get("material")
+    return warn_of_pixel_sizes(constants, corrected, material if material in MATERIALS else None)

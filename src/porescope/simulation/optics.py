@@ -183,7 +183,7 @@ def _image_wave(
     limit = optics.semiangle_mrad * 1e-3 / WAVELENGTH
     k = np.hypot(ky, kx) / limit
     # HRTEM: damping towards the information limit. BF: the edge of the aperture.
-    envelope = np.exp(-2 * k**4) if modality == "hrtem" else 1 / (1 + np.exp((k - 1) / 0.02))
+    envelope = np.exp(-2 * k**4) if modality == "hrtem" else 1 / (1 + np.exp(np.minimum((k - 1) / 0.02, 700)))
     transfer = (envelope * np.exp(-1j * _shift_phase(ky, kx, optics))).astype(np.complex64)
     wave = fft.ifft2(fft.fft2(np.exp(1j * padded).astype(np.complex64)) * transfer)
     intensity = (wave.real**2 + wave.imag**2)[: shape[0], : shape[1]]
