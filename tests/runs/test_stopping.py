@@ -189,8 +189,9 @@ def test_the_earlier_run_survives_a_killed_overwrite(folder: Path, undisturbed: 
         process.wait(10)
         assert (out / "images.parquet").read_bytes() == before and (out / "n000_labels.tif").exists()
         assert _wait_until_gone(process.pid) == []
+    started = time.time()
     process = _start(folder, out, "--overwrite")
-    while not list(out.glob("_next/*_labels.tif")):
+    while not [p for p in out.glob("_next/*_labels.tif") if p.stat().st_mtime > started]:
         time.sleep(0.02)
     process.terminate()
     assert process.wait(30) == 143
