@@ -85,6 +85,9 @@ def find_field(
     if min(image.shape) < _SHORTEST_RUN:
         return known
     equal = [_find_equal(image, axis) for axis in (0, 1)]
+    kernels = [np.ones((_SHORTEST_RUN - 1, 1), np.uint8), np.ones((1, _SHORTEST_RUN - 1), np.uint8)]
+    if not any(cv2.erode(pairs, kernel).any() for pairs, kernel in zip(equal, kernels, strict=True)):
+        return known
     least = _find_least_run(equal)
     flat = _find_runs(equal, least)
     del equal

@@ -143,7 +143,7 @@ class Outcome(NamedTuple):
 
 
 class _Worker:
-    """A process that runs one task at a time."""
+    """A process that runs one task after the other; the next one may wait in its pipe."""
 
     def __init__(self, function: Callable[..., Iterator[Any]]) -> None:
         self.pipe, theirs = connection.Pipe()
@@ -151,30 +151,30 @@ class _Worker:
         self.process = context.Process(target=_serve, args=(function, theirs), daemon=True)
         self.process.start()
         theirs.close()
-        self.task: int | None = None
-        self.since = 0.0  # start of the task, or its last result
+        self.tasks: deque[int] = deque()  # the first one runs
+        self.since = 0.0  # start of the running task, or its last result
 
     def start(self, number: int, task: tuple[Any, ...]) -> None:
-        self.task, self.since = number, time.monotonic()
+        if not self.tasks:
+            self.since = time.monotonic()
+        self.tasks.append(number)
         with suppress(OSError):  # it has died; receiving will tell
             self.pipe.send(task)
 
     def receive(self) -> Outcome:
-        assert self.task is not None
         try:
             result, ended = self.pipe.recv()
         except (EOFError, OSError):
-            return Outcome(self.task, None, True, "died")
+            return Outcome(self.tasks[0], None, True, "died")
         self.since = time.monotonic()
-        return Outcome(self.task, result, ended)
+        return Outcome(self.tasks[0], result, ended)
 
     def check(self, timeout: float, memory: float) -> Outcome | None:
         """Give the task up if it takes too long or too much memory."""
-        assert self.task is not None
         if time.monotonic() - self.since > timeout:
-            return Outcome(self.task, None, True, "late")
+            return Outcome(self.tasks[0], None, True, "late")
         if memory < math.inf and _measure_memory(self.process.pid) > memory:
-            return Outcome(self.task, None, True, "large")
+            return Outcome(self.tasks[0], None, True, "large")
         return None
 
     def stop(self) -> None:
@@ -267,7 +267,7 @@ def run_tasks(
             waiting.extendleft(reversed(range(known, len(tasks))))
             known = len(tasks)
             _assign(function, tasks, waiting, pool, workers)
-            busy = [worker for worker in pool if worker.task is not None]
+            busy = [worker for worker in pool if worker.tasks]
             if not busy:
                 return
             ready = connection.wait([worker.pipe for worker in busy], timeout=min(timeout, _WATCH))
@@ -276,10 +276,11 @@ def run_tasks(
                 if outcome is None:
                     continue
                 if outcome.ended:
-                    worker.task = None
+                    worker.tasks.popleft()
                 if outcome.failure:
                     pool.remove(worker)
                     worker.stop()
+                    waiting.extendleft(reversed(worker.tasks))
                     deaths[outcome.task] += 1
                     if outcome.failure == "died" and deaths[outcome.task] < _MOST_DEATHS:
                         waiting.appendleft(outcome.task)
@@ -297,15 +298,22 @@ def _assign(
     pool: list[_Worker],
     workers: int | None,
 ) -> None:
-    """Give waiting tasks to the workers that have none, and hire more if there are too few."""
+    """Give waiting tasks to the workers that have none, and hire more if there are too few.
+
+    Where many wait, each worker gets its next one too, so that it need not wait for this process.
+    """
     workers = workers or choose_workers(len(waiting))
-    free = [worker for worker in pool if worker.task is None]
+    free = [worker for worker in pool if not worker.tasks]
     while waiting and (free or len(pool) < workers):
         if not free:
             pool.append(_hire(function))
             free.append(pool[-1])
         number = waiting.popleft()
         free.pop().start(number, tasks[number])
+    for worker in pool:
+        if len(worker.tasks) == 1 and len(waiting) > len(pool):
+            number = waiting.popleft()
+            worker.start(number, tasks[number])
 
 
 def _hire(function: Callable[..., Iterator[Any]]) -> _Worker:

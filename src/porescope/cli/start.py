@@ -16,6 +16,8 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):  # Windows has no SIGHUP
             signal.signal(getattr(signal, name), _end)
+    # Arrow's own allocator keeps what it frees: a tenth of the memory of a long run.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     sys.argv[1:] = [protect_name(argument) for argument in sys.argv[1:]]
     from porescope.cli.app import app
 

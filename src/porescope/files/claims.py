@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -74,15 +75,32 @@ def measure_claim(path: Path) -> Claim:
             import tifffile
 
             with tifffile.TiffFile(path) as tiff:
-                claims = [(series.shape, series.dtype.itemsize) for series in tiff.series]
+                return measure_series(tiff.series)
         elif suffix in _HDF5:
             claims = _list_datasets(path)
         else:
             claims = []
     except Exception:  # what is wrong with the file is said when it is read
         claims = []
-    if not claims:
-        return Claim(path.stat().st_size, 0)
+    return _add_up(claims) if claims else Claim(path.stat().st_size, 0)
+
+
+def measure_series(series: Sequence[Any]) -> Claim:
+    """Measure the memory that the series of a TIFF claim.
+
+    Parameters
+    ----------
+    series : sequence of tifffile.TiffPageSeries
+
+    Returns
+    -------
+    Claim
+    """
+    return _add_up([(one.shape, one.dtype.itemsize) for one in series])
+
+
+def _add_up(claims: list[tuple[tuple[int, ...], int]]) -> Claim:
+    """The largest of datasets, each with its shape and the bytes of an element."""
     return Claim(
         data=max(prod(shape) * size for shape, size in claims),
         image=max((size + _COPIES * _KEPT) * prod(shape[-2:]) for shape, size in claims),

@@ -20,6 +20,26 @@ _LAZY = (".dm3", ".dm4", ".hspy", ".emd", ".h5", ".hdf5")
 _END = 8
 
 
+def _check_file(path: Path) -> None:
+    """Check that a file is there, may be read and is not empty.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ReadError
+        If it is not.
+    """
+    if path.suffix.lower() == ".zspy":  # its reader needs zarr < 3, which decodes by whatever the file names
+        raise ReadError(f"{path.name} is a Zarr store, whose reader may run code from it; save it as .hspy")
+    if not path.is_file():
+        raise ReadError(f"{path} is not a file; check the path")
+    if path.stat().st_size == 0:
+        raise ReadError(f"{path.name} is empty (0 bytes); copy it again")
+
+
 def check_claim(path: Path) -> Claim:
     """Check that a file is there, is not empty and fits into the memory.
 
@@ -37,12 +57,7 @@ def check_claim(path: Path) -> Claim:
     ReadError
         If it does not.
     """
-    if path.suffix.lower() == ".zspy":  # its reader needs zarr < 3, which decodes by whatever the file names
-        raise ReadError(f"{path.name} is a Zarr store, whose reader may run code from it; save it as .hspy")
-    if not path.is_file():
-        raise ReadError(f"{path} is not a file; check the path")
-    if path.stat().st_size == 0:
-        raise ReadError(f"{path.name} is empty (0 bytes); copy it again")
+    _check_file(path)
     claim = measure_claim(path)
     too_large = refuse_claim(path, claim)
     if too_large:
@@ -66,16 +81,19 @@ def load_signals(path: Path) -> list[Signal]:
     ReadError
         If the file cannot be read, whatever the reader raised.
     """
-    claim = check_claim(path)
     suffix = path.suffix.lower()
+    tiff = suffix in (".tif", ".tiff")  # which is opened once, and measured then
+    lazy = False if tiff else check_claim(path).is_large
     load = {
         ".npy": load_numpy,
         ".mrc": load_mrc,
         **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), load_picture),
-        **dict.fromkeys((".tif", ".tiff"), load_tiff),
     }.get(suffix, _load_rosettasciio)
     try:
-        return load(path, claim.is_large)
+        if tiff:
+            _check_file(path)
+            return load_tiff(path)
+        return load(path, lazy)
     except ReadError:
         raise
     except ImportError as error:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files.arrays import name_samples, refuse_order
+from porescope.files.claims import measure_series, refuse_claim
 from porescope.files.entries import describe_signal, name_modality, names_detector
 from porescope.files.headers import Header, as_mapping, as_text, look_up, read_interval, read_ome
 from porescope.files.signals import ReadError, Signal, header_pixel_size
@@ -53,14 +54,12 @@ class _Series(NamedTuple):
         return "".join(a for a, _ in kept), tuple(n for _, n in kept)
 
 
-def load_tiff(path: Path, lazy: bool) -> list[Signal]:
-    """Load every dataset of a TIFF.
+def load_tiff(path: Path) -> list[Signal]:
+    """Load every dataset of a TIFF; the frames of a large one are read when they are asked for.
 
     Parameters
     ----------
     path : Path
-    lazy : bool
-        Whether to read frames when they are asked for.
 
     Returns
     -------
@@ -70,19 +69,22 @@ def load_tiff(path: Path, lazy: bool) -> list[Signal]:
     Raises
     ------
     ReadError
-        If it is cut off, or its colours or planes cannot be told from frames.
+        If it is cut off, does not fit into the memory, or its colours or planes cannot be told from frames.
     """
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
         calibrations = _check_tiff_whole(path, tiff)
+        claim = measure_series(tiff.series)
+        if too_large := refuse_claim(path, claim):
+            raise ReadError(too_large)
         imagej = tiff.imagej_metadata or {}
         images = _list_ome(path, tiff)
         series = [_describe_series(i, s, imagej, images[i]) for i, s in enumerate(tiff.series)]
         for s in series:
             if s.leading[0] == _ANONYMOUS and "S" not in s.axes:
                 refuse_order(path, (*s.leading[1], *s.shape[-2:]), np.dtype(bool))
-        lazy = lazy and any(s.paged for s in series)
+        lazy = claim.is_large and any(s.paged for s in series)
         arrays = [None if lazy and s.paged else tiff.series[s.number].asarray() for s in series]
         scales = [
             _find_scales(path, tiff.series[s.number], calibrations, imagej, images[s.number]) for s in series

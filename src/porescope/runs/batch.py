@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 TIMEOUT = 600.0
 #: Numbers of the errors of a full disk.
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+#: Size above which a file takes long to hash [bytes].
+_LONG_TO_HASH = 2**28
 #: Most pictures kept per file for the report.
 _PICTURES_A_FILE = 10
 
@@ -73,6 +76,8 @@ def run_batch(
         Task(path, name, job, i < keep, (done or {}).get(name, {}))
         for i, (path, name) in enumerate(zip(paths, names, strict=True))
     ]
+    # The first part needs these; they load while the workers start.
+    threading.Thread(target=_load_tables, daemon=True).start()
     writer = PartWriter(job.out, part_seconds)
     memory = choose_memory() if memory is None else memory
     ended = 0
@@ -103,6 +108,10 @@ def _note(record: ImageRecord) -> None:
     else:
         text = f"{name}: {describe_counts(row['n_pores'])}" + f"; {row['message']}" * bool(row["message"])
         _log.log(logging.WARNING if row["message"] else logging.DEBUG, "%s", text)
+
+
+def _load_tables() -> None:
+    import pyarrow.parquet  # noqa: F401
 
 
 class Task(NamedTuple):
@@ -147,20 +156,25 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # readers' remarks on foreign metadata
+            known: set[int] = set()
             if this.frame is None:
-                check_claim(this.path)  # first, since a large file takes long to hash
-                sha256 = hash_file(this.path)
-                known, whole = this.done.get(sha256, (set(), False))
+                # A large file takes long to hash, and is refused before; what is no file is refused at once.
+                if not this.path.is_file() or this.path.stat().st_size > _LONG_TO_HASH:
+                    check_claim(this.path)
+                this = this._replace(sha256=hash_file(this.path))
+                known, whole = this.done.get(this.sha256, (set(), False))
                 if whole:
                     return
-                images = _open(this)
-                left = [k for k in range(len(images)) if k not in known]
+            images = _open(this)
+            n_images = len(images)
+            if this.frame is None:
+                left = [k for k in range(n_images) if k not in known]
                 if not left:
                     return
-                this = this._replace(frame=left[0], sha256=sha256)
-                yield [this._replace(frame=k) for k in left[1:]]
-            images, frame = _open(this), this.frame or 0
-            n_images = len(images)
+                this = this._replace(frame=left[0])
+                if left[1:]:
+                    yield [this._replace(frame=k) for k in left[1:]]
+            frame = this.frame or 0
             micrograph = replace(images.read(frame), name=this.name)
             del images  # a large image is not kept twice
             picture = this.picture and frame < _PICTURES_A_FILE
