@@ -47,7 +47,7 @@ def test_a_recipe_means_the_threshold_method_and_nothing_the_network() -> None:
 @pytest.mark.parametrize(
     ("method", "options", "words"),
     [
-        ("mine", {}, "must be network, threshold, lattice or FILE.py:NAME, not 'mine'"),
+        ("mine", {}, "must be network, threshold, lattice, vacancies or FILE.py:NAME, not 'mine'"),
         ("lattice", {"turned": True}, "--method lattice takes no --turned; it belongs to --method network"),
         ("network", {"recipe": Recipe()}, "takes no --recipe; it belongs to --method threshold"),
         (None, {"recipe": Recipe(), "least_confidence": 0.2}, "threshold takes no --least-confidence"),
@@ -104,7 +104,7 @@ def test_a_users_own_function_that_fails_names_the_image() -> None:
 
 def test_options_are_declared_once() -> None:
     names = [f.name for detector in DETECTORS.values() for f in fields(detector)]
-    assert sorted(names) == ["least_confidence", "model", "recipe", "turned"]
+    assert sorted(names) == ["least_confidence", "least_z", "model", "recipe", "turned"]
 
 
 def test_without_a_lattice_the_lattice_method_finds_nothing(drawn: Simulation) -> None:
@@ -126,6 +126,8 @@ def test_nothing_is_found_outside_the_field(method: str) -> None:
     detector = Own(lambda m: m.image <= level) if method == "own" else choose_detector(method, {})
     found = detector.find(micrograph, find_lattice(micrograph), None)
     assert not found.labels[~field].any()
+    if method == "vacancies":  # which stand at the rim of a large pore
+        return
     common = np.bincount(found.labels[largest & field])
     own = 1 + int(common[1:].argmax())
     assert common[own] > 0.3 * (largest & field).sum()

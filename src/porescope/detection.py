@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from porescope.field import look_for_field
 from porescope.files import printable
 from porescope.labels import Detection, label_regions, number_consecutively
-from porescope.lattice import Lattice, LatticeGaps, find_lattice
+from porescope.lattice import Lattice, LatticeGaps, Vacancies, find_lattice
 from porescope.micrograph import Micrograph, check_micrograph
 from porescope.network import Network
 from porescope.recipes import Recipe, Threshold
@@ -59,8 +59,8 @@ class Detector(Protocol):
 
 
 #: The detectors by their name on the command line, the default first.
-DETECTORS: dict[str, type[Network] | type[Threshold] | type[LatticeGaps]] = {
-    detector.method: detector for detector in (Network, Threshold, LatticeGaps)
+DETECTORS: dict[str, type[Network] | type[Threshold] | type[LatticeGaps] | type[Vacancies]] = {
+    detector.method: detector for detector in (Network, Threshold, LatticeGaps, Vacancies)
 }
 
 #: What a detector of one's own returns.

@@ -183,7 +183,10 @@ def test_a_forged_run_file_cannot_delete_elsewhere(tmp_path: Path) -> None:
         (["missing.tif"], "missing.tif names no file"),
         (["one.tif", "--recipe", "nope"], "'nope' is none of"),
         (["one.tif", "--pixel-size", "-1"], "must be a length above 0 nm"),
-        (["one.tif", "--method", "magic"], "--method must be network, threshold, lattice or FILE.py:NAME"),
+        (
+            ["one.tif", "--method", "magic"],
+            "--method must be network, threshold, lattice, vacancies or FILE.py:NAME",
+        ),
         (["one.tif", "--method", "none.py:find"], "none.py cannot be opened"),
         (["one.tif", "--method", "lattice", "--no-lattice"], "--method lattice needs the lattice"),
         (["one.tif", "--modality", "sem"], "modality must be one of auto"),

@@ -51,10 +51,10 @@ def detect(
         str | None,
         typer.Option(
             metavar="METHOD",
-            autocompletion=lambda: ["network", "threshold", "lattice"],
-            help="How pores are found: network, threshold, lattice, or FILE.py:NAME for a function of your "
-            "own that takes a Micrograph and returns a label image. Default: network, or threshold if a "
-            "recipe is given.",
+            autocompletion=lambda: ["network", "threshold", "lattice", "vacancies"],
+            help="How pores are found: network, threshold, lattice, vacancies, or FILE.py:NAME for a "
+            "function of your own that takes a Micrograph and returns a label image. Default: network, or "
+            "threshold if a recipe is given.",
         ),
     ] = None,
     recipe: Annotated[

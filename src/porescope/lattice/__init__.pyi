@@ -2,6 +2,7 @@ from .amplitude import RESOLUTION, LatticeGaps, map_amplitude
 from .calibration import calibrate, check_calibration, warn_of_pixel_sizes
 from .finding import Lattice, find_lattice
 from .sites import Sites, build_structure, count_missing, find_sites
+from .vacancies import Vacancies, map_vacancies
 from .waves import mix_coarsely
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "LatticeGaps",
     "RESOLUTION",
     "Sites",
+    "Vacancies",
     "build_structure",
     "calibrate",
     "check_calibration",
@@ -16,6 +18,7 @@ __all__ = [
     "find_lattice",
     "find_sites",
     "map_amplitude",
+    "map_vacancies",
     "mix_coarsely",
     "warn_of_pixel_sizes",
 ]
