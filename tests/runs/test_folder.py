@@ -28,6 +28,7 @@ from porescope.runs import (
     write_tables,
 )
 from porescope.runs.job import IMAGE_COLUMNS
+from porescope.runs.parts import restore_parts
 
 
 @pytest.mark.parametrize("name", ["file", "a\udcff"])
@@ -170,6 +171,23 @@ def test_a_replacement_that_is_cut_short_is_completed_by_the_next_command(
         pass
     assert _content(out) == _content(straight)
     assert read_run(out).images.image.tolist() == ["b"]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_parts_that_a_killed_replacement_left_are_no_rows_of_a_later_run(
+    tmp_path: Path, damaged: bool
+) -> None:
+    """It was killed when it was finished, or its record is damaged, but its parts were still there."""
+    paths = [save_simulated(tmp_path / "in", f"{name}.tif", seed=s) for s, name in enumerate("abc")]
+    out = tmp_path / "out"
+    _finish(paths[0], out)
+    _finish(paths[1], out, overwrite=True)
+    restore_parts(out / "_next")
+    if damaged:
+        (out / "_next" / "run.json").write_text("{")
+    _finish(paths[2], out, overwrite=True)
+    replace_run(out)
+    assert read_run(out).images.image.tolist() == ["c"] and not list(out.rglob("part-*"))
 
 
 def test_a_stopped_replacement_is_gone_on_with_and_leaves_the_earlier_run(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,28 @@ def test_a_part_counts_once_its_images_are_there(tmp_path: Path) -> None:
     (tmp_path / "images" / "part-000001.parquet").unlink()  # as if killed between the two
     run = read_run(tmp_path)
     assert run.images.image.tolist() == ["a"] and run.pores.image.tolist() == ["a", "a"]
+
+
+@pytest.mark.parametrize("kind", ["images", "pores"])
+@pytest.mark.parametrize("size", [0, 100, None])
+def test_a_damaged_part_does_not_count_and_its_images_are_done_again(
+    tmp_path: Path, kind: str, size: int | None
+) -> None:
+    """As after a power cut; the other parts are neither lost nor written over."""
+    (tmp_path / "run.json").write_text('{"state": "stopped"}')
+    writer = PartWriter(tmp_path)
+    for name in "abc":
+        writer.add(_record(name))
+        writer.close_part()
+    damaged = tmp_path / kind / "part-000001.parquet"
+    damaged.unlink() if size is None else os.truncate(damaged, size)
+    assert read_run(tmp_path).images.image.tolist() == ["a", "c"]
+    assert list(list_done(tmp_path)) == ["a", "c"]
+    writer = PartWriter(tmp_path)
+    writer.add(_record("b"))
+    writer.close_part()
+    run = read_run(tmp_path)
+    assert set(run.images.image) == set(run.pores.image) == set("abc")
 
 
 def test_of_an_image_done_again_the_last_result_counts(tmp_path: Path) -> None:

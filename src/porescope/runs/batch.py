@@ -6,13 +6,13 @@ import errno
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from porescope.files import check_claim, describe_counts, hash_file, name_files, printable
+from porescope.files import check_claim, describe_counts, hash_file, keep_names, printable
 from porescope.processes import choose_memory, run_tasks
 from porescope.reading import ImageFile, open_images
 from porescope.runs.image import process_image
@@ -38,6 +38,7 @@ def run_batch(
     workers: int | None = 0,
     max_pictures: int = 100,
     done: Done | None = None,
+    known: Mapping[str, str] | None = None,
     part_seconds: float = PART_SECONDS,
     timeout: float = TIMEOUT,
     memory: float | None = None,
@@ -56,6 +57,8 @@ def run_batch(
         Number of files of which pictures are kept for the report.
     done : Done, optional
         Images that an earlier start of the run has done, which are left out.
+    known : mapping, optional
+        Names that an earlier start of the run gave to files, as `list_names` returns them.
     part_seconds : float
         Time after which the results so far are written as a part [s].
     timeout : float
@@ -70,7 +73,7 @@ def run_batch(
     OSError
         If the disk of the run's folder is full.
     """
-    names = name_files(paths)
+    names = keep_names(paths, known or {})
     keep = max_pictures if job.overlays else 0
     tasks = [
         Task(path, name, job, i < keep, (done or {}).get(name, {}))

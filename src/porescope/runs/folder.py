@@ -141,6 +141,7 @@ def prepare_folder(job: Job, paths: Sequence[Path], *, overwrite: bool = False, 
         )
     elif signs:
         _remove_run(following, paths)
+        clear_parts(following)  # also where its record is damaged
         out = following
         out.mkdir(exist_ok=True)
     remove_unfinished(out)
@@ -219,6 +220,7 @@ def replace_run(out: Path) -> None:
     record = read_record(following)
     if following.is_symlink() or record.get("state") != "finished":
         return
+    clear_parts(following)  # it may have been killed before; a later run would count them as its own
     _remove_run(out, list(map(Path, list_inputs(record))))
     for path in _list_own_files(following, record):
         target = out / path.relative_to(following)
