@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from helpers import dump, run, save_simulated
 
+from porescope import read_run
 from porescope.files import hash_file
 from porescope.network import SHIPPED
 

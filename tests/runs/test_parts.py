@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 from helpers import list_outputs, save_simulated, take_census
 
 from porescope import read_run
+from porescope.files import write_whole
 from porescope.measurement import PORE_COLUMNS
 from porescope.recipes import Threshold
 from porescope.runs import Job, list_done, write_tables
+from porescope.runs.folder import clear_parts
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 from porescope.runs.parts import PartWriter, restore_parts
 
@@ -136,3 +140,35 @@ def test_text_in_csv_breaks_no_row_and_runs_in_no_spreadsheet(tmp_path: Path) ->
     table = pd.read_csv(tmp_path / "images.csv")
     assert sorted(table.image) == sorted(["'=1+1", "'-x", "a\\rb", "plain", "'@x", "'+5"])
     assert b"\r" not in (tmp_path / "images.csv").read_bytes()
+
+
+def test_a_run_that_ends_while_it_is_read_is_read_whole(tmp_path: Path) -> None:
+    """The parts go once the tables are there; who began with the parts must not see an empty run."""
+    names = [f"a{i}" for i in range(4)]
+    ended = threading.Event()
+
+    def end_again_and_again() -> None:
+        while not ended.is_set():
+            with write_whole(tmp_path / "run.json") as part:
+                part.write_text(json.dumps({"state": "running", "n": time.monotonic_ns()}))
+            for name in ("images", "pores"):
+                (tmp_path / f"{name}.parquet").unlink(missing_ok=True)
+            write_tables(tmp_path)
+            with write_whole(tmp_path / "run.json") as part:
+                part.write_text(json.dumps({"state": "finished", "n": time.monotonic_ns()}))
+            clear_parts(tmp_path)
+            restore_parts(tmp_path)
+
+    writer = PartWriter(tmp_path)
+    for name in names:
+        writer.add(_record(name))
+    writer.close_part()
+    thread = threading.Thread(target=end_again_and_again)
+    thread.start()
+    try:
+        time.sleep(0.2)
+        for _ in range(60):
+            assert read_run(tmp_path).images.image.tolist() == names
+    finally:
+        ended.set()
+        thread.join()

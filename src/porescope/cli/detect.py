@@ -138,10 +138,10 @@ def detect(
 
     try:
         paths = find_files(inputs, say, recursive=recursive)
+        heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
+        prepare_workers(*heavy)
     except (ValueError, OSError) as error:
         stop(str(error))
-    heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
-    prepare_workers(*heavy)
     from porescope.runs import Job
 
     options: dict[str, Any] = {
@@ -297,10 +297,17 @@ def _run_prepared(
         say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
         raise typer.Exit(int(error.code or 0)) from None
     except OSError as error:
+        if not job.out.is_dir():
+            say(f"{job.out} was moved or removed while the run went on; nothing is written there any more.")
+            raise typer.Exit(1) from None
         if error.errno not in DISK_FULL:
             raise
         remove_unfinished(job.out)
-        say(f"The disk of {job.out} is full; what is done is kept. Free space and go on with --resume.")
+        if error.errno in DISK_FULL[:2]:
+            say(f"The disk of {job.out} is full; what is done is kept. Free space and go on with --resume.")
+        else:
+            why = os.strerror(error.errno)
+            say(f"{job.out} takes no more ({why}); what is done is kept. Mend that and go on with --resume.")
         raise typer.Exit(1) from None
     return run
 

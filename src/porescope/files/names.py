@@ -216,7 +216,9 @@ def keep_names(paths: Sequence[Path], known: Mapping[str, str]) -> list[str]:
     for place, name in zip(places, name_files(paths), strict=True):
         new, folders, i = name, Path(place).parts[1:-1], 0
         while place not in known and (
-            new.casefold() in taken or new.casefold() in stacks or _strip_frame(new) in taken  # it, or a frame of it
+            new.casefold() in taken
+            or new.casefold() in stacks
+            or _strip_frame(new) in taken  # it, or a frame of it
         ):
             i += 1
             new = _safe("_".join((*folders[-i:], name))) if i <= len(folders) else f"{name}_n{i}"

@@ -1,6 +1,14 @@
 from .batch import DISK_FULL, TIMEOUT, run_batch
 from .comparison import COMPARISON_COLUMNS, compare_runs
-from .folder import check_folder, close_run, lock_folder, prepare_folder, replace_run, write_record
+from .folder import (
+    check_folder,
+    close_run,
+    lock_folder,
+    lock_tables,
+    prepare_folder,
+    replace_run,
+    write_record,
+)
 from .image import ImageResult, census
 from .job import Job
 from .parts import Run, list_done, list_inputs, list_names, read_record, read_run
@@ -29,6 +37,7 @@ __all__ = [
     "list_names",
     "list_warnings",
     "lock_folder",
+    "lock_tables",
     "prepare_folder",
     "read_labelled_images",
     "read_record",

@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 
 #: Longest time that an image may take [s].
 TIMEOUT = 600.0
-#: Numbers of the errors of a full disk.
-DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+#: Numbers of the errors of a full disk, a limit on the size of files, and a disk that takes no more writes.
+DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS)
 #: Size above which a file takes long to hash [bytes].
 _LONG_TO_HASH = 2**28
 #: Most pictures kept per file for the report.
@@ -71,7 +71,7 @@ def run_batch(
     Raises
     ------
     OSError
-        If the disk of the run's folder is full.
+        If the disk of the run's folder is full, or the folder is gone.
     """
     names = keep_names(paths, known or {})
     keep = max_pictures if job.overlays else 0
@@ -152,7 +152,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
     Yields
     ------
     ImageRecord, list of Task or OSError
-        The error only if the disk is full, which ends the run.
+        The error only if the disk is full or the run's folder is gone, which ends the run.
     """
     this = Task(*task)
     n_images = 1
@@ -183,7 +183,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
             picture = this.picture and frame < _PICTURES_A_FILE
             yield process_image(micrograph, this.sha256, this.job, picture, n_images)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
+        if isinstance(error, OSError) and (error.errno in DISK_FULL or not this.job.out.is_dir()):
             yield error
             return
         known_kind = isinstance(error, (ValueError, OSError))

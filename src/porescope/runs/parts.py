@@ -183,10 +183,23 @@ def read_run(folder: str | Path) -> Run:
     ...
     ValueError: nowhere holds no run of porescope; give the folder that porescope detect wrote
     """
+    folder = Path(folder)
+    while True:
+        record = read_record(folder)
+        try:
+            run = _read_now(folder, record)
+        except (OSError, ValueError):
+            if read_record(folder) == record:
+                raise
+        else:
+            if read_record(folder) == record:
+                return run
+        # It went on meanwhile: what was read may be of two states, such as parts that were just removed.
+
+
+def _read_now(folder: Path, record: dict[str, Any]) -> Run:
     import pandas as pd
 
-    folder = Path(folder)
-    record = read_record(folder)
     if not record and read_record(folder / NEXT).get("state") == "finished":
         raise ValueError(f"{folder} is half replaced by a new run; porescope report {folder} completes that")
     if not _has_final_tables(folder, record):
