@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -91,7 +92,13 @@ def prepare_workers(*modules: str) -> None:
 
 
 def _start_fork_server() -> None:
-    """Start the fork server, if there is one; it and its workers ignore Ctrl-C, the main process decides."""
+    """Start the fork server, if there is one; it and its workers ignore Ctrl-C, the main process decides.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be started.
+    """
     if _START_METHOD != "forkserver":
         return
     import signal
@@ -101,6 +108,11 @@ def _start_fork_server() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
+    except OSError as error:
+        raise ValueError(
+            f"worker processes cannot be started ({error}); is the current folder still there, and is the "
+            f"folder of temporary files ({tempfile.gettempdir()}) short and writable? Set TMPDIR to another"
+        ) from None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

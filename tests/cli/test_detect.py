@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from helpers import dump, run, save_simulated
 
+from porescope import read_run
 from porescope.files import hash_file
 from porescope.network import SHIPPED
 
@@ -373,3 +374,17 @@ def test_failures_and_warnings_are_logged_and_said_once(tmp_path: Path) -> None:
     assert "good: 3 pores\n" in loud.stderr
     both = run(*options, "-o", tmp_path / "both", "-q", "-v")
     assert both.exit_code == 2 and "--quiet and --verbose contradict each other" in both.stderr
+
+
+def test_a_resumed_run_keeps_the_names_of_its_files(tmp_path: Path) -> None:
+    """Another file of the same name takes no other's row, and makes no second one."""
+    for s, folder in enumerate("ab"):
+        save_simulated(tmp_path / folder, "x.tif", seed=s + 1)
+    options = ["-o", tmp_path / "out", "--method", "threshold", "--no-images", "-q"]
+    assert run("detect", tmp_path / "a", *options).exit_code == 0
+    before = read_run(tmp_path / "out").pores
+    for inputs in (["b"], ["b", "a"], ["a"]):
+        assert run("detect", *(tmp_path / i for i in inputs), *options, "--resume").exit_code == 0
+        images, pores, _ = read_run(tmp_path / "out")
+        assert sorted(images.image) == ["b_x", "x"] and images.file.nunique() == 2
+        pd.testing.assert_frame_equal(pores[pores.image == "x"].reset_index(drop=True), before)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import require
 from helpers import save_simulated
 
 from porescope.cli.start import protect_name
+
+needs_shell = pytest.mark.skipif(os.name == "nt", reason="streams are closed by a POSIX shell")
 
 
 @pytest.mark.parametrize("name", ["-o.tif", "--overwrite.png", "--pixel-size=0.04.NPY", "-r.toml", "-f.zspy"])
@@ -39,3 +44,56 @@ def test_a_glob_that_stands_for_options_names_files(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     images = pd.read_parquet(tmp_path / "out" / "images.parquet")
     assert images.file.tolist() == ["--overwrite.tif", "-o.tif"]
+
+
+def _detect(
+    folder: Path, ending: str = "", before: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """A run of one image, started by a shell."""
+    save_simulated(folder, "one.tif")
+    command = '-c "from porescope.cli.start import main; main()" detect one.tif -o out'
+    line = f"{before} {sys.executable} {command} --method threshold --no-images {ending}"
+    return subprocess.run(
+        ["sh", "-c", line],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+@needs_shell
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_closed_stream_ends_no_run_and_no_file_takes_its_place(tmp_path: Path, closed: str) -> None:
+    done = _detect(tmp_path, closed)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["state"] == "finished"
+
+
+@needs_shell
+def test_results_that_cannot_be_printed_end_in_a_sentence(tmp_path: Path) -> None:
+    require(Path("/dev/full").exists(), "/dev/full")
+    done = _detect(tmp_path, "> /dev/full")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "the results cannot be printed ([Errno 28] No space left on device)" in done.stderr
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["state"] == "finished"
+
+
+@needs_shell
+def test_a_limit_on_the_size_of_files_is_no_wrong_use(tmp_path: Path) -> None:
+    """The tables in Parquet have 15 kB; a part that cannot be written is missing, not cut off."""
+    done = _detect(tmp_path, before="ulimit -f 16;")  # blocks of 512 bytes in sh
+    assert done.returncode == 1 and "out takes no more (File too large)" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and not list((tmp_path / "out").rglob("_*"))
+    done = _detect(tmp_path, "--resume")
+    assert done.returncode == 0, done.stderr
+
+
+@needs_shell
+def test_a_long_path_of_temporary_files_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """Sockets have names of about 100 bytes."""
+    (tmp_path / ("t" * 120)).mkdir()
+    done = _detect(tmp_path, TMPDIR=str(tmp_path / ("t" * 120)))
+    assert done.returncode == 2 and "Set TMPDIR to another" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "out").exists()

@@ -16,6 +16,7 @@ from porescope.files.names import (
     TUNING_FILES,
     escape_hidden,
     find_files,
+    keep_names,
     name_files,
     printable,
 )
@@ -44,6 +45,37 @@ def test_names_are_unique_and_safe(tmp_path: Path, paths: list[str], names: list
     assert len({n.casefold() for n in got}) == len(got)
     assert got == names
     assert all(Path(n).name == n for n in got)
+
+
+def test_names_leave_room_for_endings_and_a_mark() -> None:
+    """A file name has at most 255 bytes; a letter may have four."""
+    for letter in "aé顕𝒳":
+        (name,) = name_files([Path("/root") / f"{letter * (250 // len(letter.encode()))}.tif"])
+        assert name in letter * 150 and len(name) >= 45
+        assert len(f"_{name}_0001_overlay.png.4194304.part".encode()) <= 255
+
+
+@pytest.mark.parametrize(
+    ("known", "paths", "names"),
+    [
+        ({"a/x.tif": "x"}, ["a/x.tif", "b/x.tif"], ["x", "b_x"]),
+        ({"a/x.tif": "x"}, ["b/x.tif"], ["b_x"]),
+        ({"a/x.tif": "a_x", "b/x.tif": "b_x"}, ["b/x.tif"], ["b_x"]),
+        ({"a/x.tif": "x"}, ["b/X.tif", "c/x_0001.tif"], ["b_X", "c_x_0001"]),
+        ({"a/x_0001.tif": "x_0001"}, ["a/x_0002.tif", "b/x.tif"], ["x_0002", "b_x"]),
+        ({"a/x.tif": "x", "c/y.tif": "b_x"}, ["b/x.tif"], ["ROOT_b_x"]),
+        ({"gone/x.tif": "x"}, ["b/x.tif"], ["x"]),
+    ],
+)
+def test_names_of_an_earlier_start_stay(
+    tmp_path: Path, known: dict[str, str], paths: list[str], names: list[str]
+) -> None:
+    for name in known:
+        if not name.startswith("gone"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).touch()
+    got = keep_names([tmp_path / p for p in paths], {str(tmp_path / f): name for f, name in known.items()})
+    assert got == [name.replace("ROOT", tmp_path.name) for name in names]
 
 
 def test_files_folders_globs_and_emi(tmp_path: Path) -> None:

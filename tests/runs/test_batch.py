@@ -17,7 +17,7 @@ from porescope import Recipe, census, detect, measure, read, read_all, read_run,
 from porescope.detection import Own
 from porescope.files import find_files, hash_file
 from porescope.recipes import Threshold
-from porescope.runs import Job, prepare_folder, write_tables
+from porescope.runs import Job, prepare_folder, run_batch, write_tables
 from porescope.runs.batch import process_file
 from porescope.runs.job import IMAGE_COLUMNS
 
@@ -211,3 +211,19 @@ def test_a_name_that_is_not_unicode_spoils_nothing(tmp_path: Path) -> None:
     write_tables(tmp_path)
     table = pd.read_csv(tmp_path / "images.csv")
     assert table.status.tolist() == ["ok", "ok"] and "\\xff" in table.file[0]
+
+
+def test_a_run_whose_folder_is_gone_ends_at_once(tmp_path: Path) -> None:
+    """The images after that are not tried, one by one, for a whole night."""
+    paths = [save_simulated(tmp_path, f"{name}.tif") for name in "abc"]
+    out = tmp_path / "out"
+    out.mkdir()
+    seen = []
+
+    def remove(ended: int, total: int) -> None:
+        seen.append(ended)
+        shutil.rmtree(out, ignore_errors=True)
+
+    with pytest.raises(OSError):
+        run_batch(paths, Job(out, Threshold(), overlays=False), on_progress=remove)
+    assert seen == [1] and not out.exists()

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,13 +23,16 @@ from porescope.runs import (
     check_folder,
     close_run,
     lock_folder,
+    lock_tables,
     prepare_folder,
     replace_run,
     run_batch,
     write_record,
     write_tables,
 )
+from porescope.runs.folder import clear_parts
 from porescope.runs.job import IMAGE_COLUMNS
+from porescope.runs.parts import restore_parts
 
 
 @pytest.mark.parametrize("name", ["file", "a\udcff"])
@@ -172,6 +177,23 @@ def test_a_replacement_that_is_cut_short_is_completed_by_the_next_command(
     assert read_run(out).images.image.tolist() == ["b"]
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_parts_that_a_killed_replacement_left_are_no_rows_of_a_later_run(
+    tmp_path: Path, damaged: bool
+) -> None:
+    """It was killed when it was finished, or its record is damaged, but its parts were still there."""
+    paths = [save_simulated(tmp_path / "in", f"{name}.tif", seed=s) for s, name in enumerate("abc")]
+    out = tmp_path / "out"
+    _finish(paths[0], out)
+    _finish(paths[1], out, overwrite=True)
+    restore_parts(out / "_next")
+    if damaged:
+        (out / "_next" / "run.json").write_text("{")
+    _finish(paths[2], out, overwrite=True)
+    replace_run(out)
+    assert read_run(out).images.image.tolist() == ["c"] and not list(out.rglob("part-*"))
+
+
 def test_a_stopped_replacement_is_gone_on_with_and_leaves_the_earlier_run(tmp_path: Path) -> None:
     old, new = (save_simulated(tmp_path / "in", f"{name}.tif", seed=s) for s, name in enumerate("ab"))
     out = tmp_path / "out"
@@ -215,6 +237,28 @@ def test_a_forged_record_costs_no_file_of_the_users(tmp_path: Path) -> None:
     assert path.read_bytes() == raw and read_run(out).images.image.tolist() == ["raw"]
     assert [victim.read_text() for victim in victims] == ["raw data"] * 4
     assert (out / "pictures" / "holiday_1.jpg").exists() and (out / "link_labels.tif").is_symlink()
+
+
+def test_a_report_on_a_run_that_ends_writes_no_older_tables(tmp_path: Path) -> None:
+    """It waits for the tables of the end, and then leaves them as they are."""
+    path = save_simulated(tmp_path, "one.tif")
+    out = tmp_path / "out"
+    job = Job(out, Threshold(), overlays=False)
+    with lock_folder(out):
+        write_record(job, [path], ["porescope"], datetime.now(UTC), "running")
+        run_batch([path], job)
+        command = [sys.executable, "-c", "from porescope.cli.app import app; app()", "report", str(out)]
+        with lock_tables(out):
+            report = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+            with pytest.raises(subprocess.TimeoutExpired):
+                report.wait(4)
+            assert not (out / "images.csv").exists()
+            write_tables(out)
+            write_record(job, [path], ["porescope"], datetime.now(UTC), "finished")
+            clear_parts(out)
+        said = report.communicate(timeout=60)[1]
+    assert report.returncode == 0 and "1 files, finished" in said, said
+    assert read_run(out).images.image.tolist() == ["one"] and not list(out.glob("_*"))
 
 
 def test_a_link_in_place_of_the_new_runs_folder_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +12,11 @@ import pytest
 from helpers import list_outputs, save_simulated, take_census
 
 from porescope import read_run
+from porescope.files import write_whole
 from porescope.measurement import PORE_COLUMNS
 from porescope.recipes import Threshold
 from porescope.runs import Job, list_done, write_tables
+from porescope.runs.folder import clear_parts
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 from porescope.runs.parts import PartWriter, restore_parts
 
@@ -37,6 +42,28 @@ def test_a_part_counts_once_its_images_are_there(tmp_path: Path) -> None:
     (tmp_path / "images" / "part-000001.parquet").unlink()  # as if killed between the two
     run = read_run(tmp_path)
     assert run.images.image.tolist() == ["a"] and run.pores.image.tolist() == ["a", "a"]
+
+
+@pytest.mark.parametrize("kind", ["images", "pores"])
+@pytest.mark.parametrize("size", [0, 100, None])
+def test_a_damaged_part_does_not_count_and_its_images_are_done_again(
+    tmp_path: Path, kind: str, size: int | None
+) -> None:
+    """As after a power cut; the other parts are neither lost nor written over."""
+    (tmp_path / "run.json").write_text('{"state": "stopped"}')
+    writer = PartWriter(tmp_path)
+    for name in "abc":
+        writer.add(_record(name))
+        writer.close_part()
+    damaged = tmp_path / kind / "part-000001.parquet"
+    damaged.unlink() if size is None else os.truncate(damaged, size)
+    assert read_run(tmp_path).images.image.tolist() == ["a", "c"]
+    assert list(list_done(tmp_path)) == ["a", "c"]
+    writer = PartWriter(tmp_path)
+    writer.add(_record("b"))
+    writer.close_part()
+    run = read_run(tmp_path)
+    assert set(run.images.image) == set(run.pores.image) == set("abc")
 
 
 def test_of_an_image_done_again_the_last_result_counts(tmp_path: Path) -> None:
@@ -113,3 +140,35 @@ def test_text_in_csv_breaks_no_row_and_runs_in_no_spreadsheet(tmp_path: Path) ->
     table = pd.read_csv(tmp_path / "images.csv")
     assert sorted(table.image) == sorted(["'=1+1", "'-x", "a\\rb", "plain", "'@x", "'+5"])
     assert b"\r" not in (tmp_path / "images.csv").read_bytes()
+
+
+def test_a_run_that_ends_while_it_is_read_is_read_whole(tmp_path: Path) -> None:
+    """The parts go once the tables are there; who began with the parts must not see an empty run."""
+    names = [f"a{i}" for i in range(4)]
+    ended = threading.Event()
+
+    def end_again_and_again() -> None:
+        while not ended.is_set():
+            with write_whole(tmp_path / "run.json") as part:
+                part.write_text(json.dumps({"state": "running", "n": time.monotonic_ns()}))
+            for name in ("images", "pores"):
+                (tmp_path / f"{name}.parquet").unlink(missing_ok=True)
+            write_tables(tmp_path)
+            with write_whole(tmp_path / "run.json") as part:
+                part.write_text(json.dumps({"state": "finished", "n": time.monotonic_ns()}))
+            clear_parts(tmp_path)
+            restore_parts(tmp_path)
+
+    writer = PartWriter(tmp_path)
+    for name in names:
+        writer.add(_record(name))
+    writer.close_part()
+    thread = threading.Thread(target=end_again_and_again)
+    thread.start()
+    try:
+        time.sleep(0.2)
+        for _ in range(60):
+            assert read_run(tmp_path).images.image.tolist() == names
+    finally:
+        ended.set()
+        thread.join()

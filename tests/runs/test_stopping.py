@@ -220,7 +220,7 @@ def test_more_inputs_and_changed_ones_are_done_and_no_others(folder: Path, tmp_p
     shutil.copy(folder / "n003.tif", one)
     two.unlink()
     code, said = _run(tmp_path, out, "--resume")
-    assert code == 0 and "1 earlier inputs are not named now" in said
+    assert code == 0 and "Earlier inputs that are not named now: 1;" in said
     images = read_run(out).images
     assert images.image.tolist() == ["n000", "n001"] and images.sha256.nunique() == 2
     assert (out / "n000_labels.tif").stat().st_mtime_ns > before

@@ -138,10 +138,10 @@ def detect(
 
     try:
         paths = find_files(inputs, say, recursive=recursive)
+        heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
+        prepare_workers(*heavy)
     except (ValueError, OSError) as error:
         stop(str(error))
-    heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
-    prepare_workers(*heavy)
     from porescope.runs import Job
 
     options: dict[str, Any] = {
@@ -262,6 +262,7 @@ def _run_prepared(
 ) -> Run:
     """Run a batch in a folder that is locked and ready."""
     import datetime
+    import os
 
     from porescope.files import printable, remove_unfinished
     from porescope.runs import (
@@ -269,6 +270,7 @@ def _run_prepared(
         close_run,
         list_done,
         list_inputs,
+        list_names,
         read_record,
         run_batch,
         write_record,
@@ -276,13 +278,16 @@ def _run_prepared(
 
     started = datetime.datetime.now(datetime.UTC)
     done = list_done(job.out) if resume else None
-    gone = sorted(set(list_inputs(read_record(job.out))) - {printable(path) for path in paths})
+    known = list_names(job.out) if resume else None
+    record, here = read_record(job.out), {printable(os.path.abspath(path)) for path in paths}
+    start = str(record.get("folder", ""))
+    gone = [f for f in list_inputs(record) if os.path.abspath(os.path.join(start, f)) not in here]
     if gone:
-        say(f"{len(gone)} earlier inputs are not named now; their results stay: {', '.join(gone[:5])}.")
+        say(f"Earlier inputs that are not named now: {len(gone)}; their results stay: {', '.join(gone[:5])}.")
     log.info("%s: %d files", "resumed" if resume else "started", len(paths))
     write_record(job, paths, sys.argv, started, "running")
     try:
-        run_batch(paths, job, done=done, **options)
+        run_batch(paths, job, done=done, known=known, **options)
         run = close_run(job, paths, sys.argv, started, "finished")
         log.info("finished: %d images", len(run.images))
     except SystemExit as error:  # a signal
@@ -292,10 +297,17 @@ def _run_prepared(
         say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
         raise typer.Exit(int(error.code or 0)) from None
     except OSError as error:
+        if not job.out.is_dir():
+            say(f"{job.out} was moved or removed while the run went on; nothing is written there any more.")
+            raise typer.Exit(1) from None
         if error.errno not in DISK_FULL:
             raise
         remove_unfinished(job.out)
-        say(f"The disk of {job.out} is full; what is done is kept. Free space and go on with --resume.")
+        if error.errno in DISK_FULL[:2]:
+            say(f"The disk of {job.out} is full; what is done is kept. Free space and go on with --resume.")
+        else:
+            why = os.strerror(error.errno)
+            say(f"{job.out} takes no more ({why}); what is done is kept. Mend that and go on with --resume.")
         raise typer.Exit(1) from None
     return run
 

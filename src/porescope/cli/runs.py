@@ -22,15 +22,17 @@ RunFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run 
 def report(out: RunFolder) -> None:
     """Write the tables and the report of a run from what is there, also while it runs."""
     from porescope.files import FILES
-    from porescope.runs import lock_folder, read_run, refresh_tables, write_report
+    from porescope.runs import lock_folder, lock_tables, read_run, refresh_tables, write_report
 
     try:
         if out.is_dir():
             with suppress(ValueError), lock_folder(out):  # which completes a replacement that was cut short
                 pass
-        run = read_run(out)
-        refresh_tables(out, run)
-        path = write_report(run, out)
+        read_run(out)  # refuses what is no run
+        with lock_tables(out):
+            run = read_run(out)
+            refresh_tables(out, run)
+            path = write_report(run, out)
     except (ValueError, OSError) as error:
         stop(str(error))
     state = run.record.get("state", "finished")

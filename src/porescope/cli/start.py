@@ -16,12 +16,23 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):  # Windows has no SIGHUP
             signal.signal(getattr(signal, name), _end)
+    for name in (
+        "stdin",
+        "stdout",
+        "stderr",
+    ):  # closed, as by ``>&-``; a file of the run must not take its place
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
     # Arrow's own allocator keeps what it frees: a tenth of the memory of a long run.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     sys.argv[1:] = [protect_name(argument) for argument in sys.argv[1:]]
     from porescope.cli.app import app
 
-    app()
+    try:
+        app()
+    except OSError as error:  # commands tell of all but where their own words go
+        sys.stderr.write(f"porescope: the results cannot be printed ({error})\n")
+        sys.exit(1)
 
 
 def protect_name(argument: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 #: Suffixes looked for in a folder. A file that is named is read whatever its suffix.
@@ -189,6 +189,50 @@ def name_files(paths: Sequence[Path]) -> list[str]:
     return names
 
 
+def keep_names(paths: Sequence[Path], known: Mapping[str, str]) -> list[str]:
+    """Name files as `name_files` does, but those that an earlier start of the run named as it did.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    known : mapping
+        Absolute path of a file, as `printable` writes it → its name. A name is free again once its file is
+        gone.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> keep_names([Path("a/x.dm3"), Path("y.tif")], {os.path.abspath("a/x.dm3"): "x"})
+    ['x', 'y']
+    """
+    places = [printable(os.path.abspath(path)) for path in paths]
+    here = set(places)
+    kept = [name for place, name in known.items() if place in here or os.path.exists(place)]
+    taken, stacks = {name.casefold() for name in kept}, {_strip_frame(name) for name in kept}
+    names = []
+    for place, name in zip(places, name_files(paths), strict=True):
+        new, folders, i = name, Path(place).parts[1:-1], 0
+        while place not in known and (
+            new.casefold() in taken
+            or new.casefold() in stacks
+            or _strip_frame(new) in taken  # it, or a frame of it
+        ):
+            i += 1
+            new = _safe("_".join((*folders[-i:], name))) if i <= len(folders) else f"{name}_n{i}"
+        names.append(known.get(place, new))
+        taken.add(names[-1].casefold())
+        stacks.add(_strip_frame(names[-1]))
+    return names
+
+
+def _strip_frame(name: str) -> str:
+    """Name of the stack whose frame a name looks like; else the name, which no stack may have either."""
+    return re.sub(r"_\d{4,}$", "", name.casefold())
+
+
 def name_stem(image: str, signal: str | None = None, frame: int | None = None) -> str:
     """Name the output files of one image: ``NAME[_SIGNAL][_kkkk]``.
 
@@ -298,6 +342,8 @@ def escape_hidden(text: str) -> str:
 def _safe(name: str) -> str:
     """Replace what a file name may not hold: separators, hidden characters, Windows' reserved names."""
     name = re.sub(rf'[<>:"/\\|?*{_HIDDEN}]', "_", name).strip(" .")[-150:] or "image"
+    # A file name has at most 255 bytes, and the longest ending and a mark of its process follow.
+    name = name.encode()[-180:].decode(errors="ignore")
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     return f"_{name}" if reserved else name
 

@@ -1,9 +1,17 @@
 from .batch import DISK_FULL, TIMEOUT, run_batch
 from .comparison import COMPARISON_COLUMNS, compare_runs
-from .folder import check_folder, close_run, lock_folder, prepare_folder, replace_run, write_record
+from .folder import (
+    check_folder,
+    close_run,
+    lock_folder,
+    lock_tables,
+    prepare_folder,
+    replace_run,
+    write_record,
+)
 from .image import ImageResult, census
 from .job import Job
-from .parts import Run, list_done, list_inputs, read_record, read_run
+from .parts import Run, list_done, list_inputs, list_names, read_record, read_run
 from .report import write_report
 from .scores import score_results
 from .summary import Summary, describe_stack, list_warnings, summarize
@@ -26,8 +34,10 @@ __all__ = [
     "describe_stack",
     "list_done",
     "list_inputs",
+    "list_names",
     "list_warnings",
     "lock_folder",
+    "lock_tables",
     "prepare_folder",
     "read_labelled_images",
     "read_record",

@@ -6,13 +6,13 @@ import errno
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from porescope.files import check_claim, describe_counts, hash_file, name_files, printable
+from porescope.files import check_claim, describe_counts, hash_file, keep_names, printable
 from porescope.processes import choose_memory, run_tasks
 from porescope.reading import ImageFile, open_images
 from porescope.runs.image import process_image
@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 
 #: Longest time that an image may take [s].
 TIMEOUT = 600.0
-#: Numbers of the errors of a full disk.
-DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+#: Numbers of the errors of a full disk, a limit on the size of files, and a disk that takes no more writes.
+DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS)
 #: Size above which a file takes long to hash [bytes].
 _LONG_TO_HASH = 2**28
 #: Most pictures kept per file for the report.
@@ -38,6 +38,7 @@ def run_batch(
     workers: int | None = 0,
     max_pictures: int = 100,
     done: Done | None = None,
+    known: Mapping[str, str] | None = None,
     part_seconds: float = PART_SECONDS,
     timeout: float = TIMEOUT,
     memory: float | None = None,
@@ -56,6 +57,8 @@ def run_batch(
         Number of files of which pictures are kept for the report.
     done : Done, optional
         Images that an earlier start of the run has done, which are left out.
+    known : mapping, optional
+        Names that an earlier start of the run gave to files, as `list_names` returns them.
     part_seconds : float
         Time after which the results so far are written as a part [s].
     timeout : float
@@ -68,9 +71,9 @@ def run_batch(
     Raises
     ------
     OSError
-        If the disk of the run's folder is full.
+        If the disk of the run's folder is full, or the folder is gone.
     """
-    names = name_files(paths)
+    names = keep_names(paths, known or {})
     keep = max_pictures if job.overlays else 0
     tasks = [
         Task(path, name, job, i < keep, (done or {}).get(name, {}))
@@ -149,7 +152,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
     Yields
     ------
     ImageRecord, list of Task or OSError
-        The error only if the disk is full, which ends the run.
+        The error only if the disk is full or the run's folder is gone, which ends the run.
     """
     this = Task(*task)
     n_images = 1
@@ -180,7 +183,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
             picture = this.picture and frame < _PICTURES_A_FILE
             yield process_image(micrograph, this.sha256, this.job, picture, n_images)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
+        if isinstance(error, OSError) and (error.errno in DISK_FULL or not this.job.out.is_dir()):
             yield error
             return
         known_kind = isinstance(error, (ValueError, OSError))

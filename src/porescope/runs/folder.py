@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from porescope.files import (
     DETECT_ENDINGS,
@@ -36,6 +36,9 @@ from porescope.runs.parts import (
     restore_parts,
 )
 from porescope.runs.tables import write_tables
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 #: Files in which an earlier run is recognised, and all that a run has once; the record is removed last.
 _SIGNS = tuple(FILES[kind] for kind in ("pores", "images", "report", "run"))
@@ -95,8 +98,38 @@ def lock_folder(out: Path) -> Iterator[None]:
         replace_run(out)
         yield
     finally:
-        lock.release()
-        (out / "_lock").unlink(missing_ok=True)
+        _unlock(lock)
+
+
+def _unlock(lock: FileLock) -> None:
+    """Remove a lock, then release it: else it could be removed while the next one has it."""
+    with suppress(OSError):  # Windows removes it when it is released
+        Path(lock.lock_file).unlink()
+    lock.release()
+
+
+@contextmanager
+def lock_tables(out: Path) -> Iterator[None]:
+    """Let one process at a time write the final tables: a run that ends, or a report on it.
+
+    A report that began while the run went on would else put the tables of then in the place of the final ones.
+
+    Parameters
+    ----------
+    out : Path
+
+    Yields
+    ------
+    None
+    """
+    from filelock import FileLock
+
+    lock = FileLock(out / "_tables_lock")
+    lock.acquire()
+    try:
+        yield
+    finally:
+        _unlock(lock)
 
 
 def prepare_folder(job: Job, paths: Sequence[Path], *, overwrite: bool = False, resume: bool = False) -> Job:
@@ -141,6 +174,7 @@ def prepare_folder(job: Job, paths: Sequence[Path], *, overwrite: bool = False, 
         )
     elif signs:
         _remove_run(following, paths)
+        clear_parts(following)  # also where its record is damaged
         out = following
         out.mkdir(exist_ok=True)
     remove_unfinished(out)
@@ -219,6 +253,7 @@ def replace_run(out: Path) -> None:
     record = read_record(following)
     if following.is_symlink() or record.get("state") != "finished":
         return
+    clear_parts(following)  # it may have been killed before; a later run would count them as its own
     _remove_run(out, list(map(Path, list_inputs(record))))
     for path in _list_own_files(following, record):
         target = out / path.relative_to(following)
@@ -307,6 +342,11 @@ def close_run(job: Job, paths: Sequence[Path], command: Sequence[str], started: 
     -------
     Run
     """
+    with lock_tables(job.out):
+        return _close_run(job, paths, command, started, state)
+
+
+def _close_run(job: Job, paths: Sequence[Path], command: Sequence[str], started: datetime, state: str) -> Run:
     from porescope.runs.report import write_report
 
     if read_record(job.out).get("state") == "finished":  # a signal came while its parts were removed

@@ -7,6 +7,7 @@ so that a part counts once its images are there.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -60,7 +61,8 @@ class PartWriter:
         self.out, self.seconds = out, seconds
         for kind in PARTS:
             (out / kind).mkdir(parents=True, exist_ok=True)
-        self._number = len(_list_parts(out))
+        numbers = [int(path.stem[-6:]) for path in (out / "images").glob("part-" + "[0-9]" * 6 + ".parquet")]
+        self._number = max(numbers, default=-1) + 1
         # By name and frame: an image whose worker died may come twice.
         self._records: dict[tuple[str, int], ImageRecord] = {}
         self._pores, self._opened = 0, time.monotonic()
@@ -121,8 +123,19 @@ def make_tables(records: Sequence[ImageRecord]) -> tuple[pd.DataFrame, pd.DataFr
 
 
 def _list_parts(out: Path) -> list[Path]:
-    """Parts that count, in the order in which they were written."""
-    return sorted((out / "images").glob("part-*.parquet"))
+    """Parts that count, in the order in which they were written; one that is damaged, as by a power cut, does not."""
+    parts = sorted((out / "images").glob("part-*.parquet"))
+    return [path for path in parts if all(_is_whole(out / kind / path.name) for kind in PARTS)]
+
+
+def _is_whole(part: Path) -> bool:
+    import pyarrow.parquet as pq
+
+    try:
+        pq.read_metadata(part)
+    except (OSError, ValueError):  # pyarrow's own errors are among them
+        return False
+    return True
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -170,10 +183,23 @@ def read_run(folder: str | Path) -> Run:
     ...
     ValueError: nowhere holds no run of porescope; give the folder that porescope detect wrote
     """
+    folder = Path(folder)
+    while True:
+        record = read_record(folder)
+        try:
+            run = _read_now(folder, record)
+        except (OSError, ValueError):
+            if read_record(folder) == record:
+                raise
+        else:
+            if read_record(folder) == record:
+                return run
+        # It went on meanwhile: what was read may be of two states, such as parts that were just removed.
+
+
+def _read_now(folder: Path, record: dict[str, Any]) -> Run:
     import pandas as pd
 
-    folder = Path(folder)
-    record = read_record(folder)
     if not record and read_record(folder / NEXT).get("state") == "finished":
         raise ValueError(f"{folder} is half replaced by a new run; porescope report {folder} completes that")
     if not _has_final_tables(folder, record):
@@ -249,6 +275,25 @@ def list_inputs(record: Mapping[str, Any]) -> list[str]:
     inputs = record.get("inputs")
     entries = inputs if isinstance(inputs, list) else []
     return [str(entry["file"]) for entry in entries if isinstance(entry, dict) and "file" in entry]
+
+
+def list_names(folder: Path) -> dict[str, str]:
+    """List how a run named its files in the tables.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict
+        Absolute path, as `printable` writes it → name.
+    """
+    images, start = _list_images(folder), str(read_record(folder).get("folder", ""))
+    return {
+        os.path.abspath(os.path.join(start, file)): name
+        for file, name in images[["file", "image"]].itertuples(index=False)
+    }
 
 
 def list_outputs(folder: Path, record: Mapping[str, Any]) -> list[str]:
