@@ -110,6 +110,21 @@ def test_the_corners_of_a_rotated_image_are_outside_with_their_blurred_rim(
     assert (turned[field] < dark).mean() < (sheet < dark).mean() + 0.001
 
 
+@pytest.mark.parametrize("degrees", [12, 30, 45, -17])
+@pytest.mark.parametrize("scale", [1, 1 / 65535])
+def test_corners_that_differ_in_the_last_digits_are_outside(
+    sheet: np.ndarray, degrees: float, scale: float
+) -> None:
+    image, size = sheet * np.float32(scale), sheet.shape[::-1]
+    matrix = cv2.getRotationMatrix2D((169.5, 149.5), degrees, 1)
+    least = float(image.min())
+    turned = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_CUBIC, borderValue=least)
+    field = find_field(turned)
+    data = cv2.warpAffine(np.ones(sheet.shape, np.float32), matrix, size) > 0.5
+    assert field is not None and (field != data).mean() < 0.02
+    assert find_field(image) is None
+
+
 @pytest.mark.parametrize("side", range(4))
 @pytest.mark.parametrize(
     ("ground", "ink", "quality"), [(0, 255, None), (255, 0, None), (0, 255, 90), (90, 255, 75)]

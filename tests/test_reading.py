@@ -16,61 +16,6 @@ from porescope.runs import Job
 from porescope.simulation import Scene, simulate
 from porescope.simulation.saving import save_simulation
 
-THREE, TWO = (1.80, 1.49, 2.24), (1.86, 1.41)
-
-# name: equivalent diameters [nm] of the pores of each image; pixel size [nm] of each; a word of the message
-CASES: dict[str, tuple[list[tuple[float, ...]], list[float], str]] = {
-    "c01_swift.dm3": ([THREE], [0.04], ""),
-    "c01_swift.dm4": ([THREE], [0.04], ""),
-    "c02b_placeholder1A.mrc": ([tuple(2.5 * d for d in THREE)], [0.1], "exactly 1 Å"),
-    "c02g_bigendian.mrc": ([THREE], [0.04], ""),
-    "c03b_rgba_float.npy": ([(1.81,)], [0.04], ""),
-    "c03c_rgb_uint16.npy": ([(1.81,)], [0.04], ""),
-    "c04a_movie_apng.png": ([(d, 1.09) for d in (0.72, 1.09, 1.46, 1.73, 2.08)], [0.04] * 5, ""),
-    "c04c_nonuniform.hspy": ([(0.72, 1.09)], [0.04], ""),
-    "c05a_survey_zoom.ome.tif": ([(), TWO], [0.4, 0.04], ""),
-    "c05e_channels.ome.tif": ([TWO], [0.04], "signal HAADF is taken of HAADF, BF"),
-    "c06b_miniswhite.tif": ([TWO], [0.04], "inverted"),
-    "c06c_palette.tif": ([TWO], [0.04], ""),
-    "c06d_ij_angstrom.tif": ([TWO], [0.04], ""),
-    "c06k2_mags.tif": ([TWO, tuple(2 * d for d in TWO)], [0.04, 0.08], ""),
-    "c06m_rgb_planar.tif": ([TWO], [0.04], ""),
-    "c06n_la.tif": ([TWO], [0.04], ""),
-    "c06r_ycbcr.tif": ([TWO], [0.04], ""),
-    "c08b_digiscan.hspy": ([TWO], [0.04], ""),
-    "c08i_angstrom_comb.hspy": ([TWO], [0.04], ""),
-    "c10g_twopage_samescale.tif": ([TWO], [0.04], "copy"),
-    "c12a_int8_centred.mrc": ([TWO], [0.04], ""),
-    "c14a_nm.emd": ([TWO], [0.04], ""),
-}
-REFUSED = {
-    "c02c_blank.mrc": "no pixel size",
-    "c03d_last.npy": r"\(frames, rows, columns\)",
-    "c18f_3frames_nophoto.tif": "planar RGB",
-}
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", CASES)
-def test_each_case_is_measured_right(data: Path, tmp_path: Path, name: str) -> None:
-    diameters, sizes, message = CASES[name]
-    given = 0.04 if name.endswith((".npy", ".png")) else None
-    run = take_census([data / "cases" / name], Job(tmp_path, overlays=False, pixel_size=given))
-    assert (run.images.status == "ok").all(), run.images.message.tolist()
-    assert run.images.pixel_size_nm.tolist() == pytest.approx(sizes)
-    assert run.images.message.str.contains(message).all()
-    found = [run.pores[run.pores.frame == frame] for frame in run.images.frame]
-    for table, wanted in zip(found, diameters, strict=True):
-        assert sorted(table.equivalent_diameter_nm) == pytest.approx(sorted(wanted), rel=0.05)
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", REFUSED)
-def test_each_case_that_nobody_can_know_is_refused(data: Path, name: str) -> None:
-    given = 0.04 if name.endswith(".npy") else None
-    with pytest.raises(ReadError, match=REFUSED[name]):
-        list(read_all(data / "cases" / name, pixel_size=given))
-
 
 def test_a_bad_frame_costs_one_frame(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -355,6 +357,138 @@ def test_options_that_do_not_go_together(tmp_path: Path, options: list[str], mes
     path = save_simulated(tmp_path, "one.tif")
     result = run("detect", path, "-o", tmp_path / "out", *options)
     assert result.exit_code == 2 and message in result.output
+
+
+Spots = tuple[tuple[float, float, float], ...]  # row and column [px] and diameter [nm] of pores
+
+THREE: Spots = ((70, 90, 1.80), (150, 230, 1.49), (190, 70, 2.24))
+TWO: Spots = ((60, 70, 1.86), (140, 170, 1.41))
+TURNED: Spots = ((85.7, 79.6, 1.80), (134.9, 233.1, 1.49), (207.2, 85.0, 2.24))
+SIDE = {"c24a": ((11, 69, 1.39), (140, 170, 1.41)), "c24b": ((23, 81, 1.39), (152, 182, 1.41))}
+EDGE = {"n_border": 1, "porosity": 0.0401, "density_per_um2": 26042}
+
+
+def move(spots: Spots, rows: float, columns: float, times: float = 1) -> Spots:
+    return tuple((y + rows, x + columns, times * d) for y, x, d in spots)
+
+
+def grow(rows: float = 0, columns: float = 0) -> list[Spots]:
+    """Five frames, in which one pore grows and the image drifts."""
+    pairs = [((60, 70, d), (110, 140, 1.09)) for d in (1.08, 1.28, 1.46, 1.66, 1.87)]
+    return [move(pair, i * rows, i * columns) for i, pair in enumerate(pairs)]
+
+
+# file: the pores of each image; what its row says besides `ok` and 0.04 nm (numbers, or words of a message)
+CASES: dict[str, tuple[list[Spots], dict[str, Any]]] = {
+    "c01_swift.dm3": ([THREE], {}),
+    "c01_swift.dm4": ([THREE], {}),
+    "c02b_placeholder1A.mrc": ([move(THREE, 0, 0, 2.5)], {"pixel_size_nm": 0.1, "message": "exactly 1 Å"}),
+    "c02c_blank.mrc": ([()], {"status": "failed", "message": "no pixel size"}),
+    "c02g_bigendian.mrc": ([THREE], {}),
+    "c03b_rgba_float.npy": ([THREE[:1]], {}),
+    "c03c_rgb_uint16.npy": ([THREE[:1]], {}),
+    "c03d_last.npy": ([()], {"status": "failed", "message": "frames as (frames, rows, columns)"}),
+    "c04a_movie_apng.png": ([((60, 70, d), (110, 140, 1.09)) for d in (0.72, 1.09, 1.46, 1.73, 2.08)], {}),
+    "c04b_movie.zspy": ([()], {"status": "failed", "message": "Zarr"}),
+    "c04c_nonuniform.hspy": ([((60, 70, 0.72), (110, 140, 1.09))], {}),
+    "c05a_survey_zoom.ome.tif": ([(), TWO], {"pixel_size_nm": [0.4, 0.04]}),
+    "c05e_channels.ome.tif": ([TWO, TWO], {"signal": ["HAADF", "BF"], "modality": ["haadf", "bf"]}),
+    "c06b_miniswhite.tif": ([TWO], {"median_diameter_nm": 1.635, "message": "grey values are inverted"}),
+    "c06c_palette.tif": ([TWO], {}),
+    "c06d_ij_angstrom.tif": ([TWO], {}),
+    "c06k2_mags.tif": ([TWO, move(TWO, 0, 0, 2)], {"pixel_size_nm": [0.04, 0.08]}),
+    "c06m_rgb_planar.tif": ([TWO], {}),
+    "c06n_la.tif": ([TWO], {}),
+    "c06r_ycbcr.tif": ([TWO], {}),
+    "c07a_control.tif": ([THREE], {}),
+    "c07b_halfscan_zero.tif": ([THREE[:2]], {"field_fraction": 170 / 256, "n_border": 1}),
+    "c07d_blanked_rows.tif": ([THREE], {"field_fraction": 250 / 256}),
+    "c07f_rotated.tif": ([TURNED], {"field_fraction": 0.909}),
+    "c07h_drift_zero.tif": ([move(THREE, 14, 22)], {"field_fraction": 242 * 298 / (256 * 320)}),
+    "c08b_digiscan.hspy": ([TWO], {}),
+    "c08i_angstrom_comb.hspy": ([TWO], {}),
+    "c10g_twopage_samescale.tif": ([TWO], {"message": "copy"}),
+    "c11a_blackbar.tif": ([THREE], {"field_fraction": 256 / 290}),
+    "c12a_int8_centred.mrc": ([TWO], {}),
+    "c14a_nm.emd": ([TWO], {"height_px": 200, "width_px": 240}),
+    "c18b_nan_in_frame2.tif": (grow(), {"field_fraction": [1, 1, 0.95, 1, 1]}),
+    "c18f_3frames_nophoto.tif": ([()], {"status": "failed", "message": "planar RGB"}),
+    "c18i_aligned_zero.tif": (
+        grow(3, -5),
+        {
+            "median_diameter_nm": [1.09, 1.19, 1.27, 1.38, 1.48],
+            "field_fraction": [(160 - 3 * i) * (200 - 5 * i) / (160 * 200) for i in range(5)],
+        },
+    ),
+    "c24a_cut.tif": ([SIDE["c24a"]], EDGE),
+    "c24b_black.tif": ([SIDE["c24b"]], EDGE | {"field_fraction": 200 * 240 / (224 * 264)}),
+    "c27a_none.tif": ([()], {"pixel_size_nm": 0.0045, "lattice_constant_nm": 0.3153}),
+}  # fmt: skip
+#: Cases that need options of their own; each group is a run.
+OPTIONS: dict[tuple[str, ...], list[object]] = {
+    ("c03", "c04a", "c05e"): ["--pixel-size", 0.04, "--signal", "all"],
+    ("c27a",): ["--material", "WS2", "--calibrate", "lattice"],
+}
+
+
+@pytest.fixture(scope="module")
+def cases(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame, Path]:
+    """The images and the pores of all cases, and the folder of the results without options."""
+    names = [p.name for p in (data / "cases").glob("c*") if not p.name.startswith("c17")]
+    assert sorted(names) == sorted(CASES)
+    special = tuple(start for starts in OPTIONS for start in starts)
+    runs = {starts: [n for n in names if n.startswith(starts)] for starts in OPTIONS}
+    runs[()] = [n for n in names if not n.startswith(special)]
+    tables: list[list[pd.DataFrame]] = []
+    for starts, chosen in runs.items():
+        out = tmp_path_factory.mktemp("cases") / "out"
+        paths = [data / "cases" / name for name in chosen]
+        result = run("detect", *paths, "-o", out, "--no-images", *OPTIONS.get(starts, []))
+        assert result.exit_code == (starts != ("c27a",)) and "Traceback" not in result.output
+        images, pores = (pd.read_csv(out / f"{table}.csv") for table in ("images", "pores"))
+        images["case"] = images.file.map(lambda file: Path(file).name)
+        pores["case"] = pores.image.map(dict(zip(images.image, images.case, strict=True)))
+        tables.append([images, pores])
+    return *(pd.concat(both) for both in zip(*tables, strict=True)), out  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_case_has_its_right_values(cases: tuple[pd.DataFrame, pd.DataFrame, Path], name: str) -> None:
+    spots, says = CASES[name]
+    images, pores = (table[table.case == name] for table in cases[:2])
+    assert len(images) == len(spots)
+    usual = {} if "status" in says else {"status": "ok", "pixel_size_nm": 0.04, "field_fraction": 1}
+    for column, wanted in (usual | says).items():
+        values = wanted if isinstance(wanted, list) else [wanted] * len(images)
+        if column == "message":
+            assert all(word in message for word, message in zip(values, images.message, strict=True))
+        elif isinstance(values[0], str):
+            assert images[column].tolist() == values
+        else:
+            assert images[column].tolist() == pytest.approx(values, rel=0.005), column
+    for frame, wanted in enumerate(spots):
+        found = pores[pores.frame == frame].sort_values("y_px")
+        assert len(found) == len(wanted)
+        for pore, (y, x, diameter) in zip(found.itertuples(), wanted, strict=True):
+            assert (pore.y_px, pore.x_px) == pytest.approx((y, x), abs=1.5)
+            assert pore.equivalent_diameter_nm == pytest.approx(diameter, rel=0.015)
+
+
+@pytest.mark.filterwarnings("ignore:standard")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("c17b_inverted_mask.png", "94% of the frame is marked, as in an inverted mask"),
+        ("c17c_soft_mask.png", "3 of 3 pores found (95 % interval 44% to 100%), 0 false"),
+        ("c17g_rgbgrey.png", "3 of 3 pores found (95 % interval 44% to 100%), 0 false"),
+    ],
+)
+def test_the_control_is_scored_by_each_standard(
+    data: Path, cases: tuple[pd.DataFrame, pd.DataFrame, Path], tmp_path: Path, name: str, words: str
+) -> None:
+    shutil.copy(data / "cases" / name, tmp_path / "c07a_control_standard.png")
+    result = run("score", cases[2], "--standards", tmp_path)
+    assert words in result.output and result.exit_code == (2 if "inverted" in name else 0)
 
 
 def test_failures_and_warnings_are_logged_and_said_once(tmp_path: Path) -> None:
