@@ -346,10 +346,11 @@ def print_summary(run: Run, out: Path, messages: bool = True) -> None:
     done = run.images[run.images.status == "ok"]
     bad = run.images[run.images.status != "ok"].to_dict("records")
     for row in bad[: 20 * messages]:
-        say(f"{_name(row)} failed:\n    {row['message']}")
+        say(f"{_name(row)} failed:")
+        say(f"    {row['message']}")
     if messages and len(bad) > 20:
         say(f"The first 20 of {len(bad)} failures; all stand in images.csv.")
-    told = done.message[done.message != ""].value_counts()
+    told = done.message[done.message != ""].str.split("; ").explode().value_counts()
     for message, n in told.head(8 * messages).items():
         say(f"{n} of {len(run.images)} images: {message}.")
     if messages and len(told) > 8:

@@ -56,7 +56,7 @@ def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[fl
         mistake, fitting = _explain(lattice.constant_nm)
         if mistake == 1:
             return np.nan, f"{measured} (fits {', '.join(fitting)})"
-        guess = f"; {', '.join(fitting)} if {_MISTAKES[mistake]}" if mistake else ""
+        guess = f", but {' or '.join(fitting)} if {_MISTAKES[mistake]}" if mistake else ""
         return np.nan, f"{measured} (fits none of the materials{guess})"
     constant = find_material(material).constant
     factor = lattice.constant_nm / constant
