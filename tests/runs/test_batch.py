@@ -218,7 +218,7 @@ def test_a_run_whose_folder_is_gone_ends_at_once(tmp_path: Path) -> None:
     paths = [save_simulated(tmp_path, f"{name}.tif") for name in "abc"]
     out = tmp_path / "out"
     out.mkdir()
-    seen = []
+    seen: list[int] = []
 
     def remove(ended: int, total: int) -> None:
         seen.append(ended)
@@ -226,4 +226,4 @@ def test_a_run_whose_folder_is_gone_ends_at_once(tmp_path: Path) -> None:
 
     with pytest.raises(OSError):
         run_batch(paths, Job(out, Threshold(), overlays=False), on_progress=remove)
-    assert seen == [1] and not out.exists()
+    assert seen == [0, 1] and not out.exists()

@@ -261,3 +261,32 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(folder: Path
     command = [*COMMAND, str(folder), "-o", str(out)]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 2 and "cannot be written" in process.stderr
+
+
+def test_another_signal_does_not_disturb_the_end(folder: Path, tmp_path: Path) -> None:
+    """As when a system shuts down: SIGTERM and SIGHUP again and again."""
+    process = _start(folder, tmp_path / "out")
+    while not list((tmp_path / "out").glob("*_labels.tif")):
+        time.sleep(0.02)
+    for _ in range(3):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            process.send_signal(number)
+        time.sleep(0.02)
+    assert process.wait(30) in (143, 129, 130), _log(tmp_path / "out").read_text()
+    assert "Traceback" not in _log(tmp_path / "out").read_text()
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["state"] == "stopped"
+    assert _wait_until_gone(process.pid) == [] and not list((tmp_path / "out").glob("_*"))
+
+
+@pytest.mark.parametrize("option", ["--overwrite", "--resume"])
+def test_a_disk_that_is_full_from_the_start_is_named(folder: Path, small_disk: Path, option: str) -> None:
+    out = small_disk / "out"
+    one = folder / "n000.tif"
+    command = [*COMMAND, str(one), "-o", str(out), *OPTIONS, "--method", "threshold"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    (small_disk / "fill").write_bytes(bytes(os.statvfs(small_disk).f_bavail * 4096))
+    done = subprocess.run([*command, option], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and f"The disk of {out}" in done.stderr and "is full" in done.stderr, (
+        done.stderr
+    )
+    assert len(read_run(out).images) == 1

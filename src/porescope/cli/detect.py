@@ -248,13 +248,37 @@ def run_job(
 
     out = job.out
     with lock_folder(out):
-        job = prepare_folder(job, paths, overwrite=overwrite, resume=resume)
-        progress = show_progress("detecting", len(paths), level == PROGRESS)
-        with write_log(job.out / FILES["log"], level) as log, progress as on_progress:
-            options = {"workers": None, **(limits or {}), "on_progress": on_progress}
-            run = _run_prepared(paths, job, options, resume, log)
-        replace_run(out)
+        try:
+            job = prepare_folder(job, paths, overwrite=overwrite, resume=resume)
+            progress = show_progress("detecting", len(paths), level == PROGRESS)
+            with write_log(job.out / FILES["log"], level) as log, progress as on_progress:
+                options = {"workers": None, **(limits or {}), "on_progress": on_progress}
+                run = _run_prepared(paths, job, options, resume, log)
+            replace_run(out)
+        except OSError as error:
+            _explain_disk(error, job.out)
+            raise typer.Exit(1) from None
     return run
+
+
+def _explain_disk(error: OSError, out: Path) -> None:
+    """Say why nothing can be written to the folder of a run; raise what has another cause."""
+    import os
+
+    from porescope.files import remove_unfinished
+    from porescope.runs import DISK_FULL
+
+    if not out.is_dir():
+        say(f"{out} was moved or removed while the run went on; nothing is written there any more.")
+        return
+    if error.errno not in DISK_FULL:
+        raise error
+    remove_unfinished(out)
+    if error.errno in DISK_FULL[:2]:
+        say(f"The disk of {out} is full; what is done is kept. Free space and go on with --resume.")
+    else:
+        why = os.strerror(error.errno or 0)
+        say(f"{out} takes no more ({why}); what is done is kept. Mend that and go on with --resume.")
 
 
 def _run_prepared(
@@ -264,9 +288,8 @@ def _run_prepared(
     import datetime
     import os
 
-    from porescope.files import printable, remove_unfinished
+    from porescope.files import printable
     from porescope.runs import (
-        DISK_FULL,
         close_run,
         list_done,
         list_inputs,
@@ -296,19 +319,6 @@ def _run_prepared(
         log.info("stopped after %d of %d files", n, len(paths))
         say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
         raise typer.Exit(int(error.code or 0)) from None
-    except OSError as error:
-        if not job.out.is_dir():
-            say(f"{job.out} was moved or removed while the run went on; nothing is written there any more.")
-            raise typer.Exit(1) from None
-        if error.errno not in DISK_FULL:
-            raise
-        remove_unfinished(job.out)
-        if error.errno in DISK_FULL[:2]:
-            say(f"The disk of {job.out} is full; what is done is kept. Free space and go on with --resume.")
-        else:
-            why = os.strerror(error.errno)
-            say(f"{job.out} takes no more ({why}); what is done is kept. Mend that and go on with --resume.")
-        raise typer.Exit(1) from None
     return run
 
 

@@ -10,19 +10,17 @@ import signal
 import sys
 from typing import Any
 
+#: Signals that end a command; Windows has no SIGHUP.
+_SIGNALS = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 def main() -> None:
     """Run the command line."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):  # Windows has no SIGHUP
-            signal.signal(getattr(signal, name), _end)
-    for name in (
-        "stdin",
-        "stdout",
-        "stderr",
-    ):  # closed, as by ``>&-``; a file of the run must not take its place
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
+    for name in _SIGNALS:
+        signal.signal(getattr(signal, name), _end)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed, as by ``>&-``; no file of the run may take its place
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open
     # Arrow's own allocator keeps what it frees: a tenth of the memory of a long run.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     sys.argv[1:] = [protect_name(argument) for argument in sys.argv[1:]]
@@ -54,5 +52,6 @@ def protect_name(argument: str) -> str:
 
 def _end(number: int, frame: Any) -> None:
     """End with the exit code of a shell: 128 + the signal's number; further signals do not disturb that."""
-    signal.signal(number, signal.SIG_IGN)
+    for name in _SIGNALS:  # to ignore them would print a traceback for one that is on its way
+        signal.signal(getattr(signal, name), lambda number, frame: None)
     sys.exit(128 + number)

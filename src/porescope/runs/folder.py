@@ -112,7 +112,7 @@ def _unlock(lock: FileLock) -> None:
 def lock_tables(out: Path) -> Iterator[None]:
     """Let one process at a time write the final tables: a run that ends, or a report on it.
 
-    A report that began while the run went on would else put the tables of then in the place of the final ones.
+    Else a report that began while the run went on would put its older tables in the place of the final ones.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ def make_tables(records: Sequence[ImageRecord]) -> tuple[pd.DataFrame, pd.DataFr
 
 
 def _list_parts(out: Path) -> list[Path]:
-    """Parts that count, in the order in which they were written; one that is damaged, as by a power cut, does not."""
+    """Parts that count, in the order in which they were written; not those that a power cut damaged."""
     parts = sorted((out / "images").glob("part-*.parquet"))
     return [path for path in parts if all(_is_whole(out / kind / path.name) for kind in PARTS)]
 
