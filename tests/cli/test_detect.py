@@ -107,6 +107,15 @@ def test_a_foreign_network_is_named(tmp_path: Path) -> None:
     assert f"network: foreign.onnx, SHA-256 {hash_file(model)[:8]}…, not the shipped one" in result.output
 
 
+def test_a_low_density_is_not_printed_as_none(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path, "one.tif")
+    result = run("detect", path, "-o", tmp_path / "out", "--no-images", "--pixel-size", 40)
+    assert result.exit_code == 0 and "implausible" in result.stderr
+    table = pd.read_csv(tmp_path / "out" / "images.csv")
+    (row,) = (line.split() for line in result.stdout.splitlines() if line.startswith("one "))
+    assert 0 < float(row[3]) == pytest.approx(table.density_per_um2[0], rel=0.05)
+
+
 def test_what_is_less_sure_than_asked_is_left_out(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "one.tif")
     counts = []

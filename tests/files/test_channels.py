@@ -70,6 +70,12 @@ def test_an_unknown_signal_names_the_known_ones() -> None:
             _choose(*signals, wanted="X")
 
 
+def test_a_signal_without_a_name_is_taken_with_a_word() -> None:
+    (one,) = choose_signals(HERE, [_make("")], "BF")
+    assert "does not name its signal, so --signal has no effect" in one.remark
+    assert all(choose_signals(HERE, [_make("")], wanted)[0].remark == "" for wanted in (None, "all"))
+
+
 def test_copies_in_fewer_bits_are_left_out() -> None:
     copy = (IMAGE >> 8).astype(np.uint8)
     colours = np.zeros(IMAGE.shape, [(c, "u1") for c in "RGB"])

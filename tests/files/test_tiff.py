@@ -35,7 +35,13 @@ def test_resolution_tags_count_where_they_make_sense(
         assert read(path).pixel_size == pytest.approx((nm, nm))
 
 
-@pytest.mark.parametrize(("unit", "nm"), [("nm", 1), ("micron", 1e3), ("\\u00B5m", 1e3), ("pm", 1e-3)])
+@pytest.mark.parametrize(
+    ("unit", "nm"),
+    [
+        ("nm", 1), ("micron", 1e3), ("pm", 1e-3), ("\\u00B5m", 1e3), ("\\u00C5", 0.1),
+        ("\\xb5m", 1e3), ("\\xc5", 0.1), ("\\u212B", 0.1),
+    ],
+)  # fmt: skip
 def test_imagej_units(tmp_path: Path, unit: str, nm: float) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(
@@ -186,8 +192,30 @@ def test_channels_without_names_are_frames_with_a_word(tmp_path: Path) -> None:
     assert len(got) == 2 and "no names" in (got[0].acquisition.remark or "")
 
 
-@pytest.mark.parametrize("unit", ["\\u00C5", "\\u00B5m", "nm"])
-def test_imagej_escapes_units(tmp_path: Path, unit: str) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", GREY, imagej=True, resolution=(25, 25), metadata={"unit": unit})
-    factor = {"nm": 1, "\\u00C5": 0.1, "\\u00B5m": 1e3}[unit]
-    assert read(tmp_path / "a.tif").pixel_size == pytest.approx((0.04 * factor,) * 2)
+def _write_pages(path: Path, *pages: tuple[np.ndarray, float]) -> Path:
+    with tifffile.TiffWriter(path) as file:
+        for image, size in pages:
+            options = {"resolution": (1e7 / size, 1e7 / size), "resolutionunit": "CENTIMETER"}
+            file.write(image, metadata=None, **options)
+    return path
+
+
+def test_a_smaller_page_of_another_field_is_an_image_and_a_copy_is_told(tmp_path: Path) -> None:
+    """tifffile takes a page of half the size for a level of a pyramid."""
+    half = np.ascontiguousarray(GREY[::2, ::2])
+    zoom = list(read_all(_write_pages(tmp_path / "a.tif", (GREY, 0.04), (half, 0.4))))
+    assert [m.image.shape for m in zoom] == [GREY.shape, half.shape]
+    assert [m.pixel_size[0] for m in zoom] == pytest.approx([0.04, 0.4]) and np.array_equal(
+        zoom[1].image, half
+    )
+    copy = read(_write_pages(tmp_path / "b.tif", (GREY, 0.04), (half, 0.08)))
+    assert np.array_equal(copy.image, GREY) and "smaller pages" in (copy.acquisition.remark or "")
+
+
+@pytest.mark.parametrize(("name", "modality"), [("BF", "bf"), ("HAADF", "haadf"), ("blue", "haadf")])
+def test_the_only_channel_says_the_modality(tmp_path: Path, name: str, modality: str) -> None:
+    metadata = {"axes": "CYX", "Channel": {"Name": [name]}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", GREY[None], ome=True, metadata=metadata)
+    got = read(tmp_path / "a.ome.tif", pixel_size=0.04)
+    source = "assumed" if name == "blue" else "header"
+    assert (got.modality, got.acquisition.modality_source) == (modality, source)

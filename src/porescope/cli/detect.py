@@ -378,14 +378,18 @@ def _name(row: Mapping[Any, Any]) -> str:
     return row["image"] if row["frame"] == 0 else f"{row['image']} [{row['frame']}]"
 
 
+def _write_density(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def _summarise(row: Mapping[Any, Any]) -> tuple[str, ...]:
     median, interval = row["median_diameter_nm"], (row["density_low_per_um2"], row["density_high_per_um2"])
     return (
         _name(row),
         str(row["n_pores"]),
         f"{median:.3f}" if median == median else "",
-        f"{row['density_per_um2']:.0f}",
-        "{:.0f} to {:.0f}".format(*interval) if interval[0] == interval[0] else "",
+        _write_density(row["density_per_um2"]),
+        " to ".join(map(_write_density, interval)) if interval[0] == interval[0] else "",
     )
 
 
@@ -394,6 +398,6 @@ def _summarise_stack(frames: pd.DataFrame) -> tuple[str, ...]:
     return (
         f"{frames.n_pores.mean():.3g} a frame",
         f"{medians.median():.3f}" if len(medians) else "",
-        f"{frames.density_per_um2.mean():.0f}",
+        _write_density(frames.density_per_um2.mean()),
         f"{len(frames)} frames",
     )

@@ -49,9 +49,11 @@ def choose_signals(path: Path, signals: Sequence[Signal], wanted: str | None = N
         raise ReadError(f"{path.name} holds maps of elements only, not a micrograph; give an image")
     images = choose_images(path, images)
     if len(images) < 2:
-        return (
-            _take_named(path, images, wanted) if wanted not in (None, "all") and images[0].channel else images
-        )
+        if wanted in (None, "all"):
+            return images
+        if images[0].channel:
+            return _take_named(path, images, wanted)
+        return [images[0].with_remark("the file does not name its signal, so --signal has no effect")]
     images = _drop_copies(path, images)
     if wanted == "all":
         return images

@@ -80,14 +80,17 @@ def load_tiff(path: Path) -> list[Signal]:
             raise ReadError(too_large)
         imagej = tiff.imagej_metadata or {}
         images = _list_ome(path, tiff)
-        series = [_describe_series(i, s, imagej, images[i]) for i, s in enumerate(tiff.series)]
+        others, copied = _split_levels(tiff, calibrations)
+        listed, images = [*tiff.series, *others], [*images, *([None] * len(others))]
+        series = [_describe_series(i, s, imagej, images[i]) for i, s in enumerate(listed)]
+        series = [s._replace(paged=s.paged and s.number < len(tiff.series)) for s in series]
         for s in series:
             if s.leading[0] == _ANONYMOUS and "S" not in s.axes:
                 refuse_order(path, (*s.leading[1], *s.shape[-2:]), np.dtype(bool))
         lazy = claim.is_large and any(s.paged for s in series)
-        arrays = [None if lazy and s.paged else tiff.series[s.number].asarray() for s in series]
+        arrays = [None if lazy and s.paged else listed[s.number].asarray() for s in series]
         scales = [
-            _find_scales(path, tiff.series[s.number], calibrations, imagej, images[s.number]) for s in series
+            _find_scales(path, listed[s.number], calibrations, imagej, images[s.number]) for s in series
         ]
     entries = _read_entries(path, series, lazy)
     signals: list[Signal] = []
@@ -97,6 +100,8 @@ def load_tiff(path: Path) -> list[Signal]:
             signal = _describe_channel(entry, s, data, channel, imagej, images[s.number])
             if "C" in s.axes and not s.names and signal.n_frames > 1:
                 signal = signal.with_remark("its channels have no names and are read as frames")
+            if s.number in copied:
+                signal = signal.with_remark("smaller pages in the file are taken for copies and left out")
             if s.inverted:
                 signal = signal.with_remark("white is stored as the least value; grey values are inverted")
             signals += _calibrate(signal, found)
@@ -124,6 +129,24 @@ def _describe_series(number: int, series: Any, imagej: Mapping[str, Any], image:
         paged=len(series) > 1 and len(series) == prod(series.shape[: -page.ndim or None]),
         names=_name_channels(n_channels, imagej, image) if n_channels > 1 else (),
     )
+
+
+def _split_levels(tiff: Any, said: Mapping[int, Any]) -> tuple[list[Any], set[int]]:
+    """Smaller pages that show another field of view; numbers of the series of which some are copies."""
+    others, copied = [], set()
+    for number, series in enumerate(tiff.series):
+        # tifffile takes pages for copies by their size; those in SubIFDs are copies by their place.
+        for level in [own for own in series.levels[1:] if not own.keyframe.is_subifd]:
+            fields = []
+            for page in (series.keyframe, level.keyframe):
+                resolution, unit, _ = said[page.index]
+                if size := _read_resolution(resolution, unit, {}):
+                    fields.append(size[1] * page.imagewidth)
+            if len(fields) == 2 and max(fields) > 1.05 * min(fields):
+                others.append(level)
+            else:
+                copied.add(number)
+    return others, copied
 
 
 def _read_entries(path: Path, series: list[_Series], lazy: bool) -> list[Mapping[str, Any]]:
@@ -232,7 +255,8 @@ def _describe_channel(
     name, said, headers = signal.title, as_text(imagej.get("modality")), signal.headers
     if image is not None:
         name, headers = as_text(look_up(image, "Name")) or "", _read_ome_planes(image, series, channel, n)
-    name = series.names[channel] if series.names else name
+    if names := series.names or [n for n in _name_channels(1, {}, image) if names_detector(n)]:
+        name = names[channel]
     return signal._replace(
         units=units,
         scales=scales,

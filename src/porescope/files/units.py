@@ -65,7 +65,11 @@ def seconds(unit: str | None) -> float | None:
 
 
 def _look_up(table: dict[str, float], unit: str | None) -> float | None:
-    # ImageJ escapes what is not ASCII, and Unicode has several spellings of Å and µ.
-    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), (unit or "")[:50])
+    # ImageJ and tifffile escape what is not ASCII, and Unicode has several spellings of Å and µ.
+    text = re.sub(
+        r"\\(?:u00|x)([0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})",
+        lambda match: chr(int(match[1] or match[2], 16)),
+        (unit or "")[:50],
+    )
     key = normalize("NFKC", text).strip().lower().replace("_", "").replace("μ", "u")
     return table.get(key, table.get(key.removesuffix("s")))

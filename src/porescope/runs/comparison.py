@@ -36,7 +36,8 @@ def compare_runs(one: Run, two: Run) -> pd.DataFrame:
     Notes
     -----
     Pores of the same image are matched one to one, so that the sum of the distances is least; a distance
-    may be at most half of the larger equivalent diameter.
+    may be at most half of the larger equivalent diameter. Distances are in pixels, since the runs may differ
+    in the pixel size.
     """
     import pandas as pd
 
@@ -59,10 +60,10 @@ def compare_runs(one: Run, two: Run) -> pd.DataFrame:
 def _compare_pores(one: pd.DataFrame | None, two: pd.DataFrame | None) -> list[tuple[Any, ...]]:
     from scipy.optimize import linear_sum_assignment
 
-    columns = ["y_nm", "x_nm", "equivalent_diameter_nm"]
-    a, b = (np.empty((0, 3)) if t is None else t[columns].to_numpy(float) for t in (one, two))
-    distance = np.hypot(*(a[:, None, :2] - b[None, :, :2]).transpose(2, 0, 1))
-    allowed = distance <= np.maximum(a[:, None, 2], b[None, :, 2]) / 2
+    columns = ["y_nm", "x_nm", "equivalent_diameter_nm", "y_px", "x_px", "area_px"]
+    a, b = (np.empty((0, 6)) if t is None else t[columns].to_numpy(float) for t in (one, two))
+    distance = np.hypot(*(a[:, None, 3:5] - b[None, :, 3:5]).transpose(2, 0, 1))
+    allowed = distance <= np.sqrt(np.maximum(a[:, None, 5], b[None, :, 5]) / np.pi)
     i, j = linear_sum_assignment(np.where(allowed, distance, 1e9))
     kept = allowed[i, j]
     i, j = i[kept], j[kept]
