@@ -62,7 +62,7 @@ def test_long_axes_are_thinned_out_but_keep_the_chosen_point() -> None:
     axes = {"threshold": np.arange(100.0), "area": np.arange(3.0)}
     for best in (0, 100, 299):
         layout = lay_out(build_choice(axes, np.zeros((1, 300)), [best]))
-        assert best in layout.points and len(layout.inner[0]) <= 19
+        assert best in layout.points and 2 <= len(layout.inner[0]) <= 7
 
 
 # Three images over radius (rows) and threshold (columns): all succeed at radius 0 and 1, threshold 50.

@@ -36,7 +36,7 @@ class Layout:
     y: NDArray[np.float64]  # (K,)
     frames: list[tuple[float, float, float, float]]  # left, bottom, width and height of each panel
     outer: tuple[list[tuple[float, str]], list[tuple[float, str]]]  # labels (position, text) along x, along y
-    inner: tuple[list[tuple[float, str]], list[tuple[float, str]]]  # likewise, of the first panel
+    inner: tuple[list[tuple[float, str]], list[tuple[float, str]]]  # likewise, some of the first panel's
     names: tuple[str, str]  # names of the inner axes along x and y; "" where there is none
     fixed: dict[str, float]  # parameters that no axis shows → chosen value
 
@@ -94,7 +94,7 @@ def lay_out(choice: Choice) -> Layout:
             ticks(xo, pitch[0], (size[0] - 1) / 2, f"{xo} "),
             ticks(yo, pitch[1], (size[1] - 1) / 2, f"{yo} "),
         ),
-        inner=(ticks(xi, 1, 0, ""), ticks(yi, 1, 0, "")),
+        inner=(_thin_labels(ticks(xi, 1, 0, "")), _thin_labels(ticks(yi, 1, 0, ""))),
         names=(xi or "", yi or ""),
         fixed={n: float(search.axes[n][i[0]]) for n, i in fixed.items()},
     )
@@ -253,6 +253,11 @@ def _place_dots(
     return series
 
 
+def _thin_labels(labels: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Four to seven labels of a panel's axis, so that they do not overlap."""
+    return labels[:: max(1, len(labels) // 4)]
+
+
 def _label_axes(ax: Any, layout: Layout) -> None:
     """Write the values of the inner axes along the first panel, those of the outer axes along the edges."""
     ax.set_aspect("equal")
@@ -262,8 +267,7 @@ def _label_axes(ax: Any, layout: Layout) -> None:
     top = max(bottom + height for _, bottom, _, height in layout.frames)
     right = max(left + width for left, _, width, _ in layout.frames)
     for axis, inner in zip((ax.xaxis, ax.yaxis), layout.inner, strict=True):
-        every = max(1, len(inner) // 4)
-        axis.set_ticks([p for p, _ in inner[::every]], [t for _, t in inner[::every]], fontsize=7)
+        axis.set_ticks([p for p, _ in inner], [t for _, t in inner], fontsize=7)
         axis.set_tick_params(length=2)
     for place, text in layout.outer[0]:
         ax.text(place, top + 0.3, text, ha="center", va="bottom", fontsize=9)
