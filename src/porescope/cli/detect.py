@@ -360,7 +360,7 @@ def print_summary(run: Run, out: Path, messages: bool = True) -> None:
         say(f"    {row['message']}")
     if messages and len(bad) > 20:
         say(f"The first 20 of {len(bad)} failures; all stand in images.csv.")
-    told = done.message[done.message != ""].str.split("; ").explode().value_counts()
+    told = done.message[done.message != ""].astype("str").str.split("; ").explode().value_counts()
     for message, n in told.head(8 * messages).items():
         say(f"{n} of {len(run.images)} images: {message}.")
     if messages and len(told) > 8:

@@ -238,6 +238,8 @@ def _read_table(folder: Path, kind: str) -> pd.DataFrame:
     except Exception as error:  # pyarrow has many kinds of error
         raise ValueError(f"{path} cannot be read ({type(error).__name__}); is it whole?") from None
     columns = IMAGE_COLUMNS if kind == "images" else PORE_COLUMNS
+    if "message" in table:  # CSV knows no empty text
+        table = table.assign(message=table.message.astype("str").fillna(""))
     if "image" not in table:
         raise ValueError(f"{path} is not porescope's: it lacks the column image")
     if "frame" not in table:
