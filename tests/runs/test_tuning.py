@@ -148,3 +148,15 @@ def test_progress_rises_to_one(data: LabelledImages, tmp_path: Path, method: str
     goal = Goal(method=method, restarts=1, cross_validate=True)
     tune(data, AXES, Recipe(), goal, tmp_path / "tuned", on_progress=shares.append)
     assert shares == sorted(shares) and shares[-1] == 1 and len(shares) >= 3
+
+
+def test_areas_without_data_are_left_out_as_in_detection(tmp_path: Path) -> None:
+    drawn = simulate(Scene(shape=(128, 160), pores=3), seed=1)
+    image = np.pad(drawn.micrograph.image, ((0, 40), (0, 0)))  # an information bar
+    np.save(tmp_path / "a.npy", image)
+    np.save(tmp_path / "a_standard.npy", np.pad(drawn.labels, ((0, 40), (0, 0))))
+    np.save(tmp_path / "b.npy", drawn.micrograph.image)
+    np.save(tmp_path / "b_standard.npy", drawn.labels)
+    both = read_labelled_images([tmp_path / "a.npy", tmp_path / "b.npy"], tmp_path, pixel_size=0.03)
+    for pair in (both.standards, [m.image for m in both.micrographs]):
+        np.testing.assert_array_equal(*pair)

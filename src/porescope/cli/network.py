@@ -268,9 +268,10 @@ def _train_unet(
         weights = read_weights(path)
 
     def tell(trainer: Trainer, loss: float, validation: dict[str, float]) -> None:
+        left = trainer.seconds * (1 / max(trainer.progress, 1e-3) - 1) / 60
         by_mode = ", ".join(f"{mode} {value:.3f}" for mode, value in validation.items())
         say(
-            f"{trainer.progress:4.0%}  step {trainer.step}, {trainer.seconds / 60:.1f} min: "
+            f"{trainer.progress:4.0%}  step {trainer.step}, {trainer.seconds / 60:.1f} min, {left:.0f} left: "
             f"loss {loss:.3f}" + (f"; validation loss: {by_mode}" if by_mode else "")
         )
 

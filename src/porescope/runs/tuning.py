@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.detection import detect
+from porescope.field import look_for_field
 from porescope.files import FILES, TUNING_FILES, hash_file, name_files, printable, write_whole
 from porescope.micrograph import Micrograph
 from porescope.pictures import draw_ascent, draw_cvvp, draw_overlay, read_off, write_page
@@ -162,7 +163,24 @@ def read_labelled_images(
         for path, name in zip(found, name_files(list(found)), strict=True)
     ]
     standards = [read_standard(s, m.image.shape) for s, m in zip(found.values(), micrographs, strict=True)]
-    return LabelledImages(list(found), list(found.values()), micrographs, standards)
+    pairs = [_crop_to_field(m, s) for m, s in zip(micrographs, standards, strict=True)]
+    return LabelledImages(list(found), list(found.values()), [m for m, _ in pairs], [s for _, s in pairs])
+
+
+def _crop_to_field(
+    micrograph: Micrograph, standard: NDArray[np.int32]
+) -> tuple[Micrograph, NDArray[np.int32]]:
+    """Leave out frames, bars and other areas without data, as detection does."""
+    micrograph = look_for_field(micrograph)
+    window, field = micrograph.window, micrograph.field
+    if field is None:
+        return micrograph, standard
+    if not field[window].all():
+        warnings.warn(
+            f"{micrograph.name}: only a rectangle is cut out for tuning; corners without data stay",
+            stacklevel=3,
+        )
+    return replace(micrograph, image=micrograph.filled[window], field=None), standard[window]
 
 
 def tune(
