@@ -11,7 +11,8 @@ import pytest
 from porescope import Recipe, detect, score, segment
 from porescope.recipes import load_recipe
 from porescope.runs import Goal, read_labelled_images, tune
-from porescope.runs.tuning import LabelledImages, _describe, _Result
+from porescope.runs.labelled import LabelledImages
+from porescope.runs.tuning import _describe, _Result
 from porescope.simulation import Scene, simulate
 
 AXES = {"threshold": np.array([40.0, 60.0, 80.0]), "area": np.array([2.0, 20.0])}

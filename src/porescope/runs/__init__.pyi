@@ -11,12 +11,13 @@ from .folder import (
 )
 from .image import ImageResult, census
 from .job import Job
+from .labelled import read_labelled_images
 from .parts import Run, list_done, list_inputs, list_names, read_record, read_run
 from .report import write_report
 from .scores import score_results
 from .summary import Summary, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
-from .tuning import Goal, read_labelled_images, tune
+from .tuning import Goal, tune
 
 __all__ = [
     "COMPARISON_COLUMNS",
