@@ -99,7 +99,8 @@ def test_area_perimeter_and_circularity_are_of_one_outline(soft: bool, radius: f
     assert row.size_method == ("contour" if soft else "pixels") and np.isnan(row.confidence)
     if soft:
         assert row.perimeter_nm == pytest.approx(2 * np.pi * radius * 0.04, rel=0.02)
-        assert row.circularity == pytest.approx(1, abs=0.04)
+        # 2 % of the perimeter are 4 % here, and between pixels the area of the smallest is 2 % off.
+        assert row.circularity == pytest.approx(1, abs=0.06)
 
 
 @given(counted=st.integers(0, 5000))
