@@ -266,15 +266,15 @@ def _explain_disk(error: OSError, out: Path) -> None:
     import os
 
     from porescope.files import remove_unfinished
-    from porescope.runs import DISK_FULL
+    from porescope.runs import DISK_FULL, UNWRITABLE
 
     if not out.is_dir():
         say(f"{out} was moved or removed while the run went on; nothing is written there any more.")
         return
-    if error.errno not in DISK_FULL:
+    if error.errno not in UNWRITABLE:
         raise error
     remove_unfinished(out)
-    if error.errno in DISK_FULL[:2]:
+    if error.errno in DISK_FULL:
         say(f"The disk of {out} is full; what is done is kept. Free space and go on with --resume.")
     else:
         why = os.strerror(error.errno or 0)

@@ -1,4 +1,4 @@
-from .batch import DISK_FULL, TIMEOUT, run_batch
+from .batch import DISK_FULL, TIMEOUT, UNWRITABLE, run_batch
 from .comparison import COMPARISON_COLUMNS, compare_runs
 from .folder import (
     check_folder,
@@ -28,6 +28,7 @@ __all__ = [
     "Run",
     "Summary",
     "TIMEOUT",
+    "UNWRITABLE",
     "census",
     "check_folder",
     "close_run",

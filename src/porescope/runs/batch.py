@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +24,10 @@ _log = logging.getLogger(__name__)
 
 #: Longest time that an image may take [s].
 TIMEOUT = 600.0
-#: Numbers of the errors of a full disk, a limit on the size of files, and a disk that takes no more writes.
-DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS)
+#: Numbers of the errors of a full disk, and of all after which nothing can be written: also a limit on the size
+#: of files, and a disk that turned read-only.
+DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+UNWRITABLE = (*DISK_FULL, errno.EFBIG, errno.EROFS)
 #: Size above which a file takes long to hash [bytes].
 _LONG_TO_HASH = 2**28
 #: Most pictures kept per file for the report.
@@ -71,7 +74,7 @@ def run_batch(
     Raises
     ------
     OSError
-        If the disk of the run's folder is full, or the folder is gone.
+        If the disk of the run's folder takes no more, or the folder is gone.
     """
     names = keep_names(paths, known or {})
     keep = max_pictures if job.overlays else 0
@@ -79,8 +82,8 @@ def run_batch(
         Task(path, name, job, i < keep, (done or {}).get(name, {}))
         for i, (path, name) in enumerate(zip(paths, names, strict=True))
     ]
-    # The first part needs these; they load while the workers start.
-    threading.Thread(target=_load_tables, daemon=True).start()
+    # The first part needs it; it loads while the workers start.
+    threading.Thread(target=import_module, args=("pandas",), daemon=True).start()
     writer = PartWriter(job.out, part_seconds)
     memory = choose_memory() if memory is None else memory
     ended = 0
@@ -111,10 +114,6 @@ def _note(record: ImageRecord) -> None:
     else:
         text = f"{name}: {describe_counts(row['n_pores'])}" + f"; {row['message']}" * bool(row["message"])
         _log.log(logging.WARNING if row["message"] else logging.DEBUG, "%s", text)
-
-
-def _load_tables() -> None:
-    import pyarrow.parquet  # noqa: F401
 
 
 class Task(NamedTuple):
@@ -152,7 +151,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
     Yields
     ------
     ImageRecord, list of Task or OSError
-        The error only if the disk is full or the run's folder is gone, which ends the run.
+        The error only if the disk takes no more or the run's folder is gone, which ends the run.
     """
     this = Task(*task)
     n_images = 1
@@ -183,7 +182,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
             picture = this.picture and frame < _PICTURES_A_FILE
             yield process_image(micrograph, this.sha256, this.job, picture, n_images)
     except Exception as error:
-        if isinstance(error, OSError) and (error.errno in DISK_FULL or not this.job.out.is_dir()):
+        if isinstance(error, OSError) and (error.errno in UNWRITABLE or not this.job.out.is_dir()):
             yield error
             return
         known_kind = isinstance(error, (ValueError, OSError))
