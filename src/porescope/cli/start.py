@@ -31,6 +31,9 @@ def main() -> None:
     except OSError as error:  # commands tell of all but where their own words go
         sys.stderr.write(f"porescope: the results cannot be printed ({error})\n")
         sys.exit(1)
+    finally:  # the interpreter drops handlers before it is gone; a signal then would change the exit code
+        for name in _SIGNALS:
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def protect_name(argument: str) -> str:
