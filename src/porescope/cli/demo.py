@@ -39,7 +39,8 @@ def demo(
     overwrite: Annotated[bool, typer.Option(help="Replace the results of another run.")] = False,
 ) -> None:
     """Detect and score pores in published or simulated images, and write a report."""
-    from porescope.cli.detect import print_summary, run_job
+    from porescope.cli.detect import run_job
+    from porescope.cli.summary import print_summary
     from porescope.runs import Job
 
     try:

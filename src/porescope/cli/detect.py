@@ -19,16 +19,14 @@ from porescope.cli.console import (
     PixelSize,
     Recursive,
     choose_level,
-    put,
     say,
     show_progress,
     stop,
     write_log,
 )
+from porescope.cli.summary import print_summary
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from porescope.detection import Detector
     from porescope.runs import Job, Run
 
@@ -42,6 +40,12 @@ class Calibration(enum.StrEnum):
     lattice = "lattice"
 
 
+def _list_methods() -> list[str]:
+    from porescope.detection import DETECTORS
+
+    return list(DETECTORS)
+
+
 @app.command()
 def detect(
     inputs: Inputs,
@@ -51,7 +55,7 @@ def detect(
         str | None,
         typer.Option(
             metavar="METHOD",
-            autocompletion=lambda: ["network", "threshold", "lattice", "vacancies"],
+            autocompletion=_list_methods,
             help="How pores are found: network, threshold, lattice, vacancies, or FILE.py:NAME for a "
             "function of your own that takes a Micrograph and returns a label image. Default: network, or "
             "threshold if a recipe is given.",
@@ -286,14 +290,12 @@ def _run_prepared(
 ) -> Run:
     """Run a batch in a folder that is locked and ready."""
     import datetime
-    import os
 
-    from porescope.files import printable
     from porescope.runs import (
         close_run,
         list_done,
-        list_inputs,
         list_names,
+        list_unnamed,
         read_record,
         run_batch,
         write_record,
@@ -302,9 +304,7 @@ def _run_prepared(
     started = datetime.datetime.now(datetime.UTC)
     done = list_done(job.out) if resume else None
     known = list_names(job.out) if resume else None
-    record, here = read_record(job.out), {printable(os.path.abspath(path)) for path in paths}
-    start = str(record.get("folder", ""))
-    gone = [f for f in list_inputs(record) if os.path.abspath(os.path.join(start, f)) not in here]
+    gone = list_unnamed(read_record(job.out), paths)
     if gone:
         say(f"Earlier inputs that are not named now: {len(gone)}; their results stay: {', '.join(gone[:5])}.")
     log.info("%s: %d files", "resumed" if resume else "started", len(paths))
@@ -320,84 +320,3 @@ def _run_prepared(
         say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
         raise typer.Exit(int(error.code or 0)) from None
     return run
-
-
-def print_summary(run: Run, out: Path, messages: bool = True) -> None:
-    """Print warnings, a row for each image, messages with their counts, the totals, a foreign network.
-
-    Parameters
-    ----------
-    run : Run
-    out : Path
-        Folder of the results.
-    messages : bool
-        Whether to print messages, which may have been said already.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    from porescope.files import FILES, escape_hidden
-    from porescope.network import SHIPPED_SHA256
-    from porescope.runs import list_warnings, summarize
-
-    table = Table(box=None, pad_edge=False)
-    for head in ("image", "pores", "median diameter [nm]", "density [1/µm²]", "95 % interval"):
-        table.add_column(head, justify="left" if head == "image" else "right")
-    summary = summarize(run)
-    for row in summary.images.to_dict("records") if len(summary.images) <= 20 else ():
-        table.add_row(*map(escape_hidden, _summarise(row)))
-    for frames in summary.stacks[:20]:
-        table.add_row(escape_hidden(frames.image.iloc[0]), *_summarise_stack(frames))
-    console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
-    for warning in list_warnings(run):
-        console.print(f"Warning: {warning}.", style="bold yellow")
-    if table.rows:
-        console.print(table)
-    done = run.images[run.images.status == "ok"]
-    bad = run.images[run.images.status != "ok"].to_dict("records")
-    for row in bad[: 20 * messages]:
-        say(f"{_name(row)} failed:")
-        say(f"    {row['message']}")
-    if messages and len(bad) > 20:
-        say(f"The first 20 of {len(bad)} failures; all stand in images.csv.")
-    told = done.message[done.message != ""].astype("str").str.split("; ").explode().value_counts()
-    for message, n in told.head(8 * messages).items():
-        say(f"{n} of {len(run.images)} images: {message}.")
-    if messages and len(told) > 8:
-        say(f"{len(told) - 8} further messages stand in images.csv.")
-    put(summary.text)
-    if summary.median_nm is not None:
-        put(f"median diameter {summary.median_nm:.3f} nm{', all frames' if summary.counts_frames else ''}")
-    model = run.record.get("model")
-    if isinstance(model, dict) and model.get("sha256") != SHIPPED_SHA256:
-        put(f"network: {model.get('file')}, SHA-256 {str(model.get('sha256'))[:8]}…, not the shipped one")
-    put(f"report: {out / FILES['report']}")
-
-
-def _name(row: Mapping[Any, Any]) -> str:
-    return row["image"] if row["frame"] == 0 else f"{row['image']} [{row['frame']}]"
-
-
-def _write_density(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def _summarise(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    median, interval = row["median_diameter_nm"], (row["density_low_per_um2"], row["density_high_per_um2"])
-    return (
-        _name(row),
-        str(row["n_pores"]),
-        f"{median:.3f}" if median == median else "",
-        _write_density(row["density_per_um2"]),
-        " to ".join(map(_write_density, interval)) if interval[0] == interval[0] else "",
-    )
-
-
-def _summarise_stack(frames: pd.DataFrame) -> tuple[str, ...]:
-    medians = frames.median_diameter_nm.dropna()
-    return (
-        f"{frames.n_pores.mean():.3g} a frame",
-        f"{medians.median():.3f}" if len(medians) else "",
-        _write_density(frames.density_per_um2.mean()),
-        f"{len(frames)} frames",
-    )

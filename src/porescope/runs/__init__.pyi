@@ -1,18 +1,11 @@
-from .batch import DISK_FULL, TIMEOUT, UNWRITABLE, run_batch
+from .batch import DISK_FULL, UNWRITABLE, run_batch
 from .comparison import COMPARISON_COLUMNS, compare_runs
-from .folder import (
-    check_folder,
-    close_run,
-    lock_folder,
-    lock_tables,
-    prepare_folder,
-    replace_run,
-    write_record,
-)
+from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census
 from .job import Job
 from .labelled import read_labelled_images
-from .parts import Run, list_done, list_inputs, list_names, read_record, read_run
+from .parts import Run, list_done, list_names, read_run
+from .record import list_unnamed, read_record, write_record
 from .report import write_report
 from .scores import score_results
 from .summary import Summary, describe_stack, list_warnings, summarize
@@ -27,7 +20,6 @@ __all__ = [
     "Job",
     "Run",
     "Summary",
-    "TIMEOUT",
     "UNWRITABLE",
     "census",
     "check_folder",
@@ -35,8 +27,8 @@ __all__ = [
     "compare_runs",
     "describe_stack",
     "list_done",
-    "list_inputs",
     "list_names",
+    "list_unnamed",
     "list_warnings",
     "lock_folder",
     "lock_tables",

@@ -23,9 +23,9 @@ from porescope.runs.parts import PART_SECONDS, Done, PartWriter
 _log = logging.getLogger(__name__)
 
 #: Longest time that an image may take [s].
-TIMEOUT = 600.0
-#: Numbers of the errors of a full disk, and of all after which nothing can be written: also a limit on the size
-#: of files, and a disk that turned read-only.
+_TIMEOUT = 600.0
+#: Numbers of the errors of a full disk, and of all errors after which nothing can be written: also a limit on
+#: the size of files, and a disk that turned read-only.
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 UNWRITABLE = (*DISK_FULL, errno.EFBIG, errno.EROFS)
 #: Size above which a file takes long to hash [bytes].
@@ -43,7 +43,7 @@ def run_batch(
     done: Done | None = None,
     known: Mapping[str, str] | None = None,
     part_seconds: float = PART_SECONDS,
-    timeout: float = TIMEOUT,
+    timeout: float = _TIMEOUT,
     memory: float | None = None,
     on_progress: Callable[[int, int], None] = lambda ended, total: None,
 ) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, requires, version
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +23,10 @@ from porescope.files import (
     name_files,
     printable,
     remove_unfinished,
-    write_whole,
 )
 from porescope.runs.job import Job
-from porescope.runs.parts import (
-    Run,
-    list_inputs,
-    list_outputs,
-    read_record,
-    read_run,
-    restore_parts,
-)
+from porescope.runs.parts import Run, list_outputs, read_run, restore_parts
+from porescope.runs.record import list_inputs, read_record, write_record
 from porescope.runs.tables import write_tables
 
 if TYPE_CHECKING:
@@ -218,10 +210,9 @@ def _remove_run(out: Path, paths: Sequence[Path]) -> None:
         clear_parts(out)
     for path in own:
         path.unlink(missing_ok=True)
-    for folder in (out / PICTURES, out if out.name == NEXT else None):
+    for folder in (out / PICTURES, out):
         with suppress(OSError):  # something else is in it
-            if folder:
-                folder.rmdir()
+            folder.rmdir()
 
 
 def _list_own_files(out: Path, record: Mapping[str, Any]) -> list[Path]:
@@ -278,58 +269,6 @@ def clear_parts(out: Path) -> None:
             (out / kind).rmdir()
 
 
-def write_record(
-    job: Job,
-    paths: Sequence[Path],
-    command: Sequence[str],
-    started: datetime,
-    state: str,
-    outputs: Sequence[str] = (),
-    inputs: Sequence[Mapping[str, Any]] | None = None,
-) -> dict[str, Any]:
-    """Write ``run.json``: all that is needed to repeat a run.
-
-    Parameters
-    ----------
-    job : Job
-    paths : sequence of Path
-        The inputs.
-    command : sequence of str
-        The command line.
-    started : datetime
-    state : {"running", "stopped", "finished"}
-    outputs : sequence of str
-        Names of the files written so far.
-    inputs : sequence of mapping, optional
-        File and hash of each input, once they are known.
-
-    Returns
-    -------
-    dict
-        The content of the file.
-    """
-    import platform
-    import shlex
-
-    record = {
-        "version": version("porescope"),
-        "state": state,
-        "command": printable(shlex.join([Path(command[0]).name, *command[1:]])),
-        "folder": printable(os.getcwd()),
-        **job.describe(),
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds") if state != "running" else None,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": _list_versions(),
-        "inputs": [{"file": printable(p), "sha256": None} for p in paths] if inputs is None else list(inputs),
-        "outputs": list(outputs),
-    }
-    with write_whole(job.out / FILES["run"]) as part:
-        part.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
-    return record
-
-
 def close_run(job: Job, paths: Sequence[Path], command: Sequence[str], started: datetime, state: str) -> Run:
     """Write the tables, the record and the report of a run from its parts.
 
@@ -367,18 +306,3 @@ def _close_run(job: Job, paths: Sequence[Path], command: Sequence[str], started:
     if state == "finished":
         clear_parts(job.out)
     return run
-
-
-def _list_versions() -> dict[str, str]:
-    """Versions of all libraries that porescope requires, and of those of its extras that are loaded."""
-    versions = {}
-    for requirement in requires("porescope") or []:
-        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
-        extra = "extra ==" in requirement
-        if extra and (name not in sys.modules or requirement.endswith("'dev'")):
-            continue
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:  # an extra's library of the same name as a module
-            continue
-    return versions

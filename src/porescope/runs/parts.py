@@ -6,8 +6,6 @@ so that a part counts once its images are there.
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +25,7 @@ from porescope.files import (
 )
 from porescope.measurement import PORE_COLUMNS
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
+from porescope.runs.record import list_inputs, place_file, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,26 +137,6 @@ def _is_whole(part: Path) -> bool:
     return True
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Read ``run.json``.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the run.
-
-    Returns
-    -------
-    dict
-        Empty if there is none, or none that can be read.
-    """
-    try:
-        record = json.loads((folder / FILES["run"]).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
 def read_run(folder: str | Path) -> Run:
     """Read a run at any moment, also one that is running or was stopped.
 
@@ -262,23 +241,6 @@ def _list_images(folder: Path) -> pd.DataFrame:
     return listed.assign(_order=order).sort_values(["_order", "image", "frame"], kind="stable")
 
 
-def list_inputs(record: Mapping[str, Any]) -> list[str]:
-    """Files of a run, in their order.
-
-    Parameters
-    ----------
-    record : mapping
-        The content of ``run.json``.
-
-    Returns
-    -------
-    list of str
-    """
-    inputs = record.get("inputs")
-    entries = inputs if isinstance(inputs, list) else []
-    return [str(entry["file"]) for entry in entries if isinstance(entry, dict) and "file" in entry]
-
-
 def list_names(folder: Path) -> dict[str, str]:
     """List how a run named its files in the tables.
 
@@ -291,11 +253,9 @@ def list_names(folder: Path) -> dict[str, str]:
     dict
         Absolute path, as `printable` writes it → name.
     """
-    images, start = _list_images(folder), str(read_record(folder).get("folder", ""))
-    return {
-        os.path.abspath(os.path.join(start, file)): name
-        for file, name in images[["file", "image"]].itertuples(index=False)
-    }
+    images, record = _list_images(folder), read_record(folder)
+    named = images[["file", "image"]].itertuples(index=False)
+    return {place_file(record, file): name for file, name in named}
 
 
 def list_outputs(folder: Path, record: Mapping[str, Any]) -> list[str]:
