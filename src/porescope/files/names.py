@@ -39,6 +39,10 @@ FILES = {
     # porescope tune
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
+    # porescope conductance
+    "conductance": "conductance.csv", "membrane": "membrane.json", "currents": "conductance.png",
+    # porescope statistics
+    "spacing": "spacing.csv", "statistics": "statistics.json", "pattern": "statistics.png",
 }  # fmt: skip
 #: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
 #: replace it.

@@ -1,12 +1,14 @@
 from .climbs import draw_ascent
 from .cvvp import draw_cvvp, read_off, write_page
 from .lattice import PALETTE, draw_lattice
+from .membranes import draw_conductance
 from .overlays import draw_image, draw_overlay
 from .stages import draw_findings, draw_stages
 
 __all__ = [
     "PALETTE",
     "draw_ascent",
+    "draw_conductance",
     "draw_cvvp",
     "draw_findings",
     "draw_image",

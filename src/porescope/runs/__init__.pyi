@@ -5,7 +5,7 @@ from .image import ImageResult, census
 from .job import Job
 from .labelled import read_labelled_images
 from .parts import Run, list_done, list_names, read_run
-from .record import list_unnamed, read_record, write_record
+from .record import check_results, list_unnamed, read_record, write_record, write_results
 from .report import write_report
 from .scores import score_results
 from .summary import Summary, describe_stack, list_warnings, summarize
@@ -23,6 +23,7 @@ __all__ = [
     "UNWRITABLE",
     "census",
     "check_folder",
+    "check_results",
     "close_run",
     "compare_runs",
     "describe_stack",
@@ -44,5 +45,6 @@ __all__ = [
     "tune",
     "write_record",
     "write_report",
+    "write_results",
     "write_tables",
 ]

@@ -1,0 +1,58 @@
+from .conductance import (
+    CUTOFF_NM,
+    MOST_INTERACTING,
+    THICKNESS,
+    Thickness,
+    bound_conductance,
+    cap_conductance,
+    conduct_circle,
+    conduct_ellipse,
+    find_diameter,
+    place_randomly,
+    sum_interacting,
+)
+from .currents import (
+    CONDUCTANCE_COLUMNS,
+    LIMITS,
+    Assumptions,
+    Currents,
+    Range,
+    estimate_currents,
+)
+from .electrolytes import SALTS, Conductivity, Solution, find_conductivity, read_solution
+from .measured import IV_COLUMNS, Measured, fit_line, read_measured
+from .windows import Membrane, estimate_membrane, explain_measured, sum_seen, weigh_pores
+
+__all__ = [
+    "Assumptions",
+    "CONDUCTANCE_COLUMNS",
+    "CUTOFF_NM",
+    "Conductivity",
+    "Currents",
+    "IV_COLUMNS",
+    "LIMITS",
+    "MOST_INTERACTING",
+    "Measured",
+    "Membrane",
+    "Range",
+    "SALTS",
+    "Solution",
+    "THICKNESS",
+    "Thickness",
+    "bound_conductance",
+    "cap_conductance",
+    "conduct_circle",
+    "conduct_ellipse",
+    "estimate_currents",
+    "estimate_membrane",
+    "explain_measured",
+    "find_conductivity",
+    "find_diameter",
+    "fit_line",
+    "place_randomly",
+    "read_measured",
+    "read_solution",
+    "sum_interacting",
+    "sum_seen",
+    "weigh_pores",
+]
