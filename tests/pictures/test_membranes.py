@@ -7,8 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from porescope.membrane import THICKNESS, Assumptions, estimate_currents, estimate_membrane, read_measured
-from porescope.pictures import draw_conductance
+from porescope.membrane import (
+    THICKNESS,
+    Assumptions,
+    Pattern,
+    Window,
+    describe_pores,
+    draw_random,
+    estimate_currents,
+    estimate_membrane,
+    read_measured,
+)
+from porescope.pictures import draw_conductance, draw_statistics
 
 
 @pytest.mark.parametrize("n", [0, 1, 30])
@@ -23,3 +33,16 @@ def test_any_number_of_pores_is_drawn(n: int, tmp_path: Path) -> None:
     assert picture.shape == (528, 1056, 3)
     points = (np.abs(picture[..., ::-1].astype(int) - (0x00, 0x72, 0xB2)) < 20).all(axis=-1)
     assert (points.sum() > 40) == (n > 1)
+
+
+@pytest.mark.parametrize("n", [0, 3, 40])
+def test_the_statistics_of_any_number_of_pores_are_drawn(n: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    start = Pattern(np.zeros((n, 2)), np.full(n, 0.5), Window(np.ones((200, 300), bool), 0.1))
+    diameter = np.exp(rng.normal(0, 0.3, n))
+    found = describe_pores([draw_random(start, rng)], n, diameter)
+    draw_statistics(found, diameter, tmp_path / "a.png")
+    picture = cv2.imread(str(tmp_path / "a.png"))
+    assert picture.shape == (506, 1320, 3)
+    curve = (np.abs(picture[60:, :880, ::-1].astype(int) - (0xD5, 0xDB, 0xE1)) < 6).all(axis=-1)
+    assert (curve.sum() > 2000) == (n == 40)

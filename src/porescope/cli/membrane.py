@@ -1,4 +1,4 @@
-"""The commands on what the pores of a sheet tell together: conductance."""
+"""The command conductance: what current the pores of a sheet let through."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from porescope.cli.console import put, read_length, read_material, say, stop
-from porescope.cli.tables import Pores, print_table, read_pores, write_csv, write_json, write_range
+from porescope.cli.tables import (
+    Out,
+    Overwrite,
+    Pores,
+    Seed,
+    print_table,
+    read_pores,
+    write_csv,
+    write_json,
+    write_range,
+)
 from porescope.materials import MATERIALS
 
 if TYPE_CHECKING:
@@ -27,12 +37,6 @@ RunOrTable = Annotated[
         metavar="[OUT|TABLE]", help="Folder of a run of porescope detect, or a table of pores (CSV, Parquet)."
     ),
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", metavar="DIR", help="Folder of the results. Default: nothing is written."),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results of such a command.")]
-Seed = Annotated[int, typer.Option(help="Seed of the random draws.")]
 
 
 def _read_thickness(text: str) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Tables that commands read, print and write."""
+"""What commands on results share: their options, the tables that they read, print and write."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
 
 from porescope.cli.console import put
 
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from porescope.runs import Run
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="DIR", help="Folder of the results. Default: nothing is written."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results of such a command.")]
+Seed = Annotated[int, typer.Option(help="Seed of the random draws.")]
 
 #: Most rows of a table that are printed.
 _MOST_ROWS = 20

@@ -19,8 +19,12 @@ from .currents import (
     Range,
     estimate_currents,
 )
+from .description import Statistics, describe_pores, measure_spacing
 from .electrolytes import SALTS, Conductivity, Solution, find_conductivity, read_solution
 from .measured import IV_COLUMNS, Measured, fit_line, read_measured
+from .patterns import Pattern, Window, draw_random
+from .populations import Evenness, Populations, Sizes, count_evenly, fit_sizes, split_sizes
+from .spatial import Envelope, Observed, Randomness, compare_with_random, correlate, covary
 from .windows import Membrane, estimate_membrane, explain_measured, sum_seen, weigh_pores
 
 __all__ = [
@@ -29,29 +33,47 @@ __all__ = [
     "CUTOFF_NM",
     "Conductivity",
     "Currents",
+    "Envelope",
+    "Evenness",
     "IV_COLUMNS",
     "LIMITS",
     "MOST_INTERACTING",
     "Measured",
     "Membrane",
+    "Observed",
+    "Pattern",
+    "Populations",
+    "Randomness",
     "Range",
     "SALTS",
+    "Sizes",
     "Solution",
+    "Statistics",
     "THICKNESS",
     "Thickness",
+    "Window",
     "bound_conductance",
     "cap_conductance",
+    "compare_with_random",
     "conduct_circle",
     "conduct_ellipse",
+    "correlate",
+    "count_evenly",
+    "covary",
+    "describe_pores",
+    "draw_random",
     "estimate_currents",
     "estimate_membrane",
     "explain_measured",
     "find_conductivity",
     "find_diameter",
     "fit_line",
+    "fit_sizes",
+    "measure_spacing",
     "place_randomly",
     "read_measured",
     "read_solution",
+    "split_sizes",
     "sum_interacting",
     "sum_seen",
     "weigh_pores",

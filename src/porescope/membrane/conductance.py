@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ellipk
 
-Floats = NDArray[np.float64]
+from porescope.membrane.patterns import Floats, place_apart
 
 #: Diameter below which a pore lets almost no ions through [nm]: Thiruraman et al. 2018
 #: (doi:10.1021/acs.nanolett.7b04526).
@@ -285,19 +285,9 @@ def place_randomly(diameter_nm: Floats, window_nm: float, rng: np.random.Generat
     ndarray, shape (n, 2)
         [nm], from the window's centre.
     """
-    from scipy.spatial import cKDTree
 
     def draw(n: int) -> Floats:
         r, t = window_nm / 2 * np.sqrt(rng.random(n)), 2 * np.pi * rng.random(n)
         return np.column_stack([r * np.sin(t), r * np.cos(t)])
 
-    places = draw(len(diameter_nm))
-    for _ in range(50):
-        pairs = cKDTree(places).query_pairs(float(diameter_nm.max(initial=0)), output_type="ndarray")
-        gap = np.hypot(*(places[pairs[:, 0]] - places[pairs[:, 1]]).T)
-        close = pairs[gap < diameter_nm[pairs].mean(axis=1), 1]
-        if not len(close):
-            break
-        moved = np.unique(close)
-        places[moved] = draw(len(moved))
-    return places
+    return place_apart(diameter_nm, draw, rng)[0]

@@ -10,11 +10,11 @@ import numpy as np
 
 from porescope.membrane.conductance import (
     CUTOFF_NM,
-    Floats,
     Thickness,
     bound_conductance,
     conduct_ellipse,
 )
+from porescope.membrane.patterns import Floats
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,6 @@ import numpy as np
 
 from porescope.membrane.conductance import (
     MOST_INTERACTING,
-    Floats,
     cap_conductance,
     find_diameter,
     place_randomly,
@@ -25,6 +24,7 @@ from porescope.membrane.currents import (
     vary,
 )
 from porescope.membrane.measured import Measured
+from porescope.membrane.patterns import Floats
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,7 +1,7 @@
 from .climbs import draw_ascent
 from .cvvp import draw_cvvp, read_off, write_page
 from .lattice import PALETTE, draw_lattice
-from .membranes import draw_conductance
+from .membranes import draw_conductance, draw_statistics
 from .overlays import draw_image, draw_overlay
 from .stages import draw_findings, draw_stages
 
@@ -15,6 +15,7 @@ __all__ = [
     "draw_lattice",
     "draw_overlay",
     "draw_stages",
+    "draw_statistics",
     "read_off",
     "write_page",
 ]

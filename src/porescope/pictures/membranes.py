@@ -1,4 +1,4 @@
-"""Picture of the conductance of pores: against their diameter, and of the membrane, with what was assumed."""
+"""Pictures of what the pores of a sheet tell together: their conductance, their pattern and sizes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from porescope.files import write_whole
-from porescope.membrane import Assumptions, Currents, Measured, Membrane, Range, conduct_circle
+from porescope.membrane import (
+    Assumptions,
+    Currents,
+    Envelope,
+    Measured,
+    Membrane,
+    Range,
+    Statistics,
+    conduct_circle,
+)
 
 #: Colours of the models in Okabe and Ito's palette.
 _COLOURS = {"circle": "#0072B2", "ellipse": "#0072B2", "bounds": "#D55E00", "function": "#009E73"}
@@ -99,3 +109,79 @@ def _draw_totals(ax: Any, currents: Currents, membrane: Membrane | None, measure
     ax.invert_yaxis()
     ax.set_xlabel("conductance [nS]")
     ax.margins(x=0.15)
+
+
+def draw_statistics(found: Statistics, diameter_nm: NDArray[np.float64], file: Path) -> None:
+    """Draw Ripley's L and the pair correlation with their envelopes, and the sizes with their fit.
+
+    Parameters
+    ----------
+    found : Statistics
+    diameter_nm : ndarray, shape (n,)
+        Diameters of the pores whose size is known.
+    file : Path
+        The PNG file to write.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 4.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 3)
+    random = found.randomness
+    if random is None:
+        for ax in axes[:2]:
+            ax.text(0.5, 0.5, "too few pores", ha="center", transform=ax.transAxes)
+            ax.set_axis_off()
+    else:
+        _draw_envelope(axes[0], random.r_nm, random.l_nm, "Ripley's L(r) − r [nm]")
+        _draw_envelope(axes[1], random.g_r_nm, random.g, "pair correlation g(r)")
+        axes[1].set_ylim(0, None)
+    _draw_sizes(axes[2], found, diameter_nm)
+    figure.suptitle("\n".join(found.sentences), fontsize=8, parse_math=False, x=0.01, ha="left")
+    with write_whole(file) as part:
+        figure.savefig(part, dpi=110, format="png")
+
+
+def _draw_envelope(ax: Any, r_nm: NDArray[np.float64], curve: Envelope, name: str) -> None:
+    known = np.isfinite(curve.low)
+    r, low, high, mean, value = (v[known] for v in (r_nm, curve.low, curve.high, curve.mean, curve.value))
+    ax.fill_between(r, low, high, color="#d5dbe1", label="95 % of random patterns (global)")
+    ax.plot(r, mean, color="#9aa3ad", lw=1, label="mean of random patterns")
+    ax.plot(
+        r, value, color="#D55E00" if not curve.is_random else "#0072B2", label=f"pores, p = {curve.p:.2g}"
+    )
+    ax.set(xlabel="distance r [nm]", ylabel=name, xlim=(0, None))
+    ax.legend(fontsize=7, frameon=False)
+
+
+def _draw_sizes(ax: Any, found: Statistics, diameter_nm: NDArray[np.float64]) -> None:
+    ax.set(xlabel="equivalent diameter [nm]", ylabel="pores")
+    if found.sizes is None:
+        ax.plot(diameter_nm, 0 * diameter_nm, "|", color="#0072B2")
+        return
+    logs = np.log(diameter_nm)
+    n_bins = int(np.clip(np.sqrt(len(logs)), 5, 40))
+    edges = np.exp(np.linspace(logs.min() - 0.05, logs.max() + 0.05, n_bins + 1))
+    ax.hist(diameter_nm, edges, color="#56B4E9", edgecolor="white")
+    ax.set_xscale("log")
+    for axis in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
+        axis("{x:g}")
+    ax.tick_params(which="both", labelsize=7)
+    d = np.geomspace(edges[0], edges[-1], 200)
+    scale = len(logs) * np.log(edges[1] / edges[0])
+
+    def bell(median: float, spread: float) -> NDArray[np.float64]:
+        z = np.log(d / median) / spread
+        return np.asarray(scale * np.exp(-(z**2) / 2) / (spread * np.sqrt(2 * np.pi)))
+
+    ax.plot(
+        d, bell(found.sizes.median_nm, max(found.sizes.spread, 1e-3)), color="#3a4552", label="log-normal"
+    )
+    two = found.populations
+    if two is not None and two.p <= 0.05:
+        for median, spread, share in zip(two.median_nm, two.spread, (two.share, 1 - two.share), strict=True):
+            ax.plot(
+                d, share * bell(median, spread), "--", color="#D55E00", label=f"population, {median:.3g} nm"
+            )
+    ax.legend(fontsize=7, frameon=False)

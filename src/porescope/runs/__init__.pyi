@@ -1,5 +1,6 @@
 from .batch import DISK_FULL, UNWRITABLE, run_batch
 from .comparison import COMPARISON_COLUMNS, compare_runs
+from .fields import CleanField, read_fields
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census
 from .job import Job
@@ -14,6 +15,7 @@ from .tuning import Goal, tune
 
 __all__ = [
     "COMPARISON_COLUMNS",
+    "CleanField",
     "DISK_FULL",
     "Goal",
     "ImageResult",
@@ -34,6 +36,7 @@ __all__ = [
     "lock_folder",
     "lock_tables",
     "prepare_folder",
+    "read_fields",
     "read_labelled_images",
     "read_record",
     "read_run",
