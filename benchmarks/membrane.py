@@ -13,18 +13,28 @@ import time
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
+from porescope import census
+from porescope.materials import MATERIALS
 from porescope.membrane import (
+    SHAPES,
     Pattern,
     Window,
     cap_conductance,
+    classify_shape,
     compare_with_random,
     conduct_circle,
+    describe_outline,
     draw_random,
+    index_sites,
+    name_isomer,
     place_randomly,
     split_sizes,
     sum_interacting,
+    trace_outline,
 )
+from porescope.simulation import Scene, Simulation, simulate
 
 FIRST_SEED = 1_600_000  # tests use small seeds
 
@@ -98,8 +108,116 @@ def keep_inside(start: Pattern, places: np.ndarray) -> Pattern:
     return Pattern(places[inside], np.full(inside.sum(), 0.01), start.window)
 
 
+def try_isomers(n_images: int = 12) -> None:
+    """Print how many pores of one to six missing atoms have the right isomer, in HAADF at the usual dose."""
+    print("| material | pores | found | named | right isomer | of those found |")
+    print("|---|---|---|---|---|---|")
+    for name in ("WS2", "MoS2", "graphene", "hBN"):
+        light = MATERIALS[name].both_count
+        counts = np.zeros(4, int)
+        for i in range(n_images):
+            scene = Scene(name, pores=8, max_missing=6, dose=5e5 * (30 if light else 1), pixel_size=0.04)
+            counts += judge_isomers(simulate(scene, seed=FIRST_SEED + i), name)
+        total, found, named, right = counts
+        print(f"| {name} | {total} | {found} | {named} | {right} | {right / found:.0%} |")
+
+
+def judge_isomers(drawn: Simulation, material: str) -> np.ndarray:
+    """Count the true pores of one to six atoms with all sites in the frame: all, found, named, right."""
+    result = census(drawn.micrograph, material=material)
+    pores, sheet = result.pores, MATERIALS[material]
+    counts = np.zeros(4, int)
+    if result.crystal is None:
+        return counts
+    pixel = drawn.micrograph.pixel_size[0]
+    atoms = drawn.atoms
+    gone = (atoms.occupancy == 0) & (sheet.both_count | ~atoms.second)
+    places = atoms.positions[gone] / pixel
+    sites = result.crystal.sites
+    numbers = index_sites(sites)
+    tree = cKDTree(sites.positions)
+    extent = np.array(drawn.labels.shape)
+    for label in range(1, drawn.labels.max() + 1):
+        inside = np.argwhere(drawn.labels == label)
+        near = cKDTree(inside).query(places)[0] < 0.4 * sheet.constant / np.sqrt(3) / pixel
+        mine = places[near]
+        if not 1 <= len(mine) <= 6 or ((mine < 8) | (mine > extent - 9)).any():
+            continue
+        counts[0] += 1
+        hit = result.labels[tuple(inside.T)]
+        if not hit.any():
+            continue
+        counts[1] += 1
+        row = pores[pores.label == np.bincount(hit[hit > 0]).argmax()].iloc[0]
+        if row.isomer != row.isomer:
+            continue
+        counts[2] += 1
+        distance, nearest = tree.query(mine)
+        own = numbers[nearest]
+        is_known = distance.max() < 0.5 * sheet.constant / np.sqrt(3) / pixel
+        is_known &= (sheet.both_count | (own[:, 2] == 0)).all() and len(np.unique(own, axis=0)) == len(own)
+        counts[3] += (
+            bool(is_known) and name_isomer(own, sheet, not row.isomer.endswith("?")).name == row.isomer
+        )
+    return counts
+
+
+def draw_shape(kind: str, diameter: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a shape as a detector's probability: pixels of 0.04 nm, edge rough by 0.03, blurred by 0.07 nm."""
+    pixel, t = 0.04, np.linspace(0, 2 * np.pi, 720, endpoint=False)
+    radius = np.ones_like(t)
+    if kind == "elongated":
+        ratio = rng.uniform(1.8, 3)
+        radius = 1 / np.sqrt(np.cos(t) ** 2 / ratio + np.sin(t) ** 2 * ratio)
+    elif kind in ("triangular", "hexagonal"):
+        corners = 3 if kind == "triangular" else 6
+        radius = 1 / np.cos(t % (2 * np.pi / corners) - np.pi / corners)
+    elif kind == "ragged":
+        waves = [rng.normal(0, 0.1) * np.cos(k * t + rng.uniform(0, 2 * np.pi)) for k in range(3, 10)]
+        radius = np.maximum(1 + np.sum(waves, axis=0), 0.2)
+    turn = rng.uniform(0, 2 * np.pi)
+    points = np.column_stack([radius * np.sin(t + turn), radius * np.cos(t + turn)])
+    area = cv2.contourArea(points.astype(np.float32))
+    points *= np.sqrt(np.pi / 4 * diameter**2 / abs(area))
+    rough = np.fft.rfft(rng.normal(size=len(t))) * np.exp(-2 * (np.arange(361) * 0.12 / diameter) ** 2)
+    waves = np.fft.irfft(rough)
+    points *= 1 + 0.03 * (waves / waves.std() / np.hypot(*points.T))[:, None]
+    middle = int(np.abs(points).max() / pixel + 12)
+    at = points / pixel + middle + rng.random(2)
+    picture = np.zeros((2 * middle + 2,) * 2, np.uint8)
+    cv2.fillPoly(picture, [np.round(16 * at[:, ::-1]).astype(np.int32)], 255, shift=4)
+    soft = cv2.GaussianBlur(picture.astype(np.float32) / 255, (0, 0), 0.07 / pixel)
+    return 1 / (1 + np.exp(-10 * (soft - 0.5)))
+
+
+def try_shapes(n: int = 100) -> None:
+    """Print the confusion of the classes of shape."""
+    print("| diameter [nm] | true | " + " | ".join(SHAPES[1:]) + " |")
+    print("|---|---" + "|---" * len(SHAPES[1:]) + "|")
+    for diameter in (0.8, 1.5, 3.0):
+        for kind in SHAPES[1:]:
+            rng = np.random.default_rng([FIRST_SEED, int(10 * diameter), SHAPES.index(kind)])
+            found = []
+            for _ in range(n):
+                probability = draw_shape(kind, diameter, rng)
+                regions = cv2.connectedComponents((probability > 0.5).astype(np.uint8))[1]
+                largest = 1 + np.bincount(regions.ravel())[1:].argmax()
+                outline = trace_outline(regions == largest, probability)
+                found.append(classify_shape(describe_outline(outline), diameter))
+            print(
+                f"| {diameter:g} | {kind} | "
+                + " | ".join(f"{found.count(c) / n:.0%}" for c in SHAPES[1:])
+                + " |"
+            )
+
+
 if __name__ == "__main__":
-    parts = {"conductance": try_conductance, "statistics": try_statistics}
+    parts = {
+        "conductance": try_conductance,
+        "statistics": try_statistics,
+        "isomers": try_isomers,
+        "shapes": try_shapes,
+    }
     for part in sys.argv[1:] or parts:
         print(f"\n{part}")
         parts[part]()

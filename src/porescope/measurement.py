@@ -28,6 +28,16 @@ PORE_COLUMNS = {
     "eccentricity": "float64", "orientation_deg": "float64",
     "touches_border": "bool", "missing_atoms": "float64", "confidence": "float64", "signal": "str",
     "size_method": "str",
+    "isomer": "str", "missing_metal": "float64", "missing_chalcogen": "float64",
+    "edge_zigzag_metal": "float64", "edge_zigzag_chalcogen": "float64", "edge_armchair": "float64",
+    "symmetry": "str", "shape": "str",
+}  # fmt: skip
+#: Columns of text that may hold None, which no text array holds.
+_MAY_BE_NONE = ("signal", "isomer", "symmetry", "shape")
+#: What only `census` knows: it has the atoms and the outline.
+_UNKNOWN = {
+    "isomer": None, "missing_metal": np.nan, "missing_chalcogen": np.nan, "edge_zigzag_metal": np.nan,
+    "edge_zigzag_chalcogen": np.nan, "edge_armchair": np.nan, "symmetry": None, "shape": None,
 }  # fmt: skip
 
 
@@ -54,8 +64,9 @@ def measure(
         ``orientation_deg`` from the row axis to the longest axis, counter-clockwise. ``y_px``, ``x_px``:
         (0, 0) is the centre of the first pixel. ``touches_border``: the pore touches the edge of the
         frame or of the micrograph's field. ``size_method``: whether area, perimeter, circularity and
-        diameter are those of the ``contour`` or of the ``pixels``. What is not known is NaN, as the shape of
-        a single pixel, and the atoms and the confidence, which `census` knows.
+        diameter are those of the ``contour`` or of the ``pixels``. What is not known is NaN, as the
+        circularity of a single pixel, and what `census` knows: the atoms, the confidence, the isomer, the
+        class of shape.
 
     Raises
     ------
@@ -81,7 +92,7 @@ def measure(
     return (
         pd.DataFrame(measure_columns(micrograph, labels, probability))
         .astype(PORE_COLUMNS)
-        .astype({"signal": "str"})
+        .astype(dict.fromkeys(_MAY_BE_NONE, "str"))
     )
 
 
@@ -115,8 +126,7 @@ def measure_columns(
         region = regions.pop()  # with it goes what it has cached
         row = _measure_region(region, micrograph, probability)
         rows.append({**row, "touches_border": region.label in bordered})
-    # A signal may be None, which no text array holds.
-    types = {**PORE_COLUMNS, "signal": "object"}
+    types = {**PORE_COLUMNS, **dict.fromkeys(_MAY_BE_NONE, "object")}
     return {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
 
 
@@ -157,6 +167,7 @@ def _measure_region(
         "confidence": np.nan,
         "signal": micrograph.signal,
         "size_method": edge.method,
+        **_UNKNOWN,
     }
 
 

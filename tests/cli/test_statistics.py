@@ -18,7 +18,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_simulated(folder / "in", f"{i}.tif", seed=3 * i + 1)
     save_simulated(folder / "in", "stack.tif", seed=9, frames=2)
     out = folder / "out"
-    result = run("detect", folder / "in", "-o", out, "--no-images", "--workers", 1)
+    result = run("detect", folder / "in", "-o", out, "--no-images", "--workers", 1, "--material", "WS2")
     assert result.exit_code == 0, result.output
     return out
 
@@ -46,7 +46,12 @@ def test_the_statistics_of_a_run(found: Path, tmp_path: Path) -> None:
         assert row.nearest_nm == pytest.approx(distance, rel=1e-3)
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert record["analysis"] == "statistics" and record["dose_per_cm2"] == 5.1e13
-    assert record["outputs"] == ["spacing.csv", "statistics.json", "statistics.png"]
+    outputs = ["isomers.csv", "isomers.png", "spacing.csv", "statistics.json", "statistics.png"]
+    assert record["outputs"] == outputs
+    isomers = pd.read_csv(out / "isomers.csv")
+    named = pores[(pores.frame == 0) & pores.isomer.notna()]
+    assert dict(zip(isomers.isomer, isomers.pores, strict=True)) == named.isomer.value_counts().to_dict()
+    assert (isomers.pores.diff().dropna() <= 0).all() and isomers.symmetry.str.startswith("C").all()
     assert run("statistics", found, "-o", out).exit_code == 2
     assert run("conductance", found, "--sigma", 1, "--thickness", 1, "-o", out, "--overwrite").exit_code == 2
 

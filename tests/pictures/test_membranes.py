@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from porescope.materials import MATERIALS
 from porescope.membrane import (
     THICKNESS,
     Assumptions,
@@ -18,7 +19,7 @@ from porescope.membrane import (
     estimate_membrane,
     read_measured,
 )
-from porescope.pictures import draw_conductance, draw_statistics
+from porescope.pictures import draw_conductance, draw_isomers, draw_statistics
 
 
 @pytest.mark.parametrize("n", [0, 1, 30])
@@ -46,3 +47,27 @@ def test_the_statistics_of_any_number_of_pores_are_drawn(n: int, tmp_path: Path)
     assert picture.shape == (506, 1320, 3)
     curve = (np.abs(picture[60:, :880, ::-1].astype(int) - (0xD5, 0xDB, 0xE1)) < 6).all(axis=-1)
     assert (curve.sum() > 2000) == (n == 40)
+
+
+@pytest.mark.parametrize(
+    ("material", "names"),
+    [
+        ("WS2", ["W1_0.0", "W3_0.0_0.1_1.1", "W2_0.0_0.1?"]),
+        ("graphene", ["C2_0.0a_0.0b"]),
+        ("hBN", []),
+    ],
+)
+def test_isomers_are_drawn(material: str, names: list[str], tmp_path: Path) -> None:
+    draw_isomers([(name, 3) for name in names], MATERIALS[material], tmp_path / "a.png")
+    picture = cv2.imread(str(tmp_path / "a.png"))
+    assert picture.shape == (286, 1254, 3)
+    orange = (np.abs(picture[..., ::-1].astype(int) - (0xD5, 0x5E, 0)) < 20).all(axis=-1)
+    # One spot for each missing atom; those of the second sublattice are rings.
+    spots = cv2.connectedComponents(orange.astype(np.uint8))[0] - 1
+    assert spots == {"WS2": 6, "graphene": 2, "hBN": 0}[material]
+
+
+def test_many_isomers_are_not_all_drawn(tmp_path: Path) -> None:
+    names = [f"W2_0.0_0.{k}" for k in range(1, 31)]
+    draw_isomers([(name, 1) for name in names], MATERIALS["WS2"], tmp_path / "a.png")
+    assert cv2.imread(str(tmp_path / "a.png")).shape[0] == round(110 * (2.2 * 4 + 0.4))

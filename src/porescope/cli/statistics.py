@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from porescope.cli.console import put, stop
-from porescope.cli.tables import Out, Overwrite, Pores, Seed, read_pores, write_csv, write_json
+from porescope.cli.tables import (
+    Out,
+    Overwrite,
+    Pores,
+    Seed,
+    print_table,
+    read_pores,
+    write_csv,
+    write_json,
+)
+from porescope.materials import MATERIALS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,17 +49,22 @@ def statistics(
     try:
         if out is not None:
             check_folder(out)
-            names = [FILES[kind] for kind in ("spacing", "statistics", "pattern")]
+            kinds = ("spacing", "statistics", "pattern", "isomers", "isomer_table")
+            names = [FILES[kind] for kind in kinds]
             check_results(out, "statistics", names, overwrite)
         if not given.is_dir():
             raise ValueError(f"{given} is no folder of a run; its label images and fields are needed")
         pores = read_pores(given)
         found, spacing, diameter = _describe(given, pores, dose, seed)
+        isomers = _count_isomers(pores)
         for line in found.sentences:
             put(line)
+        if len(isomers):
+            put(f"Isomers: {len(isomers)} of {isomers.pores.sum()} pores that have a name.")
+            print_table(isomers)
         if out is not None:
             options = {"dose_per_cm2": dose, "seed": seed}
-            _write_statistics(found, spacing, diameter, options, pores.files, out)
+            _write_statistics(found, spacing, diameter, isomers, options, pores, out)
             put(f"in {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
     except (ValueError, OSError) as error:
         stop(str(error))
@@ -89,19 +104,48 @@ def _describe(
     return found, pd.concat(tables, ignore_index=True), np.asarray(diameters)
 
 
+def _find_material(pores: Pores) -> str | None:
+    name = pores.run.record.get("material") if pores.run else None
+    return name if name in MATERIALS else None
+
+
+def _count_isomers(pores: Pores) -> pd.DataFrame:
+    """How often each isomer occurs, with its symmetry; of a stack in its first frame."""
+    import pandas as pd
+
+    from porescope.membrane import read_isomer
+
+    table = pores.table
+    name = _find_material(pores)
+    if name is None:
+        return pd.DataFrame(columns=["isomer", "symmetry", "pores"])
+    table = table[table.frame == table.groupby("image").frame.transform("min")]
+    named = table[table.isomer.notna()]
+    for isomer in named.isomer.unique():
+        read_isomer(str(isomer), MATERIALS[name])  # refuses what is none
+    counts = named.groupby(["isomer", "symmetry"], as_index=False).size().rename(columns={"size": "pores"})
+    return counts.sort_values(["pores", "isomer"], ascending=[False, True], ignore_index=True)
+
+
 def _write_statistics(
     found: Statistics,
     spacing: pd.DataFrame,
     diameter: NDArray[np.float64],
+    isomers: pd.DataFrame,
     options: dict[str, Any],
-    files: list[Path],
+    pores: Pores,
     out: Path,
 ) -> None:
     from porescope.files import FILES
-    from porescope.pictures import draw_statistics
+    from porescope.pictures import draw_isomers, draw_statistics
     from porescope.runs import write_results
 
-    with write_results(out, "statistics", ["porescope", *sys.argv[1:]], files, options) as folder:
+    with write_results(out, "statistics", ["porescope", *sys.argv[1:]], pores.files, options) as folder:
         write_json(folder / FILES["statistics"], found._asdict())
         write_csv(folder / FILES["spacing"], spacing)
         draw_statistics(found, diameter, folder / FILES["pattern"])
+        if len(isomers):
+            write_csv(folder / FILES["isomers"], isomers)
+            counts = list(zip(isomers.isomer.tolist(), isomers.pores.tolist(), strict=True))
+            material = MATERIALS[str(_find_material(pores))]
+            draw_isomers(counts, material, folder / FILES["isomer_table"])

@@ -43,6 +43,7 @@ FILES = {
     "conductance": "conductance.csv", "membrane": "membrane.json", "currents": "conductance.png",
     # porescope statistics
     "spacing": "spacing.csv", "statistics": "statistics.json", "pattern": "statistics.png",
+    "isomers": "isomers.csv", "isomer_table": "isomers.png",
 }  # fmt: skip
 #: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
 #: replace it.

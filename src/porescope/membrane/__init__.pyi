@@ -20,10 +20,24 @@ from .currents import (
     estimate_currents,
 )
 from .description import Statistics, describe_pores, measure_spacing
+from .edges import EdgeShares, share_edges
 from .electrolytes import SALTS, Conductivity, Solution, find_conductivity, read_solution
+from .identity import (
+    IDENTITY_COLUMNS,
+    Sublattices,
+    assign_missing,
+    classify_shapes,
+    find_clear,
+    identify_pores,
+    index_sites,
+    judge_sublattices,
+    make_unknown,
+)
+from .isomers import MOST_NAMED, Isomer, list_neighbours, name_isomer, read_isomer
 from .measured import IV_COLUMNS, Measured, fit_line, read_measured
 from .patterns import Pattern, Window, draw_random
 from .populations import Evenness, Populations, Sizes, count_evenly, fit_sizes, split_sizes
+from .shapes import SHAPES, Descriptors, classify_shape, describe_outline, trace_outline
 from .spatial import Envelope, Observed, Randomness, compare_with_random, correlate, covary
 from .windows import Membrane, estimate_membrane, explain_measured, sum_seen, weigh_pores
 
@@ -33,11 +47,16 @@ __all__ = [
     "CUTOFF_NM",
     "Conductivity",
     "Currents",
+    "Descriptors",
+    "EdgeShares",
     "Envelope",
     "Evenness",
+    "IDENTITY_COLUMNS",
     "IV_COLUMNS",
+    "Isomer",
     "LIMITS",
     "MOST_INTERACTING",
+    "MOST_NAMED",
     "Measured",
     "Membrane",
     "Observed",
@@ -46,35 +65,51 @@ __all__ = [
     "Randomness",
     "Range",
     "SALTS",
+    "SHAPES",
     "Sizes",
     "Solution",
     "Statistics",
+    "Sublattices",
     "THICKNESS",
     "Thickness",
     "Window",
+    "assign_missing",
     "bound_conductance",
     "cap_conductance",
+    "classify_shape",
+    "classify_shapes",
     "compare_with_random",
     "conduct_circle",
     "conduct_ellipse",
     "correlate",
     "count_evenly",
     "covary",
+    "describe_outline",
     "describe_pores",
     "draw_random",
     "estimate_currents",
     "estimate_membrane",
     "explain_measured",
+    "find_clear",
     "find_conductivity",
     "find_diameter",
     "fit_line",
     "fit_sizes",
+    "identify_pores",
+    "index_sites",
+    "judge_sublattices",
+    "list_neighbours",
+    "make_unknown",
     "measure_spacing",
+    "name_isomer",
     "place_randomly",
+    "read_isomer",
     "read_measured",
     "read_solution",
+    "share_edges",
     "split_sizes",
     "sum_interacting",
     "sum_seen",
+    "trace_outline",
     "weigh_pores",
 ]

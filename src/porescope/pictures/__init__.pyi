@@ -1,5 +1,6 @@
 from .climbs import draw_ascent
 from .cvvp import draw_cvvp, read_off, write_page
+from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
 from .membranes import draw_conductance, draw_statistics
 from .overlays import draw_image, draw_overlay
@@ -12,6 +13,7 @@ __all__ = [
     "draw_cvvp",
     "draw_findings",
     "draw_image",
+    "draw_isomers",
     "draw_lattice",
     "draw_overlay",
     "draw_stages",

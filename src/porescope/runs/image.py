@@ -36,6 +36,14 @@ from porescope.lattice import (
 )
 from porescope.materials import MATERIALS, Material
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
+from porescope.membrane import (
+    assign_missing,
+    classify_shapes,
+    find_clear,
+    identify_pores,
+    judge_sublattices,
+    make_unknown,
+)
 from porescope.micrograph import Micrograph, check_micrograph
 from porescope.network import Network
 from porescope.runs.job import ImageRecord, Job
@@ -206,11 +214,30 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     if crystal and crystal.sites and crystal.material:
         counts = count_missing(crystal.sites, found.labels, crystal.lattice, crystal.material)
         columns["missing_atoms"] = counts
+    columns |= _identify(micrograph, found, columns, crystal)
     if micrograph.acquisition.modality_source == "assumed":
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.filled)) == 0:
         messages.append("all pixels have the same value")
     return ImageResult(micrograph, found, columns, crystal, messages, job.detector.method)
+
+
+def _identify(
+    micrograph: Micrograph, found: Detection, columns: dict[str, NDArray[Any]], crystal: Crystal | None
+) -> dict[str, NDArray[Any]]:
+    """The columns that say what each pore is: its isomer, where the atoms are known, and its shape."""
+    numbers, labels = columns["label"], found.labels
+    whole = ~columns["touches_border"]
+    identity = make_unknown(len(numbers))
+    if crystal and crystal.sites and crystal.material and len(numbers):
+        lattice, material, sites = crystal.lattice, crystal.material, crystal.sites
+        sublattices = judge_sublattices(lattice, sites, material, labels)
+        owner = assign_missing(sites, labels, lattice)
+        known = whole & find_clear(labels, numbers, found.unusable, lattice.constant_px)
+        identity = identify_pores(numbers, sites, owner, material, sublattices, known)
+    sizes = columns["equivalent_diameter_nm"], columns["missing_atoms"]
+    identity["shape"] = classify_shapes(micrograph, labels, found.probability, numbers, *sizes, whole)
+    return identity
 
 
 def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, str]:
