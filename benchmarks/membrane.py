@@ -18,22 +18,19 @@ from scipy.spatial import cKDTree
 from porescope import census
 from porescope.materials import MATERIALS
 from porescope.membrane import (
-    SHAPES,
     Pattern,
     Window,
     cap_conductance,
-    classify_shape,
     compare_with_random,
     conduct_circle,
-    describe_outline,
     draw_random,
     index_sites,
     name_isomer,
     place_randomly,
     split_sizes,
     sum_interacting,
-    trace_outline,
 )
+from porescope.shapes import SHAPES, classify_shape, describe_outline, trace_outline
 from porescope.simulation import Scene, Simulation, simulate
 
 FIRST_SEED = 1_600_000  # tests use small seeds

@@ -12,6 +12,7 @@ from skimage.measure import regionprops
 
 from porescope.labels import find_bordered
 from porescope.micrograph import Micrograph, check_micrograph
+from porescope.shapes import classify_shapes
 from porescope.sizes import measure_edge, measure_pixels
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ PORE_COLUMNS = {
 }  # fmt: skip
 #: Columns of text that may hold None, which no text array holds.
 _MAY_BE_NONE = ("signal", "isomer", "symmetry", "shape")
-#: What only `census` knows: it has the atoms and the outline.
+#: What only `census` knows, since it has the atoms; the shape is classified once all are measured.
 _UNKNOWN = {
     "isomer": None, "missing_metal": np.nan, "missing_chalcogen": np.nan, "edge_zigzag_metal": np.nan,
     "edge_zigzag_chalcogen": np.nan, "edge_armchair": np.nan, "symmetry": None, "shape": None,
@@ -65,8 +66,7 @@ def measure(
         (0, 0) is the centre of the first pixel. ``touches_border``: the pore touches the edge of the
         frame or of the micrograph's field. ``size_method``: whether area, perimeter, circularity and
         diameter are those of the ``contour`` or of the ``pixels``. What is not known is NaN, as the
-        circularity of a single pixel, and what `census` knows: the atoms, the confidence, the isomer, the
-        class of shape.
+        circularity of a single pixel, and what `census` knows: the atoms, the isomer, the confidence.
 
     Raises
     ------
@@ -127,7 +127,12 @@ def measure_columns(
         row = _measure_region(region, micrograph, probability)
         rows.append({**row, "touches_border": region.label in bordered})
     types = {**PORE_COLUMNS, **dict.fromkeys(_MAY_BE_NONE, "object")}
-    return {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
+    columns = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
+    columns["shape"] = classify_shapes(
+        labels.astype(np.int32, copy=False), probability, micrograph.pixel_size, columns["label"],
+        columns["equivalent_diameter_nm"], columns["missing_atoms"], ~columns["touches_border"],
+    )  # fmt: skip
+    return columns
 
 
 def _measure_region(

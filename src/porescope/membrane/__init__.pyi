@@ -26,7 +26,6 @@ from .identity import (
     IDENTITY_COLUMNS,
     Sublattices,
     assign_missing,
-    classify_shapes,
     find_clear,
     identify_pores,
     index_sites,
@@ -37,7 +36,6 @@ from .isomers import MOST_NAMED, Isomer, list_neighbours, name_isomer, read_isom
 from .measured import IV_COLUMNS, Measured, fit_line, read_measured
 from .patterns import Pattern, Window, draw_random
 from .populations import Evenness, Populations, Sizes, count_evenly, fit_sizes, split_sizes
-from .shapes import SHAPES, Descriptors, classify_shape, describe_outline, trace_outline
 from .spatial import Envelope, Observed, Randomness, compare_with_random, correlate, covary
 from .windows import Membrane, estimate_membrane, explain_measured, sum_seen, weigh_pores
 
@@ -47,7 +45,6 @@ __all__ = [
     "CUTOFF_NM",
     "Conductivity",
     "Currents",
-    "Descriptors",
     "EdgeShares",
     "Envelope",
     "Evenness",
@@ -65,7 +62,6 @@ __all__ = [
     "Randomness",
     "Range",
     "SALTS",
-    "SHAPES",
     "Sizes",
     "Solution",
     "Statistics",
@@ -76,15 +72,12 @@ __all__ = [
     "assign_missing",
     "bound_conductance",
     "cap_conductance",
-    "classify_shape",
-    "classify_shapes",
     "compare_with_random",
     "conduct_circle",
     "conduct_ellipse",
     "correlate",
     "count_evenly",
     "covary",
-    "describe_outline",
     "describe_pores",
     "draw_random",
     "estimate_currents",
@@ -110,6 +103,5 @@ __all__ = [
     "split_sizes",
     "sum_interacting",
     "sum_seen",
-    "trace_outline",
     "weigh_pores",
 ]

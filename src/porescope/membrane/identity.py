@@ -1,4 +1,4 @@
-"""The identity of each pore of an image: its isomer, its edge, its symmetry, its shape."""
+"""The identity of each pore of an image: its isomer, its edge, its symmetry."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import find_boxes
 from porescope.lattice import Lattice, Sites
 from porescope.materials import Material
 from porescope.membrane.edges import share_edges
 from porescope.membrane.isomers import MOST_NAMED, SitesOf, name_isomer
-from porescope.membrane.shapes import classify_shape, describe_outline, trace_outline
-from porescope.micrograph import Micrograph
 
 #: Columns of ``pores.csv`` that say what a pore is; text is None and a number NaN where it is not known.
 IDENTITY_COLUMNS = {
     "isomer": "str", "missing_metal": "float64", "missing_chalcogen": "float64",
     "edge_zigzag_metal": "float64", "edge_zigzag_chalcogen": "float64", "edge_armchair": "float64",
-    "symmetry": "str", "shape": "str",
+    "symmetry": "str",
 }  # fmt: skip
 #: Columns of the shares of a pore's edge, in the order of `EdgeShares`.
 _EDGES = ("edge_zigzag_metal", "edge_zigzag_chalcogen", "edge_armchair")
@@ -173,7 +170,7 @@ def identify_pores(
     Returns
     -------
     dict of ndarray, shape (n,)
-        `IDENTITY_COLUMNS` but for the shape.
+        `IDENTITY_COLUMNS`.
     """
     columns = make_unknown(len(numbers))
     places = index_sites(sites)
@@ -240,46 +237,3 @@ def find_clear(
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     hidden = cv2.dilate(np.asarray(unusable >= _HIDDEN, np.uint8), disc)
     return ~np.isin(numbers, labels[hidden > 0])
-
-
-def classify_shapes(
-    micrograph: Micrograph,
-    labels: NDArray[np.int32],
-    probability: NDArray[np.floating] | None,
-    numbers: NDArray[np.integer],
-    diameter_nm: NDArray[np.float64],
-    missing_atoms: NDArray[np.float64],
-    whole: NDArray[np.bool_],
-) -> NDArray[Any]:
-    """Classify the shape of each pore by its outline.
-
-    Parameters
-    ----------
-    micrograph : Micrograph
-    labels : ndarray of int, shape (M, N)
-    probability : ndarray of float, shape (M, N), or None
-    numbers : ndarray of int, shape (n,)
-        Labels of the pores.
-    diameter_nm, missing_atoms : ndarray of float, shape (n,)
-        As in the table.
-    whole : ndarray of bool, shape (n,)
-        Whether a pore lies whole in the image; others have no shape.
-
-    Returns
-    -------
-    ndarray of object, shape (n,)
-        One of `shapes.SHAPES`, or None.
-    """
-    shapes = np.full(len(numbers), None, object)
-    boxes = find_boxes(labels)
-    for k, number in enumerate(numbers.tolist()):
-        if not whole[k]:
-            continue
-        top, left, bottom, right = boxes[number]
-        near = slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2)
-        part = None if probability is None else np.asarray(probability[near], np.float32)
-        outline = trace_outline(labels[near] == number, part)
-        if len(outline) > 3:
-            found = describe_outline(outline * micrograph.pixel_size)
-            shapes[k] = classify_shape(found, float(diameter_nm[k]), float(missing_atoms[k]))
-    return shapes

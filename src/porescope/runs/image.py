@@ -38,15 +38,14 @@ from porescope.materials import MATERIALS, Material
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
 from porescope.membrane import (
     assign_missing,
-    classify_shapes,
     find_clear,
     identify_pores,
     judge_sublattices,
-    make_unknown,
 )
 from porescope.micrograph import Micrograph, check_micrograph
 from porescope.network import Network
 from porescope.runs.job import ImageRecord, Job
+from porescope.shapes import classify_shapes
 from porescope.strips import cut_strips
 
 if TYPE_CHECKING:
@@ -225,18 +224,20 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
 def _identify(
     micrograph: Micrograph, found: Detection, columns: dict[str, NDArray[Any]], crystal: Crystal | None
 ) -> dict[str, NDArray[Any]]:
-    """The columns that say what each pore is: its isomer, where the atoms are known, and its shape."""
+    """The columns that say what each pore is, if the atoms are known; the shape again, with their number."""
     numbers, labels = columns["label"], found.labels
+    if not (crystal and crystal.sites and crystal.material and len(numbers)):
+        return {}
+    lattice, material, sites = crystal.lattice, crystal.material, crystal.sites
     whole = ~columns["touches_border"]
-    identity = make_unknown(len(numbers))
-    if crystal and crystal.sites and crystal.material and len(numbers):
-        lattice, material, sites = crystal.lattice, crystal.material, crystal.sites
-        sublattices = judge_sublattices(lattice, sites, material, labels)
-        owner = assign_missing(sites, labels, lattice)
-        known = whole & find_clear(labels, numbers, found.unusable, lattice.constant_px)
-        identity = identify_pores(numbers, sites, owner, material, sublattices, known)
+    known = whole & find_clear(labels, numbers, found.unusable, lattice.constant_px)
+    sublattices = judge_sublattices(lattice, sites, material, labels)
+    owner = assign_missing(sites, labels, lattice)
+    identity = identify_pores(numbers, sites, owner, material, sublattices, known)
     sizes = columns["equivalent_diameter_nm"], columns["missing_atoms"]
-    identity["shape"] = classify_shapes(micrograph, labels, found.probability, numbers, *sizes, whole)
+    identity["shape"] = classify_shapes(
+        labels, found.probability, micrograph.pixel_size, numbers, *sizes, whole
+    )
     return identity
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from porescope.membrane import SHAPES, classify_shape, describe_outline, trace_outline
+from porescope.shapes import SHAPES, classify_shape, describe_outline, trace_outline
 
 T = np.linspace(0, 2 * np.pi, 240, endpoint=False)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import EDGE
-from porescope.membrane.patterns import Floats
+from porescope.labels import EDGE, find_boxes
+
+Floats = NDArray[np.float64]
 
 #: Classes of shape, in the order in which the rules ask.
 SHAPES = ("point vacancy", "elongated", "ragged", "triangular", "hexagonal", "round")
@@ -145,3 +146,47 @@ def trace_outline(inside: NDArray[np.bool_], probability: NDArray[np.floating] |
         return np.empty((0, 2))
     longest = max(contours, key=lambda c: float(np.hypot(*np.diff(c, axis=0).T).sum()))
     return np.asarray(longest[:-1] - 3, float)
+
+
+def classify_shapes(
+    labels: NDArray[np.int32],
+    probability: NDArray[np.floating] | None,
+    pixel_size: tuple[float, float],
+    numbers: NDArray[np.integer],
+    diameter_nm: NDArray[np.float64],
+    missing_atoms: NDArray[np.float64],
+    whole: NDArray[np.bool_],
+) -> NDArray[Any]:
+    """Classify the shape of each pore by its outline.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (M, N)
+    probability : ndarray of float, shape (M, N), or None
+    pixel_size : tuple of float
+        (row, column) [nm].
+    numbers : ndarray of int, shape (n,)
+        Labels of the pores.
+    diameter_nm, missing_atoms : ndarray of float, shape (n,)
+        As in the table.
+    whole : ndarray of bool, shape (n,)
+        Whether a pore lies whole in the image; others have no shape.
+
+    Returns
+    -------
+    ndarray of object, shape (n,)
+        One of `SHAPES`, or None.
+    """
+    shapes = np.full(len(numbers), None, object)
+    boxes = find_boxes(labels)
+    for k, number in enumerate(numbers.tolist()):
+        if not whole[k]:
+            continue
+        top, left, bottom, right = boxes[number]
+        near = slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2)
+        part = None if probability is None else np.asarray(probability[near], np.float32)
+        outline = trace_outline(labels[near] == number, part)
+        if len(outline) > 3:
+            found = describe_outline(outline * pixel_size)
+            shapes[k] = classify_shape(found, float(diameter_nm[k]), float(missing_atoms[k]))
+    return shapes
