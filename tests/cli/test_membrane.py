@@ -121,5 +121,6 @@ def test_results_of_something_else_are_never_replaced(found: Path, tmp_path: Pat
     assert result.exit_code == 2 and "something else" in result.output
     assert (found / "run.json").read_bytes() == before
     assert run("conductance", *SALT).exit_code == 2 and run("conductance", tmp_path, *SALT).exit_code == 2
+    assert "does not exist" in run("conductance", tmp_path / "no.csv", *SALT).output
     no_sheet = run("conductance", "--measured", 1, *SALT)
     assert no_sheet.exit_code == 2 and "--material" in no_sheet.output

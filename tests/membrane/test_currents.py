@@ -66,6 +66,8 @@ def test_an_area_will_do_and_a_function_of_one_s_own() -> None:
     wrong = replace(SURE, function=lambda diameter, thickness, sigma: 1.0)
     with pytest.raises(ValueError, match="--function must return"):
         estimate_currents(pores, wrong)
+    with pytest.raises(ValueError, match="--function fails .ZeroDivisionError"):
+        estimate_currents(pores, replace(SURE, function=lambda diameter, thickness, sigma: 1 / 0))
 
 
 def test_no_pores_are_no_current() -> None:

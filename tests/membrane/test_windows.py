@@ -49,7 +49,10 @@ def test_the_number_of_pores_comes_from_the_density_with_its_counting_error() ->
     assert membrane.n_pores.high == pytest.approx(1.5 * expected, rel=0.1)
     assert membrane.sum_ns.value == pytest.approx(expected * ONE)
     assert membrane.sum_ns.low < membrane.interacting_ns.value < membrane.cap_ns
-    assert _estimate(20, 100, counted=(0, 2000.0)).sum_ns.value == 0
+    none = _estimate(20, 100, counted=(0, 2000.0))
+    assert none.sum_ns.value == 0 and np.isnan(none.sum_ns.high) and none.warnings
+    # Exact upper limit of a count of zero: 3.69.
+    assert none.n_pores.high == pytest.approx(3.689 / 2000 * np.pi / 4 * 100**2, rel=1e-3)
 
 
 def test_too_many_pores_are_taken_in_series() -> None:

@@ -74,6 +74,8 @@ def read_pores(given: Path) -> Pores:
         run = read_run(given)
         files = [given / FILES[kind] for kind in ("pores", "images")]
         return Pores(run.pores, run, [path for path in files if path.is_file()])
+    if not given.exists():
+        raise ValueError(f"{given} does not exist; give the folder of a run, or a table of pores")
     try:
         table = pd.read_parquet(given) if given.suffix == ".parquet" else pd.read_csv(given)
     except Exception as error:  # pandas has many kinds of error

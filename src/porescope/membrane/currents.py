@@ -203,13 +203,7 @@ def conduct(
     """
     diameter = shapes.diameter_nm * size
     if assumptions.function is not None:
-        sizes = np.broadcast_arrays(diameter, thickness, sigma)
-        g = np.asarray(assumptions.function(*sizes), float)
-        if g.shape != sizes[0].shape:
-            raise ValueError(
-                f"--function must return a conductance for each of the diameters, shape {sizes[0].shape}, "
-                f"not {g.shape}"
-            )
+        g = _call(assumptions.function, *np.broadcast_arrays(diameter, thickness, sigma))
     else:
         area = np.pi / 4 * diameter**2
         # An eccentricity of 0 is the circle.
@@ -221,6 +215,22 @@ def conduct(
     return np.asarray(
         np.where(diameter >= assumptions.cutoff_nm, g, np.where(np.isnan(diameter), np.nan, 0.0))
     )
+
+
+def _call(
+    function: Callable[[Floats, Floats, Floats], Floats], diameter: Floats, thickness: Floats, sigma: Floats
+) -> Floats:
+    """What a function of the user's returns, if that is a conductance for each diameter."""
+    try:
+        g = np.asarray(function(diameter.copy(), thickness.copy(), sigma.copy()), float)
+    except Exception as error:  # the function is the user's, it may raise anything
+        raise ValueError(f"--function fails ({type(error).__name__}: {error})") from error
+    if g.shape != diameter.shape:
+        raise ValueError(
+            f"--function must return a conductance for each of the diameters, shape {diameter.shape}, not "
+            f"{g.shape}"
+        )
+    return g
 
 
 def vary(shapes: Shapes, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -67,7 +67,7 @@ def share_edges(sites: SitesOf, material: Material, sure: bool = True) -> EdgeSh
     Around a pore of metal sites runs a path of hexagon sides. Where its turns alternate the edge is zigzag,
     where two left ones follow two right ones it is armchair. The chalcogens in front of a zigzag edge hold by
     two bonds and stay (chalcogen edge), or by one and are lost (metal edge). Around missing atoms of graphene
-    and hBN runs a path of triangle sides: straight along a zigzag edge, turning by 60° to and fro along an
+    and hBN runs a path of triangle sides: straight along a zigzag edge, turning by 60° and back along an
     armchair edge.
 
     Examples

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from porescope.measurement import density_interval
 from porescope.membrane.conductance import (
     MOST_INTERACTING,
     cap_conductance,
@@ -117,9 +118,10 @@ def estimate_membrane(
     share = np.ones(len(g)) if weights is None else weights
     cap = cap_conductance(window_nm, assumptions.sigma_s_m)
     if counted is not None and not counted[0]:
-        zero = Range(0.0, 0.0, 0.0)
+        most = density_interval(0, counted[1])[1] * np.pi / 4 * window_nm**2
+        n_pores, unknown = Range(0.0, 0.0, most), Range(0.0, 0.0, np.nan)
         return Membrane(
-            zero, zero, zero, cap, ["no pore was counted, so that none is expected in the window"]
+            n_pores, unknown, unknown, cap, ["no pore was counted: only their number has a limit"]
         )
     if not share.sum() > 0:
         raise ValueError("no pore lies whole in its image, so that no size is known for the window")
