@@ -80,6 +80,9 @@ def test_an_outline_lies_between_pixels() -> None:
     np.testing.assert_allclose(np.hypot(*(outline - [20.3, 19.6]).T), 10, atol=0.05)
     assert trace_outline(np.zeros((5, 5), bool)).shape == (0, 2)
     # What another pore next to it has does not count.
-    other = np.maximum(probability, np.clip(0.5 + (4 - np.hypot(y - 20, x - 37)) / 4, 0, 1))
-    alone = trace_outline(probability > 0.5, other)
-    assert alone[:, 1].max() < 31
+    y, x = np.mgrid[:41, :81]
+    probability, larger = (
+        np.clip(0.5 + (r - np.hypot(y - 20, x - c)) / 4, 0, 1) for r, c in ((10, 19), (15, 48))
+    )
+    alone = trace_outline(probability > 0.5, np.maximum(probability, larger))
+    assert 28 < alone[:, 1].max() < 31

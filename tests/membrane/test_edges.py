@@ -5,6 +5,7 @@ import pytest
 
 from porescope.materials import MATERIALS
 from porescope.membrane import share_edges
+from porescope.membrane.edges import _list_steps
 
 METAL, GRAPHENE, BORON_NITRIDE = (MATERIALS[name] for name in ("WS2", "graphene", "hBN"))
 
@@ -62,6 +63,23 @@ def test_a_triangle_in_boron_nitride_is_ended_by_one_element() -> None:
     nitrogen = [(i, j, 1) for j in range(n - 1) for i in range(j + 1)]
     shares = share_edges(np.array(boron + nitrogen), BORON_NITRIDE)
     assert shares.zigzag_first == 0 and shares.zigzag_second > 0.9
+
+
+def test_pores_that_touch_at_a_point_keep_their_edges() -> None:
+    """A triangle and the same one turned by 180° around one of its corners."""
+    n = 5
+    sites = np.array(
+        [(i, j, 0) for j in range(n) for i in range(j + 1)]
+        + [(i, j, 1) for j in range(n - 1) for i in range(j + 1)]
+    )
+    corners = [step.start for step in _list_steps(sites, BORON_NITRIDE)]
+    reach = max(corners)
+    t = 2 * np.array(reach) - (3 * sites[:, :2] + sites[:, 2:] * [1, 2])
+    s = 1 - sites[:, 2]
+    turned = np.column_stack([(t - s[:, None] * [1, 2]) // 3, s])
+    apart = share_edges(np.vstack([sites, turned + [40, 0, 0]]), BORON_NITRIDE)
+    touching = share_edges(np.vstack([sites, turned]), BORON_NITRIDE)
+    assert touching == apart and touching.zigzag_first == touching.zigzag_second > 0.4
 
 
 def test_shares_are_those_of_the_whole_edge() -> None:

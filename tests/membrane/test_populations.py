@@ -34,6 +34,7 @@ def test_two_populations_are_told_from_one() -> None:
     # Many pores of exactly one size are a population of their own, not an infinite likelihood.
     lumped = split_sizes(np.concatenate([np.full(30, 0.315), np.exp(RNG.normal(0.2, 0.2, 30))]))
     assert lumped.p <= 0.01 and lumped.median_nm[0] == pytest.approx(0.315, rel=0.01)
+    assert lumped.spread[0] == pytest.approx(0.05)
 
 
 def test_uneven_counts_are_told() -> None:

@@ -38,17 +38,16 @@ def test_pores_count_by_the_clean_area(tmp_path: Path) -> None:
 
 
 def test_the_files_are_those_of_the_image(tmp_path: Path) -> None:
-    """Of a stack the first frame; a_0000 may be another image."""
-    for name, n in (("a", 1), ("a_0000", 2), ("b_0003", 3), ("b_0004", 4)):
+    """Of a stack the first frame; a_0000 may be another image. Of three pores, so many touch the bottom."""
+    cut = {"a": 0, "a_0000": 1, "b_0003": 2, "b_0004": 3}
+    for name, n in cut.items():
         labels = np.zeros((20, 30), np.uint8)
-        labels[3 : 3 + n, 4] = np.arange(1, n + 1)
+        for k in range(3):
+            labels[19 if k < n else 5, 5 + 6 * k] = k + 1
         tifffile.imwrite(tmp_path / f"{name}_labels.tif", labels)
     names = [("a", 0), ("a_0000", 0), ("b", 4), ("b", 3)]
-    run = _run(
-        names, [(i, f, n + 1, 3 + n, 4) for i, f in names for n in range({"a": 1, "a_0000": 2}.get(i, f))]
-    )
-    fields = read_fields(tmp_path, run)
-    assert [field.n_counted for field in fields] == [1, 2, 3]
+    run = _run(names, [(*name, k + 1, 5, 5 + 6 * k) for name in names for k in range(3)])
+    assert [field.n_counted for field in read_fields(tmp_path, run)] == [3, 2, 1]
 
 
 def test_without_label_images_the_table_counts(tmp_path: Path) -> None:
