@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import maximum_filter
 
 from porescope import Micrograph, score
-from porescope.lattice import Vacancies, find_lattice, map_vacancies
+from porescope.lattice import Vacancies, find_lattice, map_vacancies, vacancies
 from porescope.lattice.vacancies import _continue
 from porescope.simulation import Pore, Scene, Simulation, simulate
 
@@ -77,3 +77,16 @@ def test_the_detector_outlines_each_vacancy() -> None:
     assert "no lattice" in Vacancies().find(drawn.micrograph, None).message
     with pytest.raises(ValueError, match="least_z must be above 0"):
         Vacancies(least_z=0)
+
+
+def test_a_large_image_is_mapped_in_blocks(monkeypatch):
+    drawn = simulate(Scene("WS2", (300, 420), pores=(Pore((6.0, 8.0), missing=1),), dose=2e6), seed=2)
+    lattice = find_lattice(drawn.micrograph)
+    whole = map_vacancies(drawn.micrograph, lattice)
+    monkeypatch.setattr(vacancies, "_BLOCK", 160)
+    blocks = map_vacancies(drawn.micrograph, lattice)
+    inside = drawn.labels > 0
+    assert blocks[inside].max() > 0.8 * whole[inside].max()
+    # No seam between blocks looks like a vacancy.
+    assert blocks[~inside].max() < whole[inside].max() / 2
+    assert np.corrcoef(whole.ravel(), blocks.ravel())[0, 1] > 0.9

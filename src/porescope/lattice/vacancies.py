@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Any, ClassVar
 
 import cv2
@@ -14,6 +15,7 @@ from porescope.labels import Detection, label_regions
 from porescope.lattice.finding import Lattice
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
+from porescope.strips import LARGE
 
 #: Clipping limit of the image, in median absolute deviations.
 _CLIP = 5.0
@@ -30,6 +32,8 @@ _FAINTEST = 0.6
 _LIGHT = 0.27
 #: Response above which it does not count as noise [standard deviations].
 _CLIP_Z = 3.0
+#: Largest side of a block of a large image [px].
+_BLOCK = 2048
 #: Length over which the noise is compared with the rest of the image [lattice constants].
 _AROUND = 5.0
 
@@ -46,12 +50,13 @@ def map_vacancies(micrograph: Micrograph, lattice: Lattice) -> NDArray[np.float3
     -------
     ndarray of float32, shape (M, N)
         z: the response of a matched filter in standard deviations of its noise; 0 outside the field. In
-        HRTEM, where a hole may be dark or bright, its magnitude.
+        HRTEM, where a hole may be dark or bright, its magnitude. float16 in images above 16 megapixels.
 
     Notes
     -----
     The image without its local mean and its local average cell, whitened by its own spectrum and matched
-    with a column of atoms; all are factors in one Fourier transform.
+    with a column of atoms; all are factors in one Fourier transform. Images above 2048 px a side are mapped
+    in blocks.
 
     Examples
     --------
@@ -63,8 +68,31 @@ def map_vacancies(micrograph: Micrograph, lattice: Lattice) -> NDArray[np.float3
     >>> bool(drawn.labels[y, x] > 0), bool(z.max() > 6)
     (True, True)
     """
-    image = micrograph.filled - np.float32(np.median(micrograph.filled))
-    limit = np.float32(_CLIP * float(np.median(np.abs(image))) + 1e-12)
+    image, field = micrograph.filled, micrograph.field
+    level, sign = np.float32(np.median(image[::2, ::2])), HOLE_SIGN[micrograph.modality]
+    z = np.zeros(image.shape, np.float16 if image.size > LARGE else np.float32)
+    overlap = int(_AROUND * lattice.constant_px)
+    for rows, columns in product(*map(_cut, image.shape)):
+        wide = tuple(slice(max(s.start - overlap, 0), s.stop + overlap) for s in (rows, columns))
+        inside = None if field is None else field[wide]
+        if inside is None or inside.any():
+            part = _map_block(image[wide] - level, inside, lattice, sign)
+            top, left = rows.start - wide[0].start, columns.start - wide[1].start
+            z[rows, columns] = part[top:, left:][: rows.stop - rows.start, : columns.stop - columns.start]
+    return z
+
+
+def _cut(length: int) -> list[slice]:
+    """Cut a side into equal parts of at most `_BLOCK` px."""
+    edges = np.linspace(0, length, -(-length // _BLOCK) + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def _map_block(
+    image: NDArray[np.float32], field: NDArray[np.bool_] | None, lattice: Lattice, sign: int
+) -> NDArray[np.float32]:
+    """Map an image of median 0, or a block of a large one."""
+    limit = np.float32(_CLIP * float(np.median(np.abs(image[::2, ::2]))) + 1e-12)
     image = np.asarray(np.clip(image, -limit, limit), np.float32)
     cell = lattice.constant_px
     wide = _continue(image, lattice, int(2 * _CELLS * cell))
@@ -81,7 +109,7 @@ def map_vacancies(micrograph: Micrograph, lattice: Lattice) -> NDArray[np.float3
     column = np.exp(-2 * (np.pi * width) ** 2 * (y**2 + x**2)).astype(np.float32)
     matched = fft.irfft2(residual * notch * column / (power + np.float32(1e-30)), size)
     z = np.asarray(matched[top : top + image.shape[0], left : left + image.shape[1]], np.float32)
-    return _normalise(z, cell, HOLE_SIGN[micrograph.modality], micrograph.field)
+    return _normalise(z, cell, sign, field)
 
 
 def _continue(image: NDArray[np.float32], lattice: Lattice, margin: int) -> NDArray[np.float32]:
@@ -145,10 +173,16 @@ def _normalise(
     z: NDArray[np.float32], cell: float, sign: int, field: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:
     """A response in standard deviations of the noise: of the image's, or of the surroundings' if larger."""
-    inside = z if field is None else z[field]
+    # Every second row and column is enough for a median.
+    inside = z[::2, ::2] if field is None else z[field][::4]
     scaled = z / np.float32(1.4826 * float(np.median(np.abs(inside))) + 1e-30)
-    around = cv2.GaussianBlur(np.minimum(scaled**2, _CLIP_Z**2), (0, 0), _AROUND * cell)
-    scaled = np.asarray(scaled / np.sqrt(np.maximum(around, 1)), np.float32)
+    # The surroundings are so wide that a pixel of half a cell does for them.
+    step = max(cell / 2, 1)
+    size = tuple(max(round(n / step), 1) for n in z.shape[::-1])
+    small = cv2.resize(np.minimum(scaled**2, _CLIP_Z**2), size, interpolation=cv2.INTER_AREA)
+    around = cv2.GaussianBlur(small, (0, 0), _AROUND * cell / step)
+    around = np.maximum(cv2.resize(around, z.shape[::-1], interpolation=cv2.INTER_LINEAR), 1)
+    scaled = np.asarray(scaled / np.sqrt(around), np.float32)
     signed = np.abs(scaled) if sign == 0 else scaled * np.float32(sign)
     return np.asarray(signed if field is None else np.where(field, signed, 0), np.float32)
 

@@ -14,6 +14,7 @@ from porescope.micrograph import Micrograph
 from porescope.network.model import Model, describe_image, predict
 from porescope.network.scale import Scale
 from porescope.network.views import Levels, measure_levels, present, reflect_outside, rescale
+from porescope.strips import LARGE
 
 #: Lattice constant below which a sheet is graphene or hBN [nm], and the factor on their pores' odds.
 #: Without it their diameters come out a tenth too small on the validation set.
@@ -24,8 +25,6 @@ BLOCK, _OVERLAP = 2048, 128
 #: Step between the pixels by which several blocks are standardized. The lattice repeats every 8 px, so that
 #: a step without a common divisor meets all of its phases.
 _STEP = 5
-#: Number of pixels above which maps are kept in fewer bits.
-_LARGE = 2**24
 
 
 class Maps(NamedTuple):
@@ -66,7 +65,7 @@ def map_probabilities(
     Maps
     """
     shape = micrograph.image.shape
-    large = shape[0] * shape[1] > _LARGE
+    large = shape[0] * shape[1] > LARGE
     probability = np.zeros(shape, np.float16 if large else np.float32)
     unusable: NDArray[Any] = np.ones(shape, np.bool_ if large else np.float32)
     window = micrograph.window
