@@ -76,8 +76,7 @@ def load_tiff(path: Path) -> list[Signal]:
     with tifffile.TiffFile(path) as tiff:
         calibrations = _check_tiff_whole(path, tiff)
         claim = measure_series(tiff.series)
-        if too_large := refuse_claim(path, claim):
-            raise ReadError(too_large)
+        refuse_claim(path, claim)
         imagej = tiff.imagej_metadata or {}
         images = _list_ome(path, tiff)
         others, copied = _split_levels(tiff, calibrations)
