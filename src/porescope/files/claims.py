@@ -49,8 +49,8 @@ def refuse_claim(path: Path, claim: Claim) -> None:
     needed, free = claim.image if claim.is_large else claim.data + claim.image, measure_free_memory()
     if needed > free:
         raise ReadError(
-            f"{path.name} needs {needed / 2**30:.1f} GB of memory, but {free / 2**30:.1f} GB are free; crop or "
-            "bin it, or use a larger machine"
+            f"{path.name} needs {needed / 2**30:.1f} GB of memory, but {free / 2**30:.1f} GB are free; "
+            "crop or bin it, or use a larger machine"
         )
 
 
