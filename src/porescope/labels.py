@@ -13,6 +13,8 @@ from porescope.strips import STRIP, cut_strips
 
 #: Probability at the edge of a pore.
 EDGE = 0.5
+#: Probability from which contamination or disorder counts as hiding the sheet.
+HIDDEN = 0.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,8 @@ MATERIALS = {
     "graphene": Material(0.2461, "C", "C"),
     "hBN": Material(0.2504, "B", "N"),
 }
+#: Lattice constant below which a sheet is graphene or hBN [nm].
+LIGHT_CONSTANT = 0.27
 
 
 def find_material(name: str) -> Material:

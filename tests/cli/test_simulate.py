@@ -80,6 +80,13 @@ def test_wrong_use_of_simulate(tmp_path: Path, options: list[object], message: s
     assert result.exit_code == 2 and message in result.output
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run("simulate", "-o", tmp_path / "file" / "out")
+    sentence = f"{tmp_path / 'file' / 'out'} cannot be read or written (Not a directory); check the path"
+    assert result.exit_code == 2 and sentence in result.output
+
+
 @pytest.mark.parametrize(
     ("pores", "least", "most"), [((), 1, 99), (("--pores", 0), 0, 0), (("--pores", 3), 2, 3)]
 )

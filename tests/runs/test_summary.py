@@ -39,6 +39,16 @@ def test_single_images_are_pooled() -> None:
     assert summary.porosity == pytest.approx(4 * 0.5 / 100)
 
 
+def test_area_and_porosity_are_of_the_field() -> None:
+    """Two images of 50 nm², of which one has data in half of its area."""
+    run = _run(("a", 0, 3, "ok"), ("b", 0, 1, "ok"))
+    images = run.images.assign(field_fraction=[0.5, np.nan], density_per_um2=[3 / 25e-6, 1 / 50e-6])
+    summary = summarize(run._replace(images=images))
+    assert summary.area_um2 == pytest.approx(75e-6)
+    assert summary.density == pytest.approx((4 / 75e-6, *density_interval(4, 75e-6)))
+    assert summary.porosity == pytest.approx(4 * 0.5 / 75)
+
+
 def test_a_stack_counts_as_its_average_frame() -> None:
     summary = summarize(_run(*(("movie", k, 6, "ok") for k in range(20))))
     assert summary.text == "6 pores in each of 20 frames" and summary.counts_frames

@@ -145,7 +145,7 @@ def detect(
         heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
         prepare_workers(*heavy)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     from porescope.runs import Job
 
     options: dict[str, Any] = {
@@ -176,7 +176,7 @@ def detect(
         level = choose_level(quiet, verbose)
         run = run_job(paths, job, limits, overwrite=overwrite, resume=resume, level=level)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     if not quiet:
         print_summary(run, out, messages=level == PROGRESS)
     if (run.images.status != "ok").any():

@@ -111,7 +111,7 @@ def simulate(
             for drawn in drawings:
                 put(", ".join(save_simulation(out, drawn, note)))
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
 
 
 def _draw_wild(like: Scene, keep_pores: bool, seed: int, name: str) -> Simulation:
@@ -231,7 +231,7 @@ def train(
         else:
             _train_unet(out, minutes, steps, standards, start, modality, seed, threads)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
 
 
 def _train_unet(

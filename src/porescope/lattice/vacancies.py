@@ -13,6 +13,7 @@ from scipy import fft
 
 from porescope.labels import Detection, label_regions
 from porescope.lattice.finding import Lattice
+from porescope.materials import LIGHT_CONSTANT
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
 from porescope.strips import LARGE
@@ -28,8 +29,6 @@ _SMOOTHED = 9
 _COLUMN, _LIGHT_COLUMN = 0.2, 0.15
 #: Frequency above which a column is fainter than a thousandth, times its standard deviation.
 _FAINTEST = 0.6
-#: Lattice constant below which a sheet is graphene or hBN [nm].
-_LIGHT = 0.27
 #: Response above which it does not count as noise [standard deviations].
 _CLIP_Z = 3.0
 #: Largest side of a block of a large image [px].
@@ -99,7 +98,7 @@ def _map_block(
     top, left = ((n - m) // 2 for n, m in zip(wide.shape, image.shape, strict=True))
     size = [fft.next_fast_len(n, real=True) for n in wide.shape]
     pads = [(0, s - n) for s, n in zip(size, wide.shape, strict=True)]
-    width = cell * (_LIGHT_COLUMN if lattice.constant_nm < _LIGHT else _COLUMN)
+    width = cell * (_LIGHT_COLUMN if lattice.constant_nm < LIGHT_CONSTANT else _COLUMN)
     notch = _draw_notch(lattice, size, _FAINTEST / width)
     residual = fft.rfft2(np.pad(wide, pads, mode="reflect")) * notch
     window = (_SMOOTHED, _SMOOTHED)

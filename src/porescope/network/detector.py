@@ -23,7 +23,7 @@ from porescope.labels import (
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import gather_evidence, rate_regions
-from porescope.network.maps import map_probabilities
+from porescope.network.maps import map_probabilities, scale_shape
 from porescope.network.model import SHIPPED, load_model
 from porescope.network.scale import Scale, choose_scale
 from porescope.network.views import find_marks, present, reflect_outside, rescale
@@ -160,8 +160,8 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     scale = choose_scale(micrograph, lattice, material)
     window, field = micrograph.window, micrograph.field
     inner = reflect_outside(micrograph.filled[window], None if field is None else field[window])
-    height, width = (max(round(n * scale.factor), 1) for n in inner.shape)
-    return View(present(rescale(inner, (height, width)), micrograph.modality), window, scale)
+    seen = rescale(inner, scale_shape(inner.shape, scale.factor))
+    return View(present(seen, micrograph.modality), window, scale)
 
 
 def find_regions(

@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import EDGE
+from porescope.labels import HIDDEN
+from porescope.materials import LIGHT_CONSTANT
 from porescope.micrograph import Micrograph
 from porescope.network.model import Model, describe_image, predict
 from porescope.network.scale import Scale
 from porescope.network.views import Levels, measure_levels, present, reflect_outside, rescale
 from porescope.strips import LARGE
 
-#: Lattice constant below which a sheet is graphene or hBN [nm], and the factor on their pores' odds.
-#: Without it their diameters come out a tenth too small on the validation set.
-_NARROW, _NARROW_ODDS = 0.27, 3.0
+#: Factor on the odds of the pores of graphene and hBN. Without it their diameters come out a tenth too small
+#: on the validation set.
+_LIGHT_ODDS = 3.0
 #: Largest side of a block, and its overlap with its neighbours on each side [px at the network's scale].
 #: An image that fits into one block is looked at as a whole.
 BLOCK, _OVERLAP = 2048, 128
@@ -76,22 +77,39 @@ def map_probabilities(
     about = describe_image(micrograph.modality, scale.constant_nm)
     for wide, core in blocks:
         part = reflect_outside(image[wide], None if field is None else field[wide])
-        seen = present(rescale(part, _scaled(part.shape, scale.factor)), micrograph.modality, levels)
+        seen = present(rescale(part, scale_shape(part.shape, scale.factor)), micrograph.modality, levels)
         pore, hidden = predict(seen, about, model, turned)
-        if scale.constant_nm is not None and scale.constant_nm < _NARROW:
-            pore *= _NARROW_ODDS / (1 + (_NARROW_ODDS - 1) * pore)
+        if scale.constant_nm is not None and scale.constant_nm < LIGHT_CONSTANT:
+            pore *= _LIGHT_ODDS / (1 + (_LIGHT_ODDS - 1) * pore)
         inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, wide, strict=True))
         pore = rescale(pore, part.shape)[inner]
         probability[window][core] = np.clip(pore, 0, 1, out=pore)
         hidden = rescale(hidden, part.shape)[inner]
-        unusable[window][core] = hidden >= EDGE if large else np.clip(hidden, 0, 1, out=hidden)
+        unusable[window][core] = hidden >= HIDDEN if large else np.clip(hidden, 0, 1, out=hidden)
     if micrograph.field is not None:
         probability[~micrograph.field], unusable[~micrograph.field] = 0, 1
     return Maps(probability, unusable)
 
 
-def _scaled(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
-    """Shape of an image at the network's scale."""
+def scale_shape(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
+    """Shape of an image at the network's scale.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image [px].
+    factor : float
+        Network pixels per image pixel.
+
+    Returns
+    -------
+    tuple of int
+
+    Examples
+    --------
+    >>> scale_shape((100, 1), 0.25)
+    (25, 1)
+    """
     height, width = (max(round(n * factor), 1) for n in shape)
     return height, width
 
@@ -100,7 +118,7 @@ def _cut_blocks(shape: tuple[int, ...], factor: float, side: int) -> list[_Block
     """Cut an image into overlapping blocks of at most ``side`` px at the network's scale."""
     overlap = math.ceil(_OVERLAP / factor)
     parts = []
-    for n, scaled in zip(shape, _scaled(shape, factor), strict=True):
+    for n, scaled in zip(shape, scale_shape(shape, factor), strict=True):
         count = 1 if scaled <= side else -(-scaled // (side - 2 * _OVERLAP))
         edges = np.linspace(0, n, count + 1).astype(int).tolist()
         parts.append(
@@ -117,6 +135,6 @@ def _measure_levels(
     samples = []
     for block in blocks:
         part = reflect_outside(image[block.core], None if field is None else field[block.core])
-        scaled = rescale(part, _scaled(part.shape, factor))
+        scaled = rescale(part, scale_shape(part.shape, factor))
         samples.append(scaled[::_STEP, ::_STEP].ravel() if several else scaled)
     return measure_levels(np.concatenate(samples))

@@ -23,7 +23,7 @@ from porescope.files import (
     save_structure,
     write_whole,
 )
-from porescope.labels import Detection
+from porescope.labels import HIDDEN, Detection
 from porescope.lattice import (
     Lattice,
     Sites,
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
 #: Longer side of a picture in the report [px].
 _REPORT_SIZE = 560
-#: Probability from which the sheet counts as hidden.
-_HIDDEN = 0.5
 
 
 class Crystal(NamedTuple):
@@ -275,7 +273,7 @@ def _measure_clean(unusable: NDArray[Any], field: NDArray[np.bool_] | None) -> f
     """Share of the field in which the sheet is not hidden."""
     clean, total = 0, 0
     for rows in cut_strips(unusable.shape):
-        shown = unusable[rows] < _HIDDEN
+        shown = unusable[rows] < HIDDEN
         inside = shown if field is None else shown[field[rows]]
         clean, total = clean + int(np.count_nonzero(inside)), total + inside.size
     return clean / total
@@ -285,7 +283,7 @@ def _map_field(result: ImageResult) -> NDArray[np.uint8] | None:
     """0 outside the field, 1 where the sheet is clean, 2 where it is hidden; None if all is clean."""
     mapped = np.ones(result.labels.shape, np.uint8)
     if result.detection.unusable is not None:
-        mapped[result.detection.unusable >= _HIDDEN] = 2
+        mapped[result.detection.unusable >= HIDDEN] = 2
     if result.micrograph.field is not None:
         mapped[~result.micrograph.field] = 0
     return None if (mapped == 1).all() else mapped

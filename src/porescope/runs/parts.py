@@ -230,12 +230,19 @@ def _read_table(folder: Path, kind: str) -> pd.DataFrame:
 def _list_images(folder: Path) -> pd.DataFrame:
     """Part of every image, in the order of the inputs; of equal images the last one."""
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     columns = ["image", "frame", "file", "sha256", "status", "_n_images"]
-    tables = [pd.read_parquet(path, columns=columns).assign(_part=path.name) for path in _list_parts(folder)]
+    tables = []
+    for path in _list_parts(folder):
+        with pq.ParquetFile(path) as file:  # pandas takes six times as long for each of thousands of parts
+            table = file.read(columns=columns)
+        tables.append(table.append_column("_part", pa.array([path.name] * len(table), pa.string())))
     if not tables:
         return pd.DataFrame(columns=[*columns, "_part"])
-    listed = pd.concat(tables, ignore_index=True).drop_duplicates(["image", "frame"], keep="last")
+    listed: pd.DataFrame = pa.concat_tables(tables, promote_options="default").to_pandas()
+    listed = listed.drop_duplicates(["image", "frame"], keep="last")
     inputs = list_inputs(read_record(folder))
     order = listed.file.map({file: i for i, file in enumerate(inputs)}).fillna(len(inputs))
     return listed.assign(_order=order).sort_values(["_order", "image", "frame"], kind="stable")
