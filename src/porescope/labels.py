@@ -33,6 +33,12 @@ class Detection:
         Probability at each pixel that contamination or disorder hides the sheet, or whether it does.
     message : str
         What the user must know about this image.
+    candidates : ndarray of int32, shape (M, N), or None
+        Label image of the regions that were dropped as too uncertain.
+    candidate_confidence : ndarray of float, shape (k,), or None
+        Probability that a candidate is a pore, in the order of its labels.
+    vacancies : ndarray of float, shape (M, N), or None
+        The vacancy map: how far each place stands out of noise as a missing column of atoms.
     """
 
     labels: NDArray[np.int32]
@@ -40,6 +46,9 @@ class Detection:
     confidence: NDArray[np.float64] | None = None
     unusable: NDArray[np.floating] | NDArray[np.bool_] | None = None
     message: str = ""
+    candidates: NDArray[np.int32] | None = None
+    candidate_confidence: NDArray[np.float64] | None = None
+    vacancies: NDArray[np.floating] | None = None
 
 
 def label_regions(mask: NDArray[Any], least: float | None = None, pixels: int = STRIP) -> NDArray[np.int32]:

@@ -22,7 +22,7 @@ def test_lone_vacancies_stand_out_and_nothing_else_does(modality: str, record_pr
     seen, others = [], 0
     for seed in range(6):
         drawn = _draw(modality, seed)
-        z = map_vacancies(drawn.micrograph, find_lattice(drawn.micrograph))
+        z = map_vacancies(drawn.micrograph, find_lattice(drawn.micrograph)).z
         seen += [float(z[drawn.labels == k].max()) for k in range(1, drawn.labels.max() + 1)]
         peaks = (z == maximum_filter(z, 9)) & (maximum_filter(drawn.labels, 15) == 0)
         others += int((z[peaks] > 5.5).sum())
@@ -34,7 +34,7 @@ def test_lone_vacancies_stand_out_and_nothing_else_does(modality: str, record_pr
 
 def test_noise_is_of_unit_width_up_to_the_border() -> None:
     drawn = _draw(pores=0, contamination=0.0)
-    z = map_vacancies(drawn.micrograph, find_lattice(drawn.micrograph))
+    z = map_vacancies(drawn.micrograph, find_lattice(drawn.micrograph)).z
     assert z.std() == pytest.approx(1, abs=0.1) and z.max() < 5
     for side in (z[:6], z[-6:], z[:, :6], z[:, -6:]):
         assert side.std() == pytest.approx(1, abs=0.35)
@@ -43,14 +43,14 @@ def test_noise_is_of_unit_width_up_to_the_border() -> None:
 def test_the_sign_follows_the_modality_and_the_field_is_kept() -> None:
     drawn = _draw(seed=3)
     lattice = find_lattice(drawn.micrograph)
-    z = map_vacancies(drawn.micrograph, lattice)
+    z = map_vacancies(drawn.micrograph, lattice).z
     turned = replace(drawn.micrograph, image=-drawn.micrograph.image, modality="bf")
-    np.testing.assert_allclose(map_vacancies(turned, lattice), z, atol=1e-3)
-    either = map_vacancies(replace(drawn.micrograph, modality="hrtem"), lattice)
+    np.testing.assert_allclose(map_vacancies(turned, lattice).z, z, atol=1e-3)
+    either = map_vacancies(replace(drawn.micrograph, modality="hrtem"), lattice).z
     np.testing.assert_allclose(either, np.abs(z), atol=1e-3)
     field = np.ones(z.shape, bool)
     field[:, 300:] = False
-    cut = map_vacancies(replace(drawn.micrograph, field=field), lattice)
+    cut = map_vacancies(replace(drawn.micrograph, field=field), lattice).z
     assert not cut[:, 300:].any() and np.corrcoef(cut[:, :280].ravel(), z[:, :280].ravel())[0, 1] > 0.9
 
 
@@ -82,9 +82,9 @@ def test_the_detector_outlines_each_vacancy() -> None:
 def test_a_large_image_is_mapped_in_blocks(monkeypatch):
     drawn = simulate(Scene("WS2", (300, 420), pores=(Pore((6.0, 8.0), missing=1),), dose=2e6), seed=2)
     lattice = find_lattice(drawn.micrograph)
-    whole = map_vacancies(drawn.micrograph, lattice)
+    whole = map_vacancies(drawn.micrograph, lattice).z
     monkeypatch.setattr(vacancies, "_BLOCK", 160)
-    blocks = map_vacancies(drawn.micrograph, lattice)
+    blocks = map_vacancies(drawn.micrograph, lattice).z
     inside = drawn.labels > 0
     assert blocks[inside].max() > 0.8 * whole[inside].max()
     # No seam between blocks looks like a vacancy.

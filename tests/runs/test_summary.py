@@ -26,7 +26,8 @@ def _run(*images: tuple[str, int, int, str]) -> Run:
         table = pd.DataFrame(content, columns=list(columns))
         kinds = {name: kind for name, kind in columns.items() if kind in ("Int64", "float64", "str")}
         tables.append(table.astype(kinds))
-    return Run(tables[0], tables[1].fillna({"touches_border": False}).astype({"touches_border": bool}), {})
+    pores_table = tables[1].fillna({"touches_border": False}).astype({"touches_border": bool})
+    return Run(tables[0], pores_table, {}, pores_table[:0])
 
 
 def test_single_images_are_pooled() -> None:

@@ -20,7 +20,7 @@ _ZARR_STORE = ".zspy"
 ENDINGS = {
     # porescope detect
     "labels": "_labels.tif", "field": "_field.tif", "overlay": "_overlay.png", "lattice": "_lattice.png",
-    "rois": "_rois.zip", "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
+    "vacancies": "_vacancies.png", "rois": "_rois.zip", "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
     # porescope explain
     "stages": "_stages.png", "network": "_network.png",
     # porescope simulate
@@ -29,21 +29,22 @@ ENDINGS = {
 
 #: Endings of the files that ``porescope detect`` writes.
 DETECT_ENDINGS = tuple(
-    ENDINGS[kind] for kind in ("labels", "field", "overlay", "lattice", "rois", "geojson", "xyz", "cif")
+    ENDINGS[kind]
+    for kind in ("labels", "field", "overlay", "lattice", "vacancies", "rois", "geojson", "xyz", "cif")
 )
 
 #: Files that a folder of results holds once. Tables of ``porescope detect`` are also written as Parquet.
 FILES = {
     # porescope detect
-    "run": "run.json", "pores": "pores.csv", "images": "images.csv", "report": "report.html",
-    "log": "run.log",
+    "run": "run.json", "pores": "pores.csv", "candidates": "candidates.csv", "images": "images.csv",
+    "report": "report.html", "log": "run.log",
     # porescope tune
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
 }  # fmt: skip
 #: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
 #: replace it.
-PARTS, PICTURES, NEXT = ("images", "pores"), "pictures", "_next"
+PARTS, PICTURES, NEXT = ("images", "pores", "candidates"), "pictures", "_next"
 #: Kinds of `FILES` that ``porescope tune`` writes.
 TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning")
 
@@ -58,7 +59,7 @@ _HIDDEN = (
 )
 
 #: Ends of the stems of results and standards, which users often save in another image format.
-_OWN_STEMS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
+_OWN_STEMS = ("_labels", "_overlay", "_lattice", "_vacancies", "_stages", "_standard")
 _OWN_ENDINGS = tuple(ending for kind, ending in ENDINGS.items() if kind != "field")
 
 

@@ -1,8 +1,8 @@
-from .amplitude import RESOLUTION, LatticeGaps, map_amplitude
+from .amplitude import RESOLUTION, LatticeGaps, map_amplitude, measure_amplitude
 from .calibration import calibrate, check_calibration, warn_of_pixel_sizes
 from .finding import Lattice, find_lattice
 from .sites import Sites, build_structure, count_missing, find_sites
-from .vacancies import Vacancies, map_vacancies
+from .vacancies import Vacancies, VacancyMap, map_vacancies
 from .waves import mix_coarsely
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "RESOLUTION",
     "Sites",
     "Vacancies",
+    "VacancyMap",
     "build_structure",
     "calibrate",
     "check_calibration",
@@ -19,6 +20,7 @@ __all__ = [
     "find_sites",
     "map_amplitude",
     "map_vacancies",
+    "measure_amplitude",
     "mix_coarsely",
     "warn_of_pixel_sizes",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -20,17 +21,21 @@ from porescope.labels import (
     label_regions,
     measure_areas,
 )
-from porescope.lattice import Lattice
+from porescope.lattice import Lattice, VacancyMap, map_vacancies
 from porescope.micrograph import Micrograph
-from porescope.network.confidence import gather_evidence, rate_regions
+from porescope.network.confidence import UNRATED, rate_regions
+from porescope.network.evidence import gather_evidence, list_places
 from porescope.network.maps import map_probabilities, scale_shape
-from porescope.network.model import SHIPPED, load_model
+from porescope.network.model import SHIPPED, find_mode, load_model
 from porescope.network.scale import Scale, choose_scale
 from porescope.network.views import find_marks, present, reflect_outside, rescale
 
 #: Minimum area of a region cut by the border [unit cells], and how deep it must reach into the image
 #: [lattice constants]: less may be the lattice's end.
 _LEAST_CUT, _LEAST_DEPTH = 2.0, 1.25
+#: Smallest z of a place that is proposed where the network sees nothing, and how many of them are looked at
+#: in a square lattice constant: more are an alloy.
+_LEAST_Z, _MOST_PROPOSED = 4.0, 0.01
 #: Largest share of a region that may be a scale bar.
 _MOST_MARKED = 0.3
 
@@ -118,6 +123,7 @@ class Network:
         Returns
         -------
         Detection
+            Images above 16 megapixels keep no candidates.
 
         Raises
         ------
@@ -126,13 +132,21 @@ class Network:
         """
         model = load_model(self.model)
         scale = choose_scale(micrograph, lattice, material)
-        probability, unusable = map_probabilities(micrograph, scale, model, self.turned)
-        labels = find_regions(probability, micrograph, scale.cell_px)
-        evidence = gather_evidence(labels, probability, scale.cell_px)
-        confidence = rate_regions(evidence, micrograph.modality, model)
+        maps = map_probabilities(micrograph, scale, model, self.turned)
+        vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
+        labels, evidence = judge_regions(micrograph, lattice, scale, maps, vacancies)
+        layers = model.card.get("evidence", {}).get(find_mode(micrograph.modality), UNRATED)
+        confidence = rate_regions(evidence, layers)
         kept = confidence >= self.least_confidence
+        found = Detection(labels, maps.probability, confidence[kept], maps.unusable, scale.message)
+        if labels.size <= LARGE:
+            candidates = keep_regions(labels, ~kept)
+            z = None if vacancies is None else vacancies.z
+            found = replace(
+                found, candidates=candidates, candidate_confidence=confidence[~kept], vacancies=z
+            )
         keep_regions(labels, kept, out=labels)
-        return Detection(labels, probability, confidence[kept], unusable, scale.message)
+        return found
 
 
 class View(NamedTuple):
@@ -164,8 +178,57 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     return View(present(seen, micrograph.modality), window, scale)
 
 
+def judge_regions(
+    micrograph: Micrograph,
+    lattice: Lattice | None,
+    scale: Scale,
+    maps: Maps,
+    vacancies: VacancyMap | None,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """List all regions that may be pores, with the evidence for each.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    lattice : Lattice or None
+    scale : Scale
+    maps : Maps
+        What the network says of each pixel.
+    vacancies : VacancyMap or None
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (M, N)
+        Label image of n regions: first those of the network, then places of the vacancy map that it missed.
+    evidence : ndarray of float, shape (n, K)
+        As `gather_evidence` returns it.
+    """
+    marks = find_marks(micrograph.filled)
+    labels = find_regions(maps.probability, micrograph, scale.cell_px, marks)
+    if vacancies is not None:
+        _add_vacancies(labels, vacancies.z, scale.cell_px, marks)
+    return labels, gather_evidence(labels, maps, vacancies, micrograph, lattice, scale)
+
+
+def _add_vacancies(
+    labels: NDArray[np.int32], z: NDArray[np.floating], cell_px: float, marks: NDArray[np.bool_]
+) -> None:
+    """Add regions where the vacancy map stands out and no region is near: where z is half its peak or more."""
+    number, reach = int(labels.max()), math.ceil(0.4 * cell_px)
+    most = max(round(_MOST_PROPOSED * labels.size / cell_px**2), 1)
+    for y, x in list_places(z, cell_px, _LEAST_Z).position[:most].tolist():
+        near = (slice(max(y - reach, 0), y + reach + 1), slice(max(x - reach, 0), x + reach + 1))
+        inside = min(y, x, labels.shape[0] - 1 - y, labels.shape[1] - 1 - x) >= reach
+        if not inside or labels[near].any() or marks[near].any():
+            continue
+        part = np.asarray(z[near], np.float32)
+        halves = label_regions(part >= part[reach, reach] / 2)
+        number += 1
+        labels[near][halves == halves[reach, reach]] = number
+
+
 def find_regions(
-    probability: NDArray[np.floating], micrograph: Micrograph, cell_px: float
+    probability: NDArray[np.floating], micrograph: Micrograph, cell_px: float, marks: NDArray[np.bool_]
 ) -> NDArray[np.int32]:
     """Label regions with probability ≥ 0.5.
 
@@ -179,6 +242,8 @@ def find_regions(
     micrograph : Micrograph
     cell_px : float
         Lattice constant [px].
+    marks : ndarray of bool, shape (M, N)
+        Scale bars, as `find_marks` returns them.
 
     Returns
     -------
@@ -186,7 +251,7 @@ def find_regions(
     """
     labels = label_regions(probability, EDGE)
     area = measure_areas(labels)
-    marked = np.bincount(labels[find_marks(micrograph.filled)], minlength=len(area))
+    marked = np.bincount(labels[marks], minlength=len(area))
     kept = marked < _MOST_MARKED * area
     sides = find_bordered(labels, micrograph.field)
     kept[sides] &= area[sides] >= _LEAST_CUT * cell_px**2 * np.sqrt(3) / 2

@@ -3,6 +3,7 @@ from .cvvp import draw_cvvp, read_off, write_page
 from .lattice import PALETTE, draw_lattice
 from .overlays import draw_image, draw_overlay
 from .stages import draw_findings, draw_stages
+from .vacancies import draw_vacancies
 
 __all__ = [
     "PALETTE",
@@ -13,6 +14,7 @@ __all__ = [
     "draw_lattice",
     "draw_overlay",
     "draw_stages",
+    "draw_vacancies",
     "read_off",
     "write_page",
 ]

@@ -147,7 +147,10 @@ def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None
     found = detector.find(micrograph, lattice)
     assert found.probability is not None and found.unusable is not None and found.confidence is not None
     seen, (rows, columns), _ = look_at(micrograph, lattice)
-    pores, enlarged = (draw_overlay(micrograph, found.labels, size, numbers=False) for size in (500, 1500))
+    pores, enlarged = (
+        draw_overlay(micrograph, found.labels, size, numbers=False, candidates=found.candidates)
+        for size in (500, 1500)
+    )
     edge = [withStroke(linewidth=2, foreground="black")]
     size = np.array(micrograph.image.shape) * micrograph.pixel_size
     whole = (0, size[1], size[0], 0)

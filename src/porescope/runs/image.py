@@ -65,8 +65,8 @@ class ImageResult:
     micrograph : Micrograph
         With the pixel size that was used, and without the areas that have no data.
     detection : Detection
-    columns : dict of ndarray
-        The columns of `PORE_COLUMNS`.
+    columns, candidates : dict of ndarray
+        The columns of `PORE_COLUMNS`, of the pores and of the regions that were dropped.
     crystal : Crystal or None
     messages : list of str
         What the user must know about this image.
@@ -77,6 +77,7 @@ class ImageResult:
     micrograph: Micrograph
     detection: Detection
     columns: dict[str, NDArray[Any]]
+    candidates: dict[str, NDArray[Any]]
     crystal: Crystal | None
     messages: list[str]
     method: str
@@ -172,8 +173,11 @@ def process_image(
     row = {**result.row, "sha256": sha256}
     mapped = _map_field(result)
     # The maps have served; in a large image they take as much memory as the pictures need.
-    result = replace(result, detection=Detection(result.labels))
-    return ImageRecord(row, result.columns, _write_files(result, mapped, job, picture), n_images)
+    found = result.detection
+    kept = Detection(found.labels, candidates=found.candidates, vacancies=found.vacancies)
+    result = replace(result, detection=kept)
+    outputs = _write_files(result, mapped, job, picture)
+    return ImageRecord(row, result.columns, outputs, n_images, result.candidates)
 
 
 def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
@@ -198,17 +202,33 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     found = job.detector.find(micrograph, crystal.lattice if crystal else None, job.material)
     if found.message and found.message not in messages:
         messages.append(found.message)
-    columns = measure_columns(micrograph, found.labels, found.probability)
-    if found.confidence is not None:
-        columns["confidence"] = found.confidence
-    if crystal and crystal.sites and crystal.material:
-        counts = count_missing(crystal.sites, found.labels, crystal.lattice, crystal.material)
-        columns["missing_atoms"] = counts
+    columns = _measure(micrograph, found.labels, found.confidence, found.probability, crystal)
+    candidates = {}
+    if found.candidates is not None:
+        candidates = _measure(
+            micrograph, found.candidates, found.candidate_confidence, found.probability, crystal
+        )
     if micrograph.acquisition.modality_source == "assumed":
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.filled)) == 0:
         messages.append("all pixels have the same value")
-    return ImageResult(micrograph, found, columns, crystal, messages, job.detector.method)
+    return ImageResult(micrograph, found, columns, candidates, crystal, messages, job.detector.method)
+
+
+def _measure(
+    micrograph: Micrograph,
+    labels: NDArray[np.int32],
+    confidence: NDArray[np.float64] | None,
+    probability: NDArray[np.floating] | None,
+    crystal: Crystal | None,
+) -> dict[str, NDArray[Any]]:
+    """Columns of `PORE_COLUMNS` of a label image."""
+    columns = measure_columns(micrograph, labels, probability)
+    if confidence is not None:
+        columns["confidence"] = confidence
+    if crystal and crystal.sites and crystal.material:
+        columns["missing_atoms"] = count_missing(crystal.sites, labels, crystal.lattice, crystal.material)
+    return columns
 
 
 def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, str]:
@@ -323,17 +343,22 @@ def _write_files(result: ImageResult, mapped: NDArray[np.uint8] | None, job: Job
 
 def _draw(result: ImageResult, picture: bool) -> tuple[dict[str, bytes], list[bytes]]:
     """Pictures of one image: PNG files by their ending, and JPEG for the report if ``picture``."""
-    from porescope.pictures import PALETTE, draw_image, draw_lattice, draw_overlay
+    from porescope.pictures import PALETTE, draw_image, draw_lattice, draw_overlay, draw_vacancies
 
-    micrograph, labels = result.micrograph, result.labels
+    micrograph, labels, candidates = result.micrograph, result.labels, result.detection.candidates
     files = {ENDINGS["overlay"]: _encode(".png", draw_overlay(micrograph, labels))}
     shown: list[NDArray[np.uint8]] = []
     if picture:
-        shown = [draw_image(micrograph, _REPORT_SIZE)[0], draw_overlay(micrograph, labels, _REPORT_SIZE)]
+        overlay = draw_overlay(micrograph, labels, _REPORT_SIZE, candidates=candidates)
+        shown = [draw_image(micrograph, _REPORT_SIZE)[0], overlay]
     if result.crystal:
         panels = draw_lattice(micrograph, result.crystal.lattice, result.crystal.sites)
         files[ENDINGS["lattice"]] = _encode_indexed(panels, PALETTE)
         shown.append(PALETTE[panels])
+    if result.detection.vacancies is not None:
+        drawn = draw_vacancies(micrograph, result.detection.vacancies, labels, candidates)
+        files[ENDINGS["vacancies"]] = _encode(".png", drawn)
+        shown.append(drawn)
     return files, [_encode(".jpg", panel) for panel in shown] if picture else []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -129,3 +130,4 @@ class ImageRecord(NamedTuple):
     pores: dict[str, NDArray[Any]]  # columns of ``pores.csv``
     outputs: list[str]  # names of the files written
     n_images: int = 1  # number of images in its file
+    candidates: Mapping[str, NDArray[Any]] = {}  # columns of ``candidates.csv``

@@ -1,7 +1,7 @@
 """The tables of a run in parts: written while it runs, read at any moment.
 
-A part holds whole images. Its pores are written first and its images second, each file whole or not at all,
-so that a part counts once its images are there.
+A part holds whole images. Its candidates and pores are written first and its images last, each file whole or
+not at all, so that a part counts once its images are there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from porescope.files import (
     DETECT_ENDINGS,
@@ -43,6 +44,7 @@ class Run(NamedTuple):
     images: pd.DataFrame  # one row for each image
     pores: pd.DataFrame  # one row for each pore
     record: dict[str, Any]  # the content of ``run.json``
+    candidates: pd.DataFrame  # one row for each region that was dropped, with the columns of the pores
 
 
 class PartWriter:
@@ -84,18 +86,19 @@ class PartWriter:
         """Write the records collected so far as a part."""
         if not self._records:
             return
-        _write_part(self.out, self._number, *make_tables(list(self._records.values())))
+        _write_part(self.out, self._number, make_tables(list(self._records.values())))
         self._records, self._pores = {}, 0
         self._number += 1
 
 
-def _write_part(out: Path, number: int, images: pd.DataFrame, pores: pd.DataFrame) -> None:
-    for kind, table in (("pores", pores), ("images", images)):
+def _write_part(out: Path, number: int, tables: Sequence[pd.DataFrame]) -> None:
+    # The images last: with them the part counts.
+    for kind, table in reversed(list(zip(PARTS, tables, strict=True))):
         with write_whole(out / kind / f"part-{number:06d}.parquet") as part:
             table.to_parquet(part, index=False)
 
 
-def make_tables(records: Sequence[ImageRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def make_tables(records: Sequence[ImageRecord]) -> list[pd.DataFrame]:
     """Make the tables of a part.
 
     Parameters
@@ -104,21 +107,28 @@ def make_tables(records: Sequence[ImageRecord]) -> tuple[pd.DataFrame, pd.DataFr
 
     Returns
     -------
-    tuple of DataFrame
-        Rows of images, with the columns of `HIDDEN`, and the rows of their pores.
+    list of DataFrame
+        In the order of `PARTS`: rows of images, with the columns of `HIDDEN`; of their pores; of their
+        candidates.
     """
     import pandas as pd
 
     rows = [{**r.row, "_n_images": r.n_images, "_outputs": r.outputs} for r in records]
     images = pd.DataFrame(rows, columns=[*IMAGE_COLUMNS, *HIDDEN]).astype({**IMAGE_COLUMNS, **HIDDEN})
-    filled = [record.pores for record in records if record.pores]
-    pores = pd.DataFrame(
+    return [images, _join([record.pores for record in records]), _join([r.candidates for r in records])]
+
+
+def _join(parts: Sequence[Mapping[str, NDArray[Any]]]) -> pd.DataFrame:
+    """One table of the pores of several images."""
+    import pandas as pd
+
+    filled = [columns for columns in parts if columns]
+    return pd.DataFrame(
         {
             name: np.concatenate([columns[name] for columns in filled]) if filled else np.array([], object)
             for name in PORE_COLUMNS
         }
     ).astype(PORE_COLUMNS)
-    return images, pores
 
 
 def _list_parts(out: Path) -> list[Path]:
@@ -187,12 +197,11 @@ def _read_now(folder: Path, record: dict[str, Any]) -> Run:
             raise ValueError(
                 f"{folder} holds no run of porescope; give the folder that porescope detect wrote"
             )
-        empty = make_tables([])
-        images, pores = (
-            pd.concat([part[i] for part in parts], ignore_index=True) if parts else empty[i] for i in (0, 1)
-        )
-        return Run(images[list(IMAGE_COLUMNS)], pores, record)
-    return Run(_read_table(folder, "images"), _read_table(folder, "pores"), record)
+        tables = [pd.concat(group, ignore_index=True) for group in zip(*(parts or [make_tables([])]), strict=True)]
+        images, pores, candidates = tables
+        return Run(images[list(IMAGE_COLUMNS)], pores, record, candidates)
+    images, pores, candidates = (_read_table(folder, kind) for kind in PARTS)
+    return Run(images, pores, record, candidates)
 
 
 def _has_final_tables(folder: Path, record: Mapping[str, Any]) -> bool:
@@ -210,8 +219,8 @@ def _read_table(folder: Path, kind: str) -> pd.DataFrame:
     import pandas as pd
 
     path = _find_table(folder, kind)
-    if path is None:  # whoever has the images alone has no pores
-        return make_tables([])[1]
+    if path is None:  # whoever has the images alone has no pores, and older versions kept no candidates
+        return _join([])
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except Exception as error:  # pyarrow has many kinds of error
@@ -301,7 +310,7 @@ def restore_parts(folder: Path) -> None:
     record = read_record(folder)
     if not _has_final_tables(folder, record):
         return
-    images, pores = (_read_table(folder, kind) for kind in ("images", "pores"))
+    images, pores, candidates = (_read_table(folder, kind) for kind in PARTS)
     outputs = set(list_outputs(folder, record))
     stems = [
         next((s for s in stems if f"{s}{ENDINGS['labels']}" in outputs), stems[0])
@@ -315,10 +324,10 @@ def restore_parts(folder: Path) -> None:
     )
     for kind in PARTS:
         (folder / kind).mkdir(exist_ok=True)
-    _write_part(folder, 0, images, pores)
+    _write_part(folder, 0, [images, pores, candidates])
 
 
-def iterate_tables(folder: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+def iterate_tables(folder: Path) -> Iterator[list[pd.DataFrame]]:
     """Read the tables of a run from its parts, bit by bit, in the order of the inputs.
 
     Parameters
@@ -327,31 +336,28 @@ def iterate_tables(folder: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
 
     Yields
     ------
-    tuple of DataFrame
-        Rows of images, with the hidden columns, and the rows of their pores.
+    list of DataFrame
+        As `make_tables` returns them.
     """
     listed = _list_images(folder)
     left = listed.groupby("_part").size().to_dict()
-    loaded: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
+    loaded: dict[str, list[pd.DataFrame]] = {}
     for _, chunk in listed.groupby((listed._part != listed._part.shift()).cumsum(), sort=False):
         name = str(chunk._part.iloc[0])
         if name not in loaded:
             loaded[name] = _read_part(folder, name)
         keys = chunk[["image", "frame"]]
-        images, pores = (
-            keys.merge(table, on=["image", "frame"], how="inner")[list(table)] for table in loaded[name]
-        )
-        yield images, pores
+        yield [keys.merge(table, on=["image", "frame"], how="inner")[list(table)] for table in loaded[name]]
         left[name] -= len(chunk)
         if not left[name]:
             del loaded[name]
 
 
-def _read_part(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _read_part(folder: Path, name: str) -> list[pd.DataFrame]:
     import pandas as pd
 
-    images, pores = (pd.read_parquet(folder / kind / name) for kind in ("images", "pores"))
-    return images.drop_duplicates(["image", "frame"], keep="last"), pores
+    images, *others = (pd.read_parquet(folder / kind / name) for kind in PARTS)
+    return [images.drop_duplicates(["image", "frame"], keep="last"), *others]
 
 
 #: Of each file, by its name in the tables: hash of its content → frames that are done, and whether these

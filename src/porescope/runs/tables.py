@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def write_tables(folder: Path) -> list[str]:
-    """Write the final tables ``pores`` and ``images``, as CSV and Parquet, from the parts.
+    """Write the final tables ``images``, ``pores`` and ``candidates``, as CSV and Parquet, from the parts.
 
     Parameters
     ----------

@@ -2,78 +2,147 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from porescope.lattice import find_lattice
-from porescope.network import MODES, UNRATED, Network, find_mode, gather_evidence
-from porescope.simulation import Simulation, draw, draw_pores, draw_scene, make_generator
+from porescope.lattice import find_lattice, map_vacancies
+from porescope.network import (
+    EVIDENCE,
+    MODES,
+    choose_scale,
+    find_mode,
+    judge_regions,
+    load_model,
+    map_probabilities,
+)
+from porescope.simulation import Pore, Scene, Simulation, draw, draw_pores, draw_scene, make_generator
 
 #: Numbers of the simulated images of a rating: none is in the trainer's validation set.
-INDICES = range(20_000, 21_500)
+INDICES = range(20_000, 24_000)
 #: Side of these images [px].
 _SIDE = 384
 #: Lowest IoU at which a region matches a pore.
 _MIN_IOU = 0.3
 #: Distance of the centroids below which a region matches a single vacancy [nm].
 _NEAR = 0.15
-#: Strength of the ridge penalty, which keeps weights near `UNRATED` if there are few regions.
-_RIDGE = 0.01
+#: Sizes of the hidden layers that weigh the evidence, and the strength of the penalty on large weights.
+_HIDDEN, _DECAY = (24, 12), 0.01
+#: Number of steps of a fit. The weights are those of the step with the lowest error on every fifth image.
+_STEPS, _LEFT_OUT = 1500, 5
 
 
-def rate_network(path: Path, seed: int = 0) -> dict[str, Any]:
-    """Fit the weights of the evidence behind ``confidence`` on simulated images.
+def rate_network(path: Path, seed: int = 0, processes: int = 1) -> dict[str, Any]:
+    """Fit the layers that weigh the evidence behind ``confidence`` on simulated images.
 
     Parameters
     ----------
     path : Path
         The ONNX file.
     seed : int
-        Of the simulated images.
+        Of the simulated images and of the fit.
+    processes : int
+        Number of processes that draw images and look for pores in them.
 
     Returns
     -------
     dict
-        For the network's card. ``evidence``: mode (of `MODES`) → weights of the evidence that
-        `confidence.gather_evidence` gathers; ``rated_on``: number of images and of regions.
+        For the network's card. ``evidence``: mode (of `MODES`) → layers as `network.rate_regions` takes them;
+        ``rated_on``: number of images and of regions.
 
     Raises
     ------
     ValueError
         If the file is no network of porescope's.
-
-    Notes
-    -----
-    Every second image has no pore; the others have one to a dozen.
     """
-    evidence: dict[str, list[NDArray[np.float64]]] = {mode: [] for mode in MODES}
-    real: dict[str, list[NDArray[np.bool_]]] = {mode: [] for mode in MODES}
-    detector = Network(path, least_confidence=0)  # which keeps every region
-    for index in INDICES:
-        rng = make_generator("validation", index, seed)
-        cell_px = float(rng.uniform(6, 12))
-        scene = draw_scene(rng, (_SIDE, _SIDE), cell_px)
-        pores = draw_pores(rng, np.array(scene.shape) * scene.pixel_size)
-        count = 0 if index % 2 else int(rng.integers(1, len(pores) + 1))
-        drawn = draw(replace(scene, pores=pores[:count]), rng)
-        found = detector.find(drawn.micrograph, find_lattice(drawn.micrograph))
-        assert found.probability is not None
-        mode = find_mode(scene.modality)
-        evidence[mode].append(gather_evidence(found.labels, found.probability, cell_px))
-        real[mode].append(find_real(drawn, found.labels))
-    weights = {
-        mode: _fit_weights(np.concatenate(evidence[mode]), np.concatenate(real[mode]))
-        for mode in MODES
-        if real[mode]
-    }
-    return {
-        "evidence": weights,
-        "rated_on": [len(INDICES), sum(len(r) for part in real.values() for r in part)],
-    }
+    load_model(path)
+    tasks = [(path, index, seed) for index in INDICES]
+    if processes == 1:
+        gathered = [_gather(task) for task in tasks]
+    else:
+        with ProcessPoolExecutor(processes, get_context("forkserver")) as pool:
+            gathered = list(pool.map(_gather, tasks, chunksize=20))
+    layers = {}
+    for mode in MODES:
+        own = [(evidence, real) for m, evidence, real in gathered if m == mode]
+        if any(real.any() for _, real in own):
+            layers[mode] = fit_layers(*zip(*own, strict=True), seed=seed)  # type: ignore[arg-type]
+    return {"evidence": layers, "rated_on": [len(tasks), sum(len(real) for _, _, real in gathered)]}
+
+
+def draw_rated(index: int, seed: int = 0) -> Simulation:
+    """Draw one image of a rating.
+
+    Half of them have no pore, a quarter has one to a dozen, a quarter nothing but up to four lone vacancies.
+    A third is stretched and sheared, as by drift, by up to 20 %.
+
+    Parameters
+    ----------
+    index : int
+    seed : int
+
+    Returns
+    -------
+    Simulation
+    """
+    rng = make_generator("validation", index, seed)
+    scene = draw_scene(rng, (_SIDE, _SIDE), float(rng.uniform(6, 12)))
+    extent = np.array(scene.shape) * scene.pixel_size
+    pores: tuple[Pore, ...] = ()
+    if index % 4 == 1:
+        pores = draw_pores(rng, extent)
+        pores = pores[: int(rng.integers(1, len(pores) + 1))]
+    elif index % 4 == 3:
+        pores = _place_vacancies(rng, extent)
+        scene = replace(scene, amorphous=min(scene.amorphous, 0.5))
+        if rng.random() < 0.5:
+            scene = _calm(scene)
+    if rng.random() < 1 / 3:
+        scene = replace(scene, strain=tuple(rng.uniform(-0.1, 0.1, 4).tolist()))
+    return draw(replace(scene, pores=pores), rng)
+
+
+def _place_vacancies(rng: np.random.Generator, extent: NDArray[np.float64]) -> tuple[Pore, ...]:
+    """Place one to four vacancies that keep a distance from each other and from the border."""
+    centres: list[NDArray[np.float64]] = []
+    for centre in rng.uniform(0.07 * extent, 0.93 * extent, (int(rng.integers(1, 5)), 2)):
+        if all(np.hypot(*(centre - other)) > 1.2 for other in centres):
+            centres.append(centre)
+    return tuple(Pore((float(y), float(x)), missing=1, through=bool(rng.random() < 0.5)) for y, x in centres)
+
+
+def _calm(scene: Scene) -> Scene:
+    """The scene without what looks like vacancies: dopants, alloys, patches, further layers and grains."""
+    return replace(
+        scene,
+        amorphous=0.0,
+        patches=0.0,
+        dopants=0.0,
+        alloyed=0.0,
+        twist=None,
+        grain_angle=None,
+        chalcogen_vacancies=min(scene.chalcogen_vacancies, 0.02),
+    )
+
+
+def _gather(task: tuple[Path, int, int]) -> tuple[str, NDArray[np.float64], NDArray[np.bool_]]:
+    """Mode of one image; the evidence for its regions, shape (n, K); which of them are real, shape (n,)."""
+    path, index, seed = task
+    drawn = draw_rated(index, seed)
+    micrograph = drawn.micrograph
+    lattice = find_lattice(micrograph)
+    scale = choose_scale(micrograph, lattice, None)
+    maps = map_probabilities(micrograph, scale, load_model(path))
+    vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
+    labels, evidence = judge_regions(micrograph, lattice, scale, maps, vacancies)
+    return find_mode(micrograph.modality), evidence, find_real(drawn, labels)
 
 
 def find_real(drawn: Simulation, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -110,27 +179,54 @@ def find_real(drawn: Simulation, labels: NDArray[np.int32]) -> NDArray[np.bool_]
     return real[1:]
 
 
-def _fit_weights(evidence: NDArray[np.float64], real: NDArray[np.bool_]) -> list[float]:
-    """Weights of the evidence, shape (n, 4), by logistic regression on whether regions are real, shape (n,).
+def fit_layers(
+    evidence: tuple[NDArray[np.float64], ...], real: tuple[NDArray[np.bool_], ...], seed: int = 0
+) -> list[tuple[list[list[float]], list[float]]]:
+    """Fit the layers of a small network that tells from the evidence whether a region is real.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> log_odds = np.linspace(0, 4, 400)
-    >>> nothing = np.zeros(400)
-    >>> evidence = np.column_stack([np.ones(400), log_odds, nothing, nothing])
-    >>> weights = _fit_weights(evidence, log_odds > 2)
-    >>> bool(weights[0] + 1.5 * weights[1] < 0 < weights[0] + 2.5 * weights[1])
-    True
+    Parameters
+    ----------
+    evidence : tuple of ndarray, shape (n, K)
+        Of each image.
+    real : tuple of ndarray of bool, shape (n,)
+    seed : int
+
+    Returns
+    -------
+    list
+        Layers as `network.rate_regions` takes them.
     """
-    from scipy.optimize import minimize
-
-    default = np.array(UNRATED)
-
-    def measure_misfit(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        log_odds, offset = evidence @ weights, weights - default
-        misfit = (np.logaddexp(0, log_odds) - real * log_odds).sum() + _RIDGE * offset @ offset
-        return misfit, (1 / (1 + np.exp(-log_odds)) - real) @ evidence + 2 * _RIDGE * offset
-
-    fitted = minimize(measure_misfit, default, jac=True).x
-    return [round(float(weight), 3) for weight in fitted]
+    torch.manual_seed(seed)
+    image = np.repeat(np.arange(len(real)), [len(r) for r in real])
+    values, truth = np.concatenate(evidence), np.concatenate(real)
+    middle, spread = values.mean(axis=0), values.std(axis=0) + 1e-3
+    x = torch.tensor((values - middle) / spread, dtype=torch.float32)
+    y = torch.tensor(truth, dtype=torch.float32)
+    left_out = torch.tensor(image % _LEFT_OUT == _LEFT_OUT - 1)
+    sizes = (len(EVIDENCE), *_HIDDEN)
+    parts: list[nn.Module] = []
+    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        parts += [nn.Linear(inputs, outputs), nn.Tanh()]
+    net = nn.Sequential(*parts, nn.Linear(sizes[-1], 1))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.01, weight_decay=_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
+    measure = nn.BCEWithLogitsLoss()
+    best, kept = np.inf, net.state_dict()
+    for step in range(_STEPS):
+        optimizer.zero_grad()
+        measure(net(x[~left_out])[:, 0], y[~left_out]).backward()
+        optimizer.step()
+        schedule.step()
+        if step % 10 == 9 and left_out.any():
+            with torch.no_grad():
+                error = float(measure(net(x[left_out])[:, 0], y[left_out]))
+            if error < best:
+                best, kept = error, {name: w.clone() for name, w in net.state_dict().items()}
+    net.load_state_dict(kept if best < np.inf else net.state_dict())
+    layers = []
+    for i, layer in enumerate(part for part in net if isinstance(part, nn.Linear)):
+        weights, offsets = (w.detach().double().numpy() for w in (layer.weight.T, layer.bias))
+        if i == 0:  # the first layer takes the evidence as it is
+            weights, offsets = weights / spread[:, None], offsets - (middle / spread) @ weights
+        layers.append((weights.round(5).tolist(), offsets.round(5).tolist()))
+    return layers
