@@ -1,0 +1,242 @@
+"""Offsets of the rows of a scan, from the phases of the lattice's waves: drift and row jitter.
+
+A row is a short exposure: the lattice within it is whole, but it stands shifted against that of the rows before
+it. A shift by t along the column and s along the row turns the phase of a wave of frequency (u, v) by
+2π (u t + v s).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.lattice.hexagon import list_spots, rotate
+from porescope.lattice.waves import flatten
+
+#: Largest width of the parts of a row whose phases are followed apart [px].
+_PART = 512
+#: Standard deviation of the Gaussian over which slow drift is followed first [shares of the height].
+_SLOWEST = 1 / 64
+#: Standard deviation of the Gaussian that parts the other waves, and in time jitter from drift: at least
+#: [planes], [rows].
+_APART, _DRIFTS = 0.5, 32.0
+#: Largest number of times that rows are followed again from the frequencies found, and the change of these below
+#: which they are not [bins].
+_PASSES, _SETTLED = 3, 0.3
+#: Weight of "no shift", relative to that of the phases in a usual row.
+_CALM = 0.05
+#: Share of a variance that must be more than noise: below, it is not followed.
+_LEAST_GAIN = 0.3
+#: Shifts that are tried for a row, in shares of the longest that can be told from the opposite one.
+_TRIED = np.linspace(-1, 1, 41)
+
+
+class RowOffsets(NamedTuple):
+    """Where the rows of an image stand, against a scan without drift and jitter."""
+
+    down: NDArray[np.float64]  # (M,), offset along the column [px], without its linear part
+    along: NDArray[np.float64]  # (M,), offset along the row [px], without its linear part
+    frequencies: NDArray[np.float64]  # (2, 2), reciprocal vectors, the linear parts included [cycles/px]
+    jitter: float  # root mean square of the rows' own offsets along the row, without drift and noise [px]
+
+
+def measure_rows(
+    image: NDArray[np.float32], frequencies: NDArray[np.float64], field: NDArray[np.bool_] | None = None
+) -> RowOffsets:
+    """Measure the offsets of an image's rows.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+    frequencies : ndarray, shape (2, 2)
+        Two reciprocal vectors, 60° apart, exact to about a bin [cycles/px].
+    field : ndarray of bool, shape (M, N), optional
+        As for `flatten`.
+
+    Returns
+    -------
+    RowOffsets
+    """
+    flat = flatten(image, field)
+    rows = np.arange(len(flat))
+    for _ in range(_PASSES):
+        basis = _refine_along(flat, frequencies)
+        offsets, jitter = _follow_rows(flat, list_spots(basis))
+        lines = [np.polyfit(rows, offset, 1) for offset in offsets]
+        basis[:, 0] += basis @ np.array([line[0] for line in lines])
+        settled = np.abs(basis - frequencies).max() * len(flat) < _SETTLED
+        frequencies = basis
+        if settled:
+            break
+    down, along = (o - np.polyval(line, rows) for o, line in zip(offsets, lines, strict=True))
+    return RowOffsets(down, along, basis, jitter)
+
+
+def shift_rows(image: NDArray[np.float32], rows: RowOffsets) -> NDArray[np.float32]:
+    """Put the rows of an image where they belong.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+    rows : RowOffsets
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+    """
+    at = np.arange(len(image), dtype=np.float32)
+    # The row that stands here is the one whose offset brought it away from here.
+    source = at - rows.down.astype(np.float32)
+    along = np.interp(source, at, rows.along).astype(np.float32)
+    y = np.repeat(source[:, None], image.shape[1], axis=1)
+    x = np.arange(image.shape[1], dtype=np.float32)[None] - along[:, None]
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_CUBIC, None, cv2.BORDER_REFLECT), np.float32)
+
+
+def _follow_rows(
+    flat: NDArray[np.float32], spots: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Offsets down and along of each row, shape (2, M), and their jitter."""
+    waves = _transform_rows(flat, spots)
+    # Between the spots, at their radius, the spectrum holds only noise.
+    between = _transform_rows(flat, np.array([rotate(spot, 30.0) for spot in spots]))
+    apart = _APART / float(np.hypot(*spots.T).min())
+    level = max(_SLOWEST * len(flat), apart)
+    offsets = _follow_drift(waves, spots, level)
+    fast = 0.0
+    while True:
+        noise = float((np.abs(_smooth(between, level)) ** 2).mean(axis=(1, 2)).min())
+        shift = _shift_slowly if level >= apart else _shift_along
+        step, error = shift(waves, spots, offsets, level, noise)
+        spread = float((step[1] ** 2).mean())
+        signal = max(spread - error, 0.0)
+        if signal < _LEAST_GAIN * spread:
+            break
+        offsets = offsets + signal / spread * step
+        fast += signal * (level < _DRIFTS)
+        if level == 0:
+            break
+        level = level / 2 if level > 1 else 0.0
+    return offsets, float(np.sqrt(fast))
+
+
+def _transform_rows(flat: NDArray[np.float32], spots: NDArray[np.float64], parts: int = 0) -> NDArray[np.complex64]:
+    """Demodulated waves of each part of each row, shape (K, M, P)."""
+    rows, columns = flat.shape
+    parts = parts or max(-(-columns // _PART), 1)
+    # Hann windows that overlap by half.
+    edges = np.linspace(0, columns, parts + 2)
+    at = np.arange(columns) + 0.5
+    windows = np.stack(
+        [np.cos(np.pi * np.clip((at - (a + b) / 2) / (b - a), -0.5, 0.5)) ** 2 for a, b in zip(edges, edges[2:])]
+    )
+    along = np.exp(-2j * np.pi * spots[:, 1, None] * np.arange(columns))
+    kernel = (along[:, None] * windows[None]).reshape(-1, columns).T
+    mixed = flat @ np.hstack([kernel.real, kernel.imag]).astype(np.float32)
+    half = kernel.shape[1]
+    waves = (mixed[:, :half] + 1j * mixed[:, half:]).reshape(rows, len(spots), parts)
+    down = np.exp(-2j * np.pi * np.arange(rows)[:, None] * spots[:, 0])
+    return np.ascontiguousarray((waves * down[..., None]).swapaxes(0, 1).astype(np.complex64))
+
+
+def _refine_along(flat: NDArray[np.float32], frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correct the frequencies along the row, by phases between parts of the same row: jitter does not matter."""
+    spots = list_spots(frequencies)
+    parts = 4
+    waves = _smooth(_transform_rows(flat, spots, parts), _APART / float(np.hypot(*spots.T).min()))
+    turns = (waves[..., 1:] * waves[..., :-1].conj()).sum(axis=(1, 2))
+    steps = np.angle(turns) / (2 * np.pi * flat.shape[1] / (parts + 1))
+    # The third spot is the second minus the first: a weighted fit of two numbers to three.
+    weights = np.abs(turns)[:, None]
+    design = np.array([[1, 0], [0, 1], [-1, 1]])
+    fitted = np.linalg.solve((design * weights).T @ design, (design * weights).T @ steps)
+    return frequencies + np.stack([np.zeros(2), fitted], axis=1)
+
+
+def _smooth(waves: NDArray[np.complex64], level: float) -> NDArray[np.complex64]:
+    """Average waves over a Gaussian of rows, shape (K, M, P)."""
+    if level == 0:
+        return waves
+    out = np.empty_like(waves)
+    for wave, smooth in zip(waves, out, strict=True):
+        pairs = np.ascontiguousarray(wave).view(np.float32)
+        smooth[:] = cv2.GaussianBlur(pairs, (1, 0), sigmaX=0.1, sigmaY=level).reshape(pairs.shape).view(np.complex64)
+    return out
+
+
+def _follow_drift(
+    waves: NDArray[np.complex64], spots: NDArray[np.float64], level: float
+) -> NDArray[np.float64]:
+    """Offsets down and along of each row, shape (2, M), by the waves' turn from row to row."""
+    smooth = _smooth(waves, level)
+    turns = (smooth[:, 1:] * smooth[:, :-1].conj()).sum(axis=2, keepdims=True)
+    turns = _smooth(turns.astype(np.complex64), 2 * level)[..., 0]
+    steps = _fit_shifts(np.angle(turns), np.abs(turns), spots)[0]
+    return np.concatenate([np.zeros((2, 1)), np.cumsum(steps, axis=1)], axis=1)
+
+
+def _pull(
+    waves: NDArray[np.complex64], spots: NDArray[np.float64], offsets: NDArray[np.float64], level: float
+) -> NDArray[np.complex128]:
+    """Each wave in each row against its mean, offsets taken off, shape (K, M)."""
+    turned = waves * np.exp(-2j * np.pi * (spots @ offsets)).astype(np.complex64)[..., None]
+    return np.asarray((_smooth(turned, level) * turned.mean(axis=1, keepdims=True).conj()).sum(axis=2))
+
+
+def _fit_shifts(
+    phases: NDArray[np.float64], weights: NDArray[np.float64], spots: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shifts that explain the phases of three waves, shape (2, M), and the inverse of their information."""
+    directions = 2 * np.pi * spots
+    information = np.einsum("km,ka,kb->mab", weights, directions, directions)
+    calm = _CALM * float(np.median(np.trace(information, axis1=1, axis2=2)))
+    inverse = np.linalg.inv(information + (calm + 1e-30) * np.eye(2))
+    shifts = np.einsum("mab,kb,km->am", inverse, directions, weights * phases)
+    return shifts, inverse
+
+
+def _shift_slowly(
+    waves: NDArray[np.complex64],
+    spots: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+    level: float,
+    noise: float,
+) -> tuple[NDArray[np.float64], float]:
+    """Shifts of the rows in both directions, shape (2, M), and the variance by noise of those along."""
+    total = np.zeros_like(offsets)
+    for _ in range(2):
+        pull = _pull(waves, spots, offsets + total, level)
+        step, inverse = _fit_shifts(np.angle(pull), np.abs(pull), spots)
+        total += step
+    return total, noise / 2 * float(inverse[:, 1, 1].mean())
+
+
+def _shift_along(
+    waves: NDArray[np.complex64],
+    spots: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+    level: float,
+    noise: float,
+) -> tuple[NDArray[np.float64], float]:
+    """Shifts of the rows along themselves, shape (2, M), and their variance by noise.
+
+    Waves of the same frequency along the row cannot be told apart in one row: the shift is that at which they
+    fit together.
+    """
+    pull = _pull(waves, spots, offsets, level)
+    turn = 2 * np.pi * spots[:, 1]
+    tried = _TRIED * np.pi / float(np.abs(turn).max())
+    fit = np.einsum("km,ks->sm", pull, np.exp(-1j * turn[:, None] * tried)).real
+    curve = float(np.median((turn[:, None] ** 2 * np.abs(pull)).sum(axis=0)))
+    fit -= _CALM * curve / 2 * tried[:, None] ** 2
+    best = np.clip(fit.argmax(axis=0), 1, len(tried) - 2)
+    columns = np.arange(fit.shape[1])
+    before, at, after = (fit[best + k, columns] for k in (-1, 0, 1))
+    bend = np.maximum(2 * at - before - after, 1e-30)
+    width = float(tried[1] - tried[0])
+    shift = tried[best] + width * np.clip((after - before) / (2 * bend), -1, 1)
+    error = noise / 2 * float(np.median(width**2 / bend))
+    return np.stack([np.zeros_like(shift), shift]), error

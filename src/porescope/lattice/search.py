@@ -1,0 +1,171 @@
+"""The search for a hexagon of spots in a power spectrum: three spots are judged together.
+
+The rows of a scan jitter and drift. That smears a spot along the row frequency, because a row by itself is a
+short exposure. So each spot is looked for as a ridge, and the hexagon may be stretched and sheared.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.lattice.hexagon import measure_distortion, rotate
+from porescope.lattice.spectrum import Spectrum
+
+#: Largest probability that noise alone shows a hexagon that is taken for a lattice.
+CHANCE = 1e-9
+#: Least area of a higher order's cell, relative to a lower order's: 3 but for errors of smeared spots. Least
+#: logarithm of the lower order's probability, relative to the higher order's.
+_NEXT_ORDER, _LEAST_OF_NEXT = 2.0, 0.3
+#: Lengths of the ridges into which spots are smeared along the row frequency [bins].
+_RIDGES = (1, 3, 9, 27)
+#: Correlation of the power in neighbouring bins, at one bin and at two: that of a Hann window.
+_CORRELATION = (4 / 9, 1 / 36)
+#: Largest number of spots that are tried as the first and as the second of a hexagon.
+_MOST = 90
+#: Least evidence of such a spot: a hundredth or so of the bins of noise exceed it.
+_LEAST = 4.0
+#: Largest distortion of a hexagon: that of a square lattice is √3 − 1.
+_LARGEST_DISTORTION = 0.5
+#: Distance within which the second spot lies from its place in a perfect hexagon without being improbable,
+#: relative to its frequency.
+_USUAL_DISTORTION = 0.03
+#: Reach of the search for the third spot, in rows and columns [bins]: for spots, for ridges, in bent lattices.
+_REACHES = ((2, 1), (8, 1), (5, 5))
+#: Evidence of a spot that counts beyond that of the weakest of the three.
+_MOST_ALONE = 8.0
+
+
+class Hexagon(NamedTuple):
+    """Three spots that may be those of a lattice."""
+
+    chance: float  # log10 of the probability that noise gives it
+    spots: NDArray[np.float64]  # (3, 2) [cycles/px]; the third is about the second minus the first
+
+
+def find_hexagons(spectrum: Spectrum, low: float, high: float) -> list[Hexagon]:
+    """Find the hexagon of spots that noise gives with the least probability, and those of lower order.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+    low, high : float
+        Least and largest frequency of a spot [cycles/px].
+
+    Returns
+    -------
+    list of Hexagon
+        The lowest order first, the most certain last; empty if noise may well have given them.
+
+    Notes
+    -----
+    The three spots are combined by Fisher's method. Each is corrected for the number of bins in which it was
+    looked for: the first for all, the second for those that are as near to its place in a perfect hexagon, the
+    third for a few around the second minus the first.
+    """
+    shape = np.array(spectrum.ratio.shape)
+    middle = shape // 2
+    evidence = _weigh_ridges(spectrum.ratio[:, middle[1] :])
+    y, x = (np.arange(shape[0]) - middle[0]) / shape[0], np.arange(evidence.shape[1]) / shape[1]
+    radius = np.sqrt(y[:, None] ** 2 + x[None] ** 2)
+    ring = (radius >= low) & (radius <= high)
+    first = _list_peaks(np.where(ring, evidence, 0))
+    if len(first) == 0:
+        return []
+    found = evidence[first[:, 0], first[:, 1]]
+    places = (first - (middle[0], 0)) / shape
+    # The opposite of each spot is a spot too.
+    both, again = np.concatenate([places, -places]), np.tile(found, 2)
+    one, two = (a.ravel() for a in np.indices((len(places), len(both))))
+    pairs = np.stack([places[one], both[two]], axis=1)
+    gap = np.hypot(*(pairs[:, 1] - np.array([rotate(p, 60.0) for p in places])[one]).T)
+    usable = (measure_distortion(pairs) <= _LARGEST_DISTORTION) & (gap < np.hypot(*pairs[:, 0].T))
+    one, two, pairs, gap = one[usable], two[usable], pairs[usable], gap[usable]
+    if len(pairs) == 0:
+        return []
+    around = np.maximum(gap, _USUAL_DISTORTION * np.hypot(*pairs[:, 0].T))
+    # Each octave of frequencies has the same share of the chance: coarse lattices have few bins.
+    octaves = np.log2(high / low)
+    within = np.pi / 2 * (pairs[:, 0] ** 2).sum(axis=1) * shape.prod()
+    log_one = _log_chance(found[one], octaves * within)
+    log_two = _log_chance(again[two], np.maximum(np.pi * around**2 * shape.prod(), 9.0))
+    third = pairs[:, 1] - pairs[:, 0]
+    # As many third spots were looked for as there are stronger pairs.
+    log_tries = np.log1p(np.argsort(np.argsort(log_one + log_two)))
+    chance = np.zeros(len(pairs))
+    for reach in _REACHES:
+        wide = cv2.dilate(evidence, np.ones([2 * r + 1 for r in reach], np.uint8))
+        at = _find_bins(third, shape)
+        bins = np.prod([2 * r + 1 for r in reach])
+        log_three = _log_chance(wide[at[:, 0], at[:, 1]], bins)
+        log_three = np.minimum(log_three + log_tries, 0)
+        combined = _combine(np.stack([log_one, log_two, log_three])) + np.log10(2 * len(_REACHES))
+        chance = np.minimum(chance, combined)
+    orders = _list_orders(chance, np.abs(np.linalg.det(pairs)))
+    return [Hexagon(float(chance[i]), np.array([*pairs[i], third[i]])) for i in orders]
+
+
+def _list_orders(chance: NDArray[np.float64], cell: NDArray[np.float64]) -> list[int]:
+    """The most certain hexagon of each order, the lowest first, given the area of each one's cell."""
+    orders: list[int] = []
+    level, largest = np.log10(CHANCE), np.inf
+    while True:
+        usable = np.flatnonzero((chance < level) & (cell < largest))
+        if len(usable) == 0:
+            return orders
+        i = int(usable[chance[usable].argmin()])
+        orders.insert(0, i)
+        level, largest = min(np.log10(CHANCE), _LEAST_OF_NEXT * chance[i]), cell[i] / _NEXT_ORDER
+
+
+def _weigh_ridges(ratio: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Evidence at each bin of a half spectrum: minus log of a bound of the probability in noise.
+
+    The mean of k independent exponential variables exceeds m with a probability below exp(−k (m − 1 − ln m)).
+    """
+    evidence = np.zeros_like(ratio)
+    for length in _RIDGES:
+        mean = ratio if length == 1 else cv2.blur(ratio, (1, length))
+        lags = sum(2 * (length - lag) * c for lag, c in enumerate(_CORRELATION, 1) if lag < length)
+        mean = np.maximum(mean, np.float32(1))
+        weighed = mean - 1 - np.log(mean)
+        weighed *= np.float32(length**2 / (length + lags))
+        np.maximum(evidence, weighed, out=evidence)
+    return np.maximum(evidence - np.float32(np.log(len(_RIDGES))), 0)
+
+
+def _list_peaks(evidence: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Bins of the strongest peaks, shape (K, 2)."""
+    where = np.flatnonzero(evidence > _LEAST)
+    top = cv2.dilate(evidence, np.ones((5, 3), np.uint8)).ravel()[where]
+    values = evidence.ravel()[where]
+    where, values = where[values >= top], values[values >= top]
+    best = where[np.argsort(-values)[:_MOST]]
+    return np.stack(np.unravel_index(best, evidence.shape), axis=1)
+
+
+def _find_bins(frequencies: NDArray[np.float64], shape: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Bins of frequencies, shape (K, 2), in a half spectrum; those beyond its edge are put at the edge."""
+    bins = np.rint(np.where(frequencies[:, 1:] < 0, -frequencies, frequencies) * shape).astype(int)
+    bins[:, 0] += shape[0] // 2
+    return np.clip(bins, 0, (shape[0] - 1, shape[1] - shape[1] // 2 - 1))
+
+
+def _log_chance(evidence: NDArray[np.float32], bins: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Log of the probability that noise gives this evidence in one of some bins."""
+    expected = bins * np.exp(-np.asarray(evidence, np.float64))
+    return np.where(expected > 1e-12, np.log(-np.expm1(-expected) + 1e-300), np.log(bins) - evidence)
+
+
+def _combine(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log10 of Fisher's combined probability of three independent tests, given the logs of each, shape (3, K).
+
+    Interference gives one or two spots of any height, but a lattice has all three: the others count for no
+    more than `_MOST_ALONE` beyond the weakest.
+    """
+    logs = np.maximum(logs, logs.max(axis=0) - _MOST_ALONE)
+    total = -logs.sum(axis=0)
+    return np.asarray((-total + np.log1p(total + total**2 / 2)) / np.log(10), np.float64)
