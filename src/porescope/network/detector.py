@@ -25,10 +25,11 @@ from porescope.lattice import Lattice, VacancyMap, map_vacancies
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import UNRATED, rate_regions
 from porescope.network.evidence import gather_evidence, list_places
-from porescope.network.maps import map_probabilities, scale_shape
+from porescope.network.maps import Maps, map_probabilities, scale_shape
 from porescope.network.model import SHIPPED, find_mode, load_model
 from porescope.network.scale import Scale, choose_scale
 from porescope.network.views import find_marks, present, reflect_outside, rescale
+from porescope.strips import LARGE
 
 #: Minimum area of a region cut by the border [unit cells], and how deep it must reach into the image
 #: [lattice constants]: less may be the lattice's end.
@@ -142,9 +143,7 @@ class Network:
         if labels.size <= LARGE:
             candidates = keep_regions(labels, ~kept)
             z = None if vacancies is None else vacancies.z
-            found = replace(
-                found, candidates=candidates, candidate_confidence=confidence[~kept], vacancies=z
-            )
+            found = replace(found, candidates=candidates, candidate_confidence=confidence[~kept], vacancies=z)
         keep_regions(labels, kept, out=labels)
         return found
 
@@ -213,7 +212,7 @@ def judge_regions(
 def _add_vacancies(
     labels: NDArray[np.int32], z: NDArray[np.floating], cell_px: float, marks: NDArray[np.bool_]
 ) -> None:
-    """Add regions where the vacancy map stands out and no region is near: where z is half its peak or more."""
+    """Add regions where the vacancy map stands out and no region is near: where z is half its peak."""
     number, reach = int(labels.max()), math.ceil(0.4 * cell_px)
     most = max(round(_MOST_PROPOSED * labels.size / cell_px**2), 1)
     for y, x in list_places(z, cell_px, _LEAST_Z).position[:most].tolist():
@@ -228,7 +227,10 @@ def _add_vacancies(
 
 
 def find_regions(
-    probability: NDArray[np.floating], micrograph: Micrograph, cell_px: float, marks: NDArray[np.bool_]
+    probability: NDArray[np.floating],
+    micrograph: Micrograph,
+    cell_px: float,
+    marks: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int32]:
     """Label regions with probability ≥ 0.5.
 
@@ -242,13 +244,14 @@ def find_regions(
     micrograph : Micrograph
     cell_px : float
         Lattice constant [px].
-    marks : ndarray of bool, shape (M, N)
-        Scale bars, as `find_marks` returns them.
+    marks : ndarray of bool, shape (M, N), optional
+        Scale bars; default: as `find_marks` returns them.
 
     Returns
     -------
     ndarray of int32, shape (M, N)
     """
+    marks = find_marks(micrograph.filled) if marks is None else marks
     labels = label_regions(probability, EDGE)
     area = measure_areas(labels)
     marked = np.bincount(labels[marks], minlength=len(area))

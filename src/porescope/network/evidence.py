@@ -1,8 +1,8 @@
-"""The evidence for each region that may be a pore: of the network, of the vacancy map, of the image itself."""
+"""The evidence for each region that may be a pore: of the network, of the vacancy map, of the image."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -120,7 +120,7 @@ def gather_evidence(
     sign = np.float32(1 if has_bright_holes(micrograph.modality) else -1)
     for label, box in find_boxes(labels).items():
         near, region, around = _look_around(labels, label, box, cell)
-        row = {}
+        row: dict[str, Any] = {}
         probability = np.asarray(maps.probability[near], np.float64)
         row["highest_probability"] = _log_odds(probability[region].max())
         hidden = np.asarray(maps.unusable[near], np.float64)

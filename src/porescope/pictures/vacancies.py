@@ -11,7 +11,7 @@ from porescope.pictures.overlays import RGB, draw_outlines, draw_scale_bar
 
 #: Value at the upper end of the colour bar [standard deviations], and its number of colours: few, so that the
 #: file stays small.
-_HIGHEST, _COLOURS = 10, 40
+_HIGHEST, _COLOURS = 10, 11
 #: Width of the part that holds the colour bar, and of the bar; height of the heading [px].
 _SIDE, _BAR, _HEAD = 64, 16, 28
 #: Colours of the pores and of the candidates (RGB).

@@ -197,8 +197,10 @@ def _read_now(folder: Path, record: dict[str, Any]) -> Run:
             raise ValueError(
                 f"{folder} holds no run of porescope; give the folder that porescope detect wrote"
             )
-        tables = [pd.concat(group, ignore_index=True) for group in zip(*(parts or [make_tables([])]), strict=True)]
-        images, pores, candidates = tables
+        parts = parts or [make_tables([])]
+        images, pores, candidates = (
+            pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)
+        )
         return Run(images[list(IMAGE_COLUMNS)], pores, record, candidates)
     images, pores, candidates = (_read_table(folder, kind) for kind in PARTS)
     return Run(images, pores, record, candidates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -73,7 +74,7 @@ def rate_network(path: Path, seed: int = 0, processes: int = 1) -> dict[str, Any
     for mode in MODES:
         own = [(evidence, real) for m, evidence, real in gathered if m == mode]
         if any(real.any() for _, real in own):
-            layers[mode] = fit_layers(*zip(*own, strict=True), seed=seed)  # type: ignore[arg-type]
+            layers[mode] = fit_layers([e for e, _ in own], [real for _, real in own], seed)
     return {"evidence": layers, "rated_on": [len(tasks), sum(len(real) for _, _, real in gathered)]}
 
 
@@ -180,15 +181,15 @@ def find_real(drawn: Simulation, labels: NDArray[np.int32]) -> NDArray[np.bool_]
 
 
 def fit_layers(
-    evidence: tuple[NDArray[np.float64], ...], real: tuple[NDArray[np.bool_], ...], seed: int = 0
+    evidence: Sequence[NDArray[np.float64]], real: Sequence[NDArray[np.bool_]], seed: int = 0
 ) -> list[tuple[list[list[float]], list[float]]]:
     """Fit the layers of a small network that tells from the evidence whether a region is real.
 
     Parameters
     ----------
-    evidence : tuple of ndarray, shape (n, K)
+    evidence : sequence of ndarray, shape (n, K)
         Of each image.
-    real : tuple of ndarray of bool, shape (n,)
+    real : sequence of ndarray of bool, shape (n,)
     seed : int
 
     Returns
