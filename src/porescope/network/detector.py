@@ -21,12 +21,13 @@ from porescope.labels import (
     measure_areas,
 )
 from porescope.lattice import Lattice
+from porescope.marks import find_marks
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import gather_evidence, rate_regions
 from porescope.network.maps import map_probabilities
 from porescope.network.model import SHIPPED, load_model
 from porescope.network.scale import Scale, choose_scale
-from porescope.network.views import find_marks, present, reflect_outside, rescale
+from porescope.network.views import present, reflect_outside, rescale
 
 #: Minimum area of a region cut by the border [unit cells], and how deep it must reach into the image
 #: [lattice constants]: less may be the lattice's end.
