@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from porescope.labels import Detection, label_regions
+from porescope.lattice.filling import fill_by_lattice
 from porescope.lattice.finding import Lattice
+from porescope.marks import leave_out_marks
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
 
@@ -45,8 +47,8 @@ def map_vacancies(micrograph: Micrograph, lattice: Lattice) -> NDArray[np.float3
     Returns
     -------
     ndarray of float32, shape (M, N)
-        z: the response of a matched filter in standard deviations of its noise; 0 outside the field. In
-        HRTEM, where a hole may be dark or bright, its magnitude.
+        z: the response of a matched filter in standard deviations of its noise; 0 outside the field and at
+        burnt-in marks. In HRTEM, where a hole may be dark or bright, its magnitude.
 
     Notes
     -----
@@ -63,7 +65,10 @@ def map_vacancies(micrograph: Micrograph, lattice: Lattice) -> NDArray[np.float3
     >>> bool(drawn.labels[y, x] > 0), bool(z.max() > 6)
     (True, True)
     """
+    micrograph = leave_out_marks(micrograph)
     image = micrograph.filled - np.float32(np.median(micrograph.filled))
+    if micrograph.field is not None:
+        image = fill_by_lattice(image, micrograph.field, lattice.vectors)
     limit = np.float32(_CLIP * float(np.median(np.abs(image))) + 1e-12)
     image = np.asarray(np.clip(image, -limit, limit), np.float32)
     cell = lattice.constant_px
