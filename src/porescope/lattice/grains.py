@@ -49,9 +49,9 @@ def find_grain(
     # A soft edge: a hard one would spread other grains' spots over the spectrum.
     window = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 0.5 * np.sqrt(cell))
     level = np.float32((flat * window).sum() / window.sum())
-    power = np.abs(fft.fft2((flat - level) * window)) ** 2
+    power = np.asarray(np.abs(fft.fft2((flat - level) * window)) ** 2, np.float32)
     turned = _list_turned(grains, max(flat.shape))
-    highest = cv2.dilate(power, np.ones((3, 3), np.uint8))
+    highest = np.asarray(cv2.dilate(power, np.ones((3, 3), np.uint8)), np.float32)
     noise = float(np.median(_look_up(power, turned))) / np.log(2)
     known = max(float(_look_up(highest, list_spots(grain)).mean()) for grain in grains)
     weakest = _look_up(highest, turned).min(axis=1)
@@ -76,7 +76,7 @@ def _list_turned(grains: NDArray[np.float64], side: int) -> NDArray[np.float64]:
     apart = np.abs((angles[:, None] - known[None] + 30) % 60 - 30)
     angles = angles[(apart >= _LEAST_TURN).all(axis=1)]
     spots = [
-        list_spots(np.array([rotate(vector, degrees) for vector in size * perfect]) @ distortion)
+        list_spots(np.array([rotate(vector, float(degrees)) for vector in size * perfect]) @ distortion)
         for degrees in angles
         for size in _SIZES
     ]
@@ -86,7 +86,7 @@ def _list_turned(grains: NDArray[np.float64], side: int) -> NDArray[np.float64]:
 def _look_up(power: NDArray[np.float32], spots: NDArray[np.float64]) -> NDArray[np.float32]:
     """Power in the bins nearest to frequencies, shape (…)."""
     bins = np.rint(spots * np.array(power.shape)).astype(int) % np.array(power.shape)
-    return power[bins[..., 0], bins[..., 1]]
+    return np.asarray(power[bins[..., 0], bins[..., 1]], np.float32)
 
 
 def turn_between(grains: NDArray[np.float64]) -> NDArray[np.float64]:
