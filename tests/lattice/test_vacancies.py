@@ -9,7 +9,7 @@ from scipy.ndimage import maximum_filter
 from porescope import Micrograph, score
 from porescope.lattice import Vacancies, find_lattice, map_vacancies, vacancies
 from porescope.lattice.vacancies import _continue
-from porescope.simulation import Pore, Scene, Simulation, simulate
+from porescope.simulation import Pore, Recording, Scene, Simulation, simulate
 
 
 def _draw(modality: str = "haadf", seed: int = 0, **options: object) -> Simulation:
@@ -52,6 +52,15 @@ def test_the_sign_follows_the_modality_and_the_field_is_kept() -> None:
     field[:, 300:] = False
     cut = map_vacancies(replace(drawn.micrograph, field=field), lattice).z
     assert not cut[:, 300:].any() and np.corrcoef(cut[:, :280].ravel(), z[:, :280].ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("modality", ["haadf", "bf"])
+def test_scale_bars_and_the_edge_of_the_field_do_not_stand_out(modality: str) -> None:
+    drawn = _draw(modality, seed=2, pores=0, recording=Recording(bits=8, bar=True, jpeg=85))
+    field = np.ones(drawn.labels.shape, bool)
+    field[:90] = False
+    micrograph = replace(drawn.micrograph, field=field)
+    assert map_vacancies(micrograph, find_lattice(micrograph)).z.max() < 5.5
 
 
 def test_an_image_is_continued_by_its_own_lattice() -> None:

@@ -1,4 +1,4 @@
-from .amplitude import RESOLUTION, LatticeGaps, map_amplitude, measure_amplitude
+from .amplitude import RESOLUTION, LatticeGaps, find_grains, map_amplitude, measure_amplitude
 from .calibration import calibrate, check_calibration, warn_of_pixel_sizes
 from .finding import Lattice, find_lattice
 from .sites import Sites, build_structure, count_missing, find_sites
@@ -16,6 +16,7 @@ __all__ = [
     "calibrate",
     "check_calibration",
     "count_missing",
+    "find_grains",
     "find_lattice",
     "find_sites",
     "map_amplitude",

@@ -12,8 +12,10 @@ from skimage.measure import regionprops
 
 from porescope.labels import Detection, label_regions
 from porescope.lattice.finding import Lattice
-from porescope.lattice.hexagon import rotate
+from porescope.lattice.grains import find_grain, turn_between
+from porescope.lattice.hexagon import list_spots
 from porescope.lattice.waves import mix
+from porescope.marks import leave_out_marks
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
 
@@ -30,6 +32,8 @@ _SMALLEST, _SMALLEST_UNSIGNED = 0.35, 1.25
 _FAINTEST = 2.0
 #: Smallest share of an average's weight that is inside the field.
 _LEAST_WEIGHT = 0.25
+#: Amplitude below which another grain is looked for, relative to the sheet's; and most grains.
+_ELSEWHERE, _MOST_GRAINS = 0.5, 4
 
 
 class AmplitudeMap(NamedTuple):
@@ -41,7 +45,10 @@ class AmplitudeMap(NamedTuple):
 
 
 def map_amplitude(
-    lattice: Lattice, cells: float = RESOLUTION, field: NDArray[np.bool_] | None = None
+    lattice: Lattice,
+    cells: float = RESOLUTION,
+    field: NDArray[np.bool_] | None = None,
+    grains: NDArray[np.float64] | None = None,
 ) -> AmplitudeMap:
     """Map the amplitude of the lattice.
 
@@ -52,26 +59,73 @@ def map_amplitude(
         Resolution: standard deviation of the Gaussian average [lattice constants].
     field : ndarray of bool, shape (M, N), optional
         Where there is data; default: everywhere. Averages at its edge are those of the pixels inside.
+    grains : ndarray, shape (G, 2, 2), optional
+        Reciprocal vectors of each grain, as `find_grains` returns them; default: those of the lattice alone.
 
     Returns
     -------
     AmplitudeMap
-        Root mean square of the three first-order waves, 1 where the sheet is intact.
+        Root mean square of the three first-order waves, 1 where the sheet is intact. That of several grains
+        is added up, because at their boundary each has half.
     """
+    if grains is None:
+        grains = lattice.frequencies[None]
     sigma = cells * lattice.constant_px
-    amplitude = measure_amplitude(lattice.flat, lattice.spots, sigma)
+    flat = lattice.flat if field is None else lattice.flat * field
+    amplitude = measure_amplitude(flat, list_spots(grains[0]), sigma)
+    for grain in grains[1:]:
+        amplitude += measure_amplitude(flat, list_spots(grain), sigma)
     inside = np.s_[:] if field is None else field[::4, ::4]
     if field is not None:
         weight = cv2.GaussianBlur(field.astype(np.float32), (0, 0), sigma)
         amplitude /= np.maximum(weight, _LEAST_WEIGHT)
     # Between the first-order spots, at their radius, the spectrum holds only noise.
-    between = np.array([rotate(spot, 30.0) for spot in lattice.spots])
-    noise = measure_amplitude(lattice.flat, between, sigma)
+    noise = measure_amplitude(flat, turn_between(grains), sigma) * np.float32(len(grains))
     floor = float(np.median(noise if field is None else noise[field]))
     # Half of the frame may be void, so the upper quartile stands for the sheet.
     sheet, high = np.percentile(amplitude[::4, ::4][inside], (75, 95))
     scale = max(float(sheet), 1e-30)
     return AmplitudeMap(amplitude / np.float32(scale), floor / scale, float(high - sheet) / scale)
+
+
+def find_grains(lattice: Lattice, field: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Find the grains of a sheet: areas of the same lattice, turned.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    field : ndarray of bool, shape (M, N), optional
+        As for `map_amplitude`.
+
+    Returns
+    -------
+    ndarray, shape (G, 2, 2)
+        Two reciprocal vectors of each grain, those of the lattice first [cycles/px].
+    """
+    grains = lattice.frequencies[None]
+    flat = lattice.flat if field is None else lattice.flat * field
+    amplitude: float | NDArray[np.float32] = 0.0
+    while len(grains) < _MOST_GRAINS:
+        newest = _measure_coarsely(flat, list_spots(grains[-1]), lattice.constant_px)
+        amplitude = np.maximum(amplitude, newest)
+        # The sheet may be a small part of the image.
+        low = (amplitude < _ELSEWHERE * np.percentile(amplitude, 95)).astype(np.uint8)
+        inside = cv2.resize(low, flat.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+        found = find_grain(flat, inside if field is None else inside & field, grains)
+        if found is None:
+            break
+        grains = np.concatenate([grains, found[None]])
+    return grains
+
+
+def _measure_coarsely(
+    flat: NDArray[np.float32], spots: NDArray[np.float64], cell: float
+) -> NDArray[np.float32]:
+    """`measure_amplitude` averaged over a lattice constant [px], in steps of half of it."""
+    size = tuple(max(round(2 * n / cell), 1) for n in flat.shape[::-1])
+    waves = [cv2.resize(mix(flat, spot), size, interpolation=cv2.INTER_AREA) for spot in spots]
+    total = sum((cv2.GaussianBlur(wave, (0, 0), 2.0) ** 2).sum(axis=2) for wave in waves)
+    return np.asarray(np.sqrt(total), np.float32)
 
 
 def measure_amplitude(
@@ -123,7 +177,8 @@ class LatticeGaps:
     A pore is where the amplitude is below the mean of sheet and noise, and 5 standard deviations below
     the sheet. If noise leaves no room for this threshold, the map is made coarser. Where the modality
     gives the sign of a hole (HAADF dark, BF and ABF bright), the region must show it: contamination also
-    lacks a lattice, but has the opposite sign. The edge is then put at half the step of the intensity.
+    lacks a lattice, but has the opposite sign. The edge is then put at half the step of the intensity. The
+    lattice may have several orientations (`find_grains`). Burnt-in scale bars are left out.
 
     Examples
     --------
@@ -164,6 +219,7 @@ class LatticeGaps:
         Detection
         """
         nothing = Detection(np.zeros(micrograph.image.shape, np.int32))
+        micrograph = leave_out_marks(micrograph)
         mask = None if lattice is None else _threshold_amplitude(lattice, micrograph.field)
         if lattice is None or mask is None:
             return nothing
@@ -195,8 +251,9 @@ class LatticeGaps:
 
 def _threshold_amplitude(lattice: Lattice, field: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
     """Pixels of low amplitude, in the finest map in which the sheet is clear of noise; None if in none."""
+    grains = find_grains(lattice, field)
     for cells in _RESOLUTIONS:
-        amplitude, floor, spread = map_amplitude(lattice, cells, field)
+        amplitude, floor, spread = map_amplitude(lattice, cells, field, grains)
         level = min((1 + floor) / 2, 1 - _CLEAR_OF * spread)
         if level > 1.2 * floor:
             return np.asarray(amplitude < level)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from porescope.labels import Detection, label_regions
+from porescope.lattice.filling import fill_by_lattice
 from porescope.lattice.finding import Lattice
+from porescope.marks import leave_out_marks
 from porescope.materials import LIGHT_CONSTANT
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
@@ -55,8 +57,8 @@ def map_vacancies(micrograph: Micrograph, lattice: Lattice) -> VacancyMap:
     Returns
     -------
     VacancyMap
-        z is the response of a matched filter; in HRTEM, where a hole may be dark or bright, its magnitude.
-        float16 in images above 16 megapixels.
+        z is the response of a matched filter, 0 outside the field and at burnt-in marks; in HRTEM, where a
+        hole may be dark or bright, its magnitude. float16 in images above 16 megapixels.
 
     Notes
     -----
@@ -77,6 +79,7 @@ def map_vacancies(micrograph: Micrograph, lattice: Lattice) -> VacancyMap:
     >>> bool(0.65 < z.max() / whole < 1.8)
     True
     """
+    micrograph = leave_out_marks(micrograph)
     image, field = micrograph.filled, micrograph.field
     level, sign = np.float32(np.median(image[::2, ::2])), HOLE_SIGN[micrograph.modality]
     z = np.zeros(image.shape, np.float16 if image.size > LARGE else np.float32)
@@ -102,6 +105,8 @@ def _map_block(
     image: NDArray[np.float32], field: NDArray[np.bool_] | None, lattice: Lattice, sign: int
 ) -> VacancyMap:
     """Map an image of median 0, or a block of a large one."""
+    if field is not None:
+        image = fill_by_lattice(image, field, lattice.vectors)
     limit = np.float32(_CLIP * float(np.median(np.abs(image[::2, ::2]))) + 1e-12)
     image = np.asarray(np.clip(image, -limit, limit), np.float32)
     cell = lattice.constant_px

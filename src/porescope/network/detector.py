@@ -22,13 +22,14 @@ from porescope.labels import (
     measure_areas,
 )
 from porescope.lattice import Lattice, VacancyMap, map_vacancies
+from porescope.marks import find_marks
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import UNRATED, rate_regions
 from porescope.network.evidence import gather_evidence, list_places
 from porescope.network.maps import Maps, map_probabilities, scale_shape
 from porescope.network.model import SHIPPED, find_mode, load_model
 from porescope.network.scale import Scale, choose_scale
-from porescope.network.views import find_marks, present, reflect_outside, rescale
+from porescope.network.views import present, reflect_outside, rescale
 from porescope.strips import LARGE
 
 #: Minimum area of a region cut by the border [unit cells], and how deep it must reach into the image

@@ -9,6 +9,7 @@ from .series import draw_movie, draw_tiles
 from .sheets import Pore
 from .specimen import prepare
 from .truth import find_truth
+from .visibility import fill_pores, measure_snr
 
 __all__ = [
     "Optics",
@@ -22,8 +23,10 @@ __all__ = [
     "draw_scene",
     "draw_tiles",
     "expose",
+    "fill_pores",
     "find_truth",
     "make_generator",
+    "measure_snr",
     "prepare",
     "save_simulation",
     "save_stage",
