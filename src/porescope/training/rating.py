@@ -78,22 +78,24 @@ def rate_network(path: Path, seed: int = 0, processes: int = 1) -> dict[str, Any
     return {"evidence": layers, "rated_on": [len(tasks), sum(len(real) for _, _, real in gathered)]}
 
 
-def draw_rated(index: int, seed: int = 0) -> Simulation:
+def draw_rated(index: int, seed: int = 0, purpose: str = "validation") -> Simulation:
     """Draw one image of a rating.
 
-    Half of them have no pore, a quarter has one to a dozen, a quarter nothing but up to four lone vacancies.
-    A third is stretched and sheared, as by drift, by up to 20 %.
+    Images of an even number have no pore. Every second of the others has one to a dozen, the rest nothing but
+    up to four lone vacancies. Every third image is stretched and sheared, as by drift, by up to 20 %.
 
     Parameters
     ----------
     index : int
     seed : int
+    purpose : str
+        As for `make_generator`.
 
     Returns
     -------
     Simulation
     """
-    rng = make_generator("validation", index, seed)
+    rng = make_generator(purpose, index, seed)
     scene = draw_scene(rng, (_SIDE, _SIDE), float(rng.uniform(6, 12)))
     extent = np.array(scene.shape) * scene.pixel_size
     pores: tuple[Pore, ...] = ()
@@ -105,7 +107,7 @@ def draw_rated(index: int, seed: int = 0) -> Simulation:
         scene = replace(scene, amorphous=min(scene.amorphous, 0.5))
         if rng.random() < 0.5:
             scene = _calm(scene)
-    if rng.random() < 1 / 3:
+    if index % 3 == 0:
         scene = replace(scene, strain=tuple(rng.uniform(-0.1, 0.1, 4).tolist()))
     return draw(replace(scene, pores=pores), rng)
 
