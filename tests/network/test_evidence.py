@@ -111,3 +111,18 @@ def test_a_crowd_of_places_is_counted() -> None:
     thousands = z.size / _cells(scale) / 1000
     assert _column(evidence, "places_that_stand_out")[0] == pytest.approx(np.log1p(64 / thousands))
     assert _column(evidence, "share")[0] == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(("material", "second"), [("WS2", 0.15), ("WSe2", 0.53), ("MoSe2", 0.7)])
+def test_the_average_cell_tells_which_site_is_empty(material: str, second: float) -> None:
+    """The chalcogen's columns scatter 0.15, 0.53 and 1.4 times as much as the metal's: to the power of 1.7."""
+    pore = Pore((5.0, 5.0), missing=1)
+    drawn = simulate(Scene(material, (300, 320), pores=(pore,), dose=2e6), seed=1)
+    lattice = find_lattice(drawn.micrograph)
+    labels = (drawn.labels > 0).astype(np.int32)
+    maps = Maps(labels / 2, np.zeros(labels.shape))
+    scale = choose_scale(drawn.micrograph, lattice, None)
+    evidence = gather_evidence(labels, maps, None, drawn.micrograph, lattice, scale)
+    assert _column(evidence, "second_site")[0] == pytest.approx(second, abs=0.06)
+    # In MoSe2 the metal is the second site.
+    assert _column(evidence, "site")[0] == pytest.approx(second if material == "MoSe2" else 1, abs=0.25)

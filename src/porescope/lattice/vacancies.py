@@ -302,4 +302,5 @@ class Vacancies:
         np.maximum.at(peaks, seen.ravel(), z.ravel())
         peaks[0] = np.inf
         half = (z >= peaks[seen] / 2) & (peaks[seen] >= self.least_z)
-        return Detection(label_regions(half))
+        kept = None if z.size > LARGE else z
+        return Detection(label_regions(half), vacancies=kept)

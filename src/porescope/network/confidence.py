@@ -13,7 +13,7 @@ EVIDENCE = (
     "probability", "highest_probability", "area",
     "z", "log_z", "share", "places_as_high", "places_that_stand_out", "z_around",
     "depth", "mean_depth", "amplitude", "hidden_inside", "hidden_around",
-    "regions", "at_border", "no_lattice", "light", "unknown",
+    "site", "second_site", "regions", "at_border", "no_lattice", "constant", "unknown",
 )  # fmt: skip
 #: Weights and offsets of the layers of a small network, as a model's card holds them: each layer's weights as
 #: rows, one for each of its inputs.

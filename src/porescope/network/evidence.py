@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.labels import find_bordered, find_boxes, measure_areas
-from porescope.lattice import Lattice, VacancyMap, measure_amplitude
-from porescope.materials import LIGHT_CONSTANT
+from porescope.lattice import Lattice, VacancyMap, measure_amplitude, mix_coarsely
 from porescope.micrograph import Micrograph
 from porescope.modalities import has_bright_holes
 from porescope.network.confidence import EVIDENCE
 from porescope.network.maps import Maps
-from porescope.network.scale import Scale
+from porescope.network.scale import USUAL_CONSTANT, Scale
 from porescope.strips import cut_strips
 
 #: z from which a place counts as one that stands out [standard deviations].
 _STANDS_OUT = 4.5
 #: Largest values of z, of the missing share, and of depths [standard deviations].
 _MOST_Z, _MOST_SHARE, _DEEPEST = 15.0, 3.0, 20.0
+#: Standard deviation of the Gaussian average of the cell around a place [lattice constants].
+_AROUND_SITE = 2.5
 #: Inner and outer distance of a region's surroundings from its edge [lattice constants].
 _INNER, _OUTER = 0.5, 2.0
 #: Number of unit cells to which numbers of places and regions refer.
@@ -116,8 +117,9 @@ def gather_evidence(
     column["at_border"][find_bordered(labels, micrograph.field) - 1] = 1
     column["no_lattice"][:] = vacancies is None
     column["unknown"][:] = scale.constant_nm is None
-    column["light"][:] = scale.constant_nm is not None and scale.constant_nm < LIGHT_CONSTANT
+    column["constant"][:] = ((scale.constant_nm or USUAL_CONSTANT) - USUAL_CONSTANT) / 0.04
     sign = np.float32(1 if has_bright_holes(micrograph.modality) else -1)
+    darkest = np.zeros((n, 2))
     for label, box in find_boxes(labels).items():
         near, region, around = _look_around(labels, label, box, cell)
         row: dict[str, Any] = {}
@@ -126,7 +128,8 @@ def gather_evidence(
         hidden = np.asarray(maps.unusable[near], np.float64)
         row["hidden_inside"], row["hidden_around"] = hidden[region].mean(), hidden[around].mean()
         image = sign * micrograph.image[near]
-        row["depth"], row["mean_depth"] = _measure_depth(image, region, around, cell)
+        row["depth"], row["mean_depth"], where = _measure_depth(image, region, around, cell)
+        darkest[label - 1] = where + np.array([near[0].start, near[1].start])
         if vacancies is not None:
             z = np.asarray(vacancies.z[near], np.float64)
             edge = cv2.dilate(region.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
@@ -136,6 +139,8 @@ def gather_evidence(
             row["amplitude"] = amplitude[region].min() / (np.median(amplitude[around]) + 1e-30)
         for name, value in row.items():
             column[name][label - 1] = value
+    if lattice is not None:
+        column["site"][:], column["second_site"][:] = _measure_sites(lattice, darkest, -sign)
     if vacancies is not None:
         z = column["z"]
         column["log_z"][:] = np.log1p(z)
@@ -164,14 +169,47 @@ def _look_around(
 
 def _measure_depth(
     image: NDArray[np.float32], region: NDArray[np.bool_], around: NDArray[np.bool_], cell: float
-) -> tuple[float, float]:
-    """Depth of a region's darkest place and of its mean, in standard deviations of its surroundings."""
+) -> tuple[float, float, NDArray[np.float64]]:
+    """Depth of a region's darkest place and of its mean, in standard deviations of its surroundings.
+
+    With it comes where that place is [px].
+    """
     smooth = cv2.GaussianBlur(image, (0, 0), 0.25 * cell)
     outside = smooth[around]
     level = float(np.median(outside))
     deviation = 1.4826 * float(np.median(np.abs(outside - level))) + 1e-30
-    depths = (smooth[region].max() - level) / deviation, (float(smooth[region].mean()) - level) / deviation
-    return float(np.clip(depths[0], -5, _DEEPEST)), float(np.clip(depths[1], -5, _DEEPEST))
+    inside = np.where(region, smooth, -np.inf)
+    at = np.unravel_index(int(inside.argmax()), inside.shape)
+    depth, mean = (
+        np.clip((v - level) / deviation, -5, _DEEPEST) for v in (inside[at], smooth[region].mean())
+    )
+    return float(depth), float(mean), np.array(at, float)
+
+
+def _measure_sites(
+    lattice: Lattice, places: NDArray[np.float64], sign: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What stands at places of the average cell around them: 1 its brightest site, 0 its darkest.
+
+    The second result is what stands at the cell's second site. Both are told from the waves of first order:
+    at the three symmetric places of the cell their sum is six amplitudes times cos((Φ + 2πj) / 3), where Φ is
+    the sum of the phases of two waves less that of the third.
+    """
+    shape = lattice.image.shape
+    step = max(lattice.constant_px / 2, 1.0)
+    size = (max(round(shape[0] / step), 1), max(round(shape[1] / step), 1))
+    near = np.clip((places + 0.5) * np.array(size) / np.array(shape), 0, np.array(size) - 1).astype(int)
+    waves = np.empty((3, len(places)), complex)
+    coarse = mix_coarsely(lattice.image, lattice.spots, [size] * 3, lattice.field)
+    for own, wave in zip(waves, coarse, strict=True):
+        smooth = cv2.GaussianBlur(wave, (0, 0), _AROUND_SITE * lattice.constant_px / step)
+        own[:] = sign * (smooth[..., 0] + 1j * smooth[..., 1])[near[:, 0], near[:, 1]]
+    phase = np.angle(waves[0] * waves[2] * waves[1].conj())
+    levels = np.sort(np.cos((phase[:, None] + 2 * np.pi * np.arange(3)) / 3), axis=1)
+    span = levels[:, 2] - levels[:, 0]
+    turned = waves / (np.abs(waves) + 1e-30) * np.exp(2j * np.pi * lattice.spots @ places.T)
+    here = turned.real.mean(axis=0)
+    return (here - levels[:, 0]) / span, (levels[:, 1] - levels[:, 0]) / span
 
 
 def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.floating]) -> NDArray[np.float64]:
