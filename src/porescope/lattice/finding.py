@@ -31,7 +31,7 @@ _VAGUEST = 0.0026
 #: half of this.
 _MOST_DISTORTED = 0.03
 #: Largest relative standard deviation by noise of a lattice that is there.
-_VAGUEST_THERE = 0.02
+_VAGUEST_THERE = 0.01
 #: Least number of lattice planes across an image: with fewer the order of the spots cannot be told.
 _FEWEST_PLANES = 6.0
 #: Root mean square offset of rows above which they are put straight before the spots are measured
