@@ -25,7 +25,7 @@ _SLOWEST = 1 / 64
 _APART, _DRIFTS = 0.5, 32.0
 #: Largest number of times that rows are followed again from the frequencies found, and the change of these below
 #: which they are not [bins].
-_PASSES, _SETTLED = 3, 0.3
+_PASSES, _SETTLED = 3, 1.0
 #: Weight of "no shift", relative to that of the phases in a usual row.
 _CALM = 0.05
 #: Share of a variance that must be more than noise: below, it is not followed.
@@ -108,7 +108,7 @@ def _follow_rows(
     offsets = _follow_drift(waves, spots, level)
     fast = 0.0
     while True:
-        noise = float((np.abs(_smooth(between, level)) ** 2).mean(axis=(1, 2)).min())
+        noise = float((np.abs(_smooth(between, level)) ** 2).mean(axis=(0, 2)).min())
         shift = _shift_slowly if level >= apart else _shift_along
         step, error = shift(waves, spots, offsets, level, noise)
         spread = float((step[1] ** 2).mean())
@@ -124,7 +124,7 @@ def _follow_rows(
 
 
 def _transform_rows(flat: NDArray[np.float32], spots: NDArray[np.float64], parts: int = 0) -> NDArray[np.complex64]:
-    """Demodulated waves of each part of each row, shape (K, M, P)."""
+    """Demodulated waves of each part of each row, shape (M, K, P)."""
     rows, columns = flat.shape
     parts = parts or max(-(-columns // _PART), 1)
     # Hann windows that overlap by half.
@@ -139,7 +139,7 @@ def _transform_rows(flat: NDArray[np.float32], spots: NDArray[np.float64], parts
     half = kernel.shape[1]
     waves = (mixed[:, :half] + 1j * mixed[:, half:]).reshape(rows, len(spots), parts)
     down = np.exp(-2j * np.pi * np.arange(rows)[:, None] * spots[:, 0])
-    return np.ascontiguousarray((waves * down[..., None]).swapaxes(0, 1).astype(np.complex64))
+    return np.ascontiguousarray(waves * down[..., None], np.complex64)
 
 
 def _refine_along(flat: NDArray[np.float32], frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -147,7 +147,7 @@ def _refine_along(flat: NDArray[np.float32], frequencies: NDArray[np.float64]) -
     spots = list_spots(frequencies)
     parts = 4
     waves = _smooth(_transform_rows(flat, spots, parts), _APART / float(np.hypot(*spots.T).min()))
-    turns = (waves[..., 1:] * waves[..., :-1].conj()).sum(axis=(1, 2))
+    turns = (waves[..., 1:] * waves[..., :-1].conj()).sum(axis=(0, 2))
     steps = np.angle(turns) / (2 * np.pi * flat.shape[1] / (parts + 1))
     # The third spot is the second minus the first: a weighted fit of two numbers to three.
     weights = np.abs(turns)[:, None]
@@ -157,14 +157,12 @@ def _refine_along(flat: NDArray[np.float32], frequencies: NDArray[np.float64]) -
 
 
 def _smooth(waves: NDArray[np.complex64], level: float) -> NDArray[np.complex64]:
-    """Average waves over a Gaussian of rows, shape (K, M, P)."""
+    """Average waves over a Gaussian of rows, shape (M, K, P)."""
     if level == 0:
         return waves
-    out = np.empty_like(waves)
-    for wave, smooth in zip(waves, out, strict=True):
-        pairs = np.ascontiguousarray(wave).view(np.float32)
-        smooth[:] = cv2.GaussianBlur(pairs, (1, 0), sigmaX=0.1, sigmaY=level).reshape(pairs.shape).view(np.complex64)
-    return out
+    pairs = waves.reshape(len(waves), -1).view(np.float32)
+    smooth = np.ascontiguousarray(cv2.GaussianBlur(pairs, (1, 0), sigmaX=0.1, sigmaY=level), np.float32)
+    return smooth.reshape(pairs.shape).view(np.complex64).reshape(waves.shape)
 
 
 def _follow_drift(
@@ -172,8 +170,8 @@ def _follow_drift(
 ) -> NDArray[np.float64]:
     """Offsets down and along of each row, shape (2, M), by the waves' turn from row to row."""
     smooth = _smooth(waves, level)
-    turns = (smooth[:, 1:] * smooth[:, :-1].conj()).sum(axis=2, keepdims=True)
-    turns = _smooth(turns.astype(np.complex64), 2 * level)[..., 0]
+    turns = (smooth[1:] * smooth[:-1].conj()).sum(axis=2, keepdims=True)
+    turns = _smooth(turns, 2 * level)[..., 0].T
     steps = _fit_shifts(np.angle(turns), np.abs(turns), spots)[0]
     return np.concatenate([np.zeros((2, 1)), np.cumsum(steps, axis=1)], axis=1)
 
@@ -182,20 +180,22 @@ def _pull(
     waves: NDArray[np.complex64], spots: NDArray[np.float64], offsets: NDArray[np.float64], level: float
 ) -> NDArray[np.complex128]:
     """Each wave in each row against its mean, offsets taken off, shape (K, M)."""
-    turned = waves * np.exp(-2j * np.pi * (spots @ offsets)).astype(np.complex64)[..., None]
-    return np.asarray((_smooth(turned, level) * turned.mean(axis=1, keepdims=True).conj()).sum(axis=2))
+    turned = waves * np.exp(-2j * np.pi * (spots @ offsets).T).astype(np.complex64)[..., None]
+    return np.asarray((_smooth(turned, level) * turned.mean(axis=0).conj()).sum(axis=2).T, np.complex128)
 
 
 def _fit_shifts(
     phases: NDArray[np.float64], weights: NDArray[np.float64], spots: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shifts that explain the phases of three waves, shape (2, M), and the inverse of their information."""
+    """Shifts that explain the phases of three waves, shape (2, M), and the inverse information of those along."""
     directions = 2 * np.pi * spots
-    information = np.einsum("km,ka,kb->mab", weights, directions, directions)
-    calm = _CALM * float(np.median(np.trace(information, axis1=1, axis2=2)))
-    inverse = np.linalg.inv(information + (calm + 1e-30) * np.eye(2))
-    shifts = np.einsum("mab,kb,km->am", inverse, directions, weights * phases)
-    return shifts, inverse
+    down, along = directions.T
+    a, b, c = ((one * two) @ weights for one, two in ((down, down), (down, along), (along, along)))
+    calm = _CALM * float(np.median(a + c)) + 1e-30
+    a, c = a + calm, c + calm
+    pulls = directions.T @ (weights * phases)
+    area = a * c - b * b
+    return np.stack([c * pulls[0] - b * pulls[1], a * pulls[1] - b * pulls[0]]) / area, a / area
 
 
 def _shift_slowly(
@@ -211,7 +211,7 @@ def _shift_slowly(
         pull = _pull(waves, spots, offsets + total, level)
         step, inverse = _fit_shifts(np.angle(pull), np.abs(pull), spots)
         total += step
-    return total, noise / 2 * float(inverse[:, 1, 1].mean())
+    return total, noise / 2 * float(inverse.mean())
 
 
 def _shift_along(
@@ -229,7 +229,7 @@ def _shift_along(
     pull = _pull(waves, spots, offsets, level)
     turn = 2 * np.pi * spots[:, 1]
     tried = _TRIED * np.pi / float(np.abs(turn).max())
-    fit = np.einsum("km,ks->sm", pull, np.exp(-1j * turn[:, None] * tried)).real
+    fit = (np.exp(-1j * tried[:, None] * turn) @ pull).real
     curve = float(np.median((turn[:, None] ** 2 * np.abs(pull)).sum(axis=0)))
     fit -= _CALM * curve / 2 * tried[:, None] ** 2
     best = np.clip(fit.argmax(axis=0), 1, len(tried) - 2)

@@ -28,7 +28,7 @@ _MOST_OF_RIDGE = 12.0
 #: Correlation of the power in neighbouring bins, at one bin and at two: that of a Hann window.
 _CORRELATION = (4 / 9, 1 / 36)
 #: Largest number of spots that are tried as the first and as the second of a hexagon.
-_MOST = 90
+_MOST = 70
 #: Least evidence of such a spot: a hundredth or so of the bins of noise exceed it.
 _LEAST = 4.0
 #: Largest distortion of a hexagon: that of a square lattice is √3 − 1.
@@ -42,6 +42,8 @@ _REACHES = ((2, 1), (8, 1), (5, 5))
 _MOST_ALONE = 8.0
 #: Highest overtone of an interference.
 _OVERTONES = 5
+#: Pairs of overtones, the first of either sign.
+_MULTIPLES = np.array([(sign * a, b) for a, b in permutations(range(1, _OVERTONES + 1), 2) for sign in (1, -1)])
 #: Largest reach, but for the first, relative to the third spot's frequency.
 _WIDEST = 0.3
 
@@ -91,9 +93,6 @@ def find_hexagons(spectrum: Spectrum, low: float, high: float) -> list[Hexagon]:
     turned = [np.array([rotate(place, degrees) for place in places])[one] for degrees in (60.0, -60.0)]
     gap = np.minimum(*(np.hypot(*(pairs[:, 1] - perfect).T) for perfect in turned))
     usable = (measure_distortion(pairs) <= _LARGEST_DISTORTION) & (gap < np.hypot(*pairs[:, 0].T))
-    highest = _find_highest(spectrum.ratio[:, middle[1] :], first) - (middle[0], 0)
-    sharp = np.concatenate([highest, -highest]) / shape
-    usable &= ~_are_overtones(np.stack([sharp[one], sharp[two]], axis=1), shape)
     one, two, pairs, gap = one[usable], two[usable], pairs[usable], gap[usable]
     if len(pairs) == 0:
         return []
@@ -117,24 +116,24 @@ def find_hexagons(spectrum: Spectrum, low: float, high: float) -> list[Hexagon]:
         # In a coarse lattice, so wide a reach would meet other spots.
         near = max(reach) <= _WIDEST * np.hypot(*(third * shape).T)
         chance = np.minimum(chance, np.where(near | (reach == _REACHES[0]), combined, 0))
-    orders = _list_orders(chance, np.abs(np.linalg.det(pairs)))
+    highest = (_find_highest(spectrum.ratio[:, middle[1] :], first) - (middle[0], 0)) / shape
+    sharp = np.concatenate([highest, -highest])
+    sharp = np.stack([sharp[one], sharp[two]], axis=1)
+    orders = _list_orders(chance, np.abs(np.linalg.det(pairs)), sharp * shape, float(shape[0]))
     return [Hexagon(float(chance[i]), np.array([*pairs[i], third[i]])) for i in orders]
 
 
-def _are_overtones(pairs: NDArray[np.float64], shape: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether two spots may be overtones of one interference, whose waves run on from row to row.
+def _are_overtones(pair: NDArray[np.float64], rows: float) -> bool:
+    """Whether two spots [bins] may be overtones of one interference, whose waves run on from row to row.
 
     In time they are multiples a and b of one frequency. The rows sample it, so their row frequencies are the
     same multiples but for whole numbers.
     """
-    found = np.zeros(len(pairs), bool)
-    for a, b in permutations(range(1, _OVERTONES + 1), 2):
-        for sign in (-1, 1):
-            rest = b * pairs[:, 0] - sign * a * pairs[:, 1]
-            whole = np.rint(rest[:, 0])
-            rest[:, 0] -= whole
-            found |= (whole != 0) & (np.abs(rest * shape) <= (a + b) / 2).all(axis=1)
-    return found
+    a, b = _MULTIPLES.T
+    down, along = (b * pair[0, axis] - a * pair[1, axis] for axis in (0, 1))
+    whole = np.rint(down / rows)
+    apart = np.maximum(np.abs(down - whole * rows), np.abs(along))
+    return bool(((whole != 0) & (apart <= (np.abs(a) + b) / 2)).any())
 
 
 def _find_highest(ratio: NDArray[np.float32], bins: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -146,17 +145,19 @@ def _find_highest(ratio: NDArray[np.float32], bins: NDArray[np.int64]) -> NDArra
     return near[:, best, np.arange(len(bins))].T
 
 
-def _list_orders(chance: NDArray[np.float64], cell: NDArray[np.float64]) -> list[int]:
+def _list_orders(
+    chance: NDArray[np.float64], cell: NDArray[np.float64], sharp: NDArray[np.float64], rows: float
+) -> list[int]:
     """The most certain hexagon of each order, the lowest first, given the area of each one's cell."""
     orders: list[int] = []
     level, largest = np.log10(CHANCE), np.inf
-    while True:
-        usable = np.flatnonzero((chance < level) & (cell < largest))
-        if len(usable) == 0:
-            return orders
-        i = int(usable[chance[usable].argmin()])
-        orders.insert(0, i)
-        level, largest = min(np.log10(CHANCE), _LEAST_OF_NEXT * chance[i]), cell[i] / _NEXT_ORDER
+    for i in np.argsort(chance).tolist():
+        if chance[i] >= np.log10(CHANCE):
+            break
+        if chance[i] < level and cell[i] < largest and not _are_overtones(sharp[i], rows):
+            orders.insert(0, i)
+            level, largest = _LEAST_OF_NEXT * chance[i], cell[i] / _NEXT_ORDER
+    return orders
 
 
 def _weigh_ridges(ratio: NDArray[np.float32]) -> NDArray[np.float32]:
