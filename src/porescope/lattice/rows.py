@@ -7,7 +7,8 @@ it. A shift by t along the column and s along the row turns the phase of a wave 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from porescope.lattice.hexagon import list_spots, rotate
 from porescope.lattice.waves import flatten
+from porescope.strips import STRIP, cut_strips
 
 #: Largest width of the parts of a row whose phases are followed apart [px].
 _PART = 512
@@ -32,6 +34,8 @@ _CALM = 0.05
 _LEAST_GAIN = 0.3
 #: Shifts that are tried for a row, in shares of the longest that can be told from the opposite one.
 _TRIED = np.linspace(-1, 1, 41)
+#: What gives some rows of the flattened image.
+_Reader = Callable[[slice], NDArray[np.float32]]
 
 
 class RowOffsets(NamedTuple):
@@ -60,14 +64,18 @@ def measure_rows(
     -------
     RowOffsets
     """
-    flat = flatten(image, field)
-    rows = np.arange(len(flat))
+    whole = flatten(image, field) if image.size <= STRIP else None
+
+    def read(rows: slice) -> NDArray[np.float32]:
+        return flatten(image[rows], None if field is None else field[rows]) if whole is None else whole[rows]
+
+    rows = np.arange(len(image))
     for _ in range(_PASSES):
-        basis = _refine_along(flat, frequencies)
-        offsets, jitter = _follow_rows(flat, list_spots(basis))
+        basis = _refine_along(read, image.shape, frequencies)
+        offsets, jitter = _follow_rows(read, image.shape, list_spots(basis))
         lines = [np.polyfit(rows, offset, 1) for offset in offsets]
         basis[:, 0] += basis @ np.array([line[0] for line in lines])
-        settled = np.abs(basis - frequencies).max() * len(flat) < _SETTLED
+        settled = np.abs(basis - frequencies).max() * len(image) < _SETTLED
         frequencies = basis
         if settled:
             break
@@ -87,24 +95,57 @@ def shift_rows(image: NDArray[np.float32], rows: RowOffsets) -> NDArray[np.float
     -------
     ndarray of float32, shape (M, N)
     """
-    at = np.arange(len(image), dtype=np.float32)
-    # The row that stands here is the one whose offset brought it away from here.
-    source = at - rows.down.astype(np.float32)
-    along = np.interp(source, at, rows.along).astype(np.float32)
-    y = np.repeat(source[:, None], image.shape[1], axis=1)
-    x = np.arange(image.shape[1], dtype=np.float32)[None] - along[:, None]
+    y = np.repeat(find_rows(np.arange(len(image)), rows)[:, None], image.shape[1], axis=1)
+    x = np.broadcast_to(np.arange(image.shape[1], dtype=np.float32)[None], y.shape)
+    slid = slide_rows(image, rows)
+    return np.asarray(cv2.remap(slid, x.copy(), y, cv2.INTER_CUBIC, None, cv2.BORDER_REFLECT), np.float32)
+
+
+def slide_rows(image: NDArray[np.float32], rows: RowOffsets) -> NDArray[np.float32]:
+    """Put the rows of an image where they belong along themselves. Each row is interpolated by itself.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+    rows : RowOffsets
+
+    Returns
+    -------
+    ndarray of float32, shape (M, N)
+    """
+    x = np.arange(image.shape[1], dtype=np.float32)[None] - rows.along.astype(np.float32)[:, None]
+    y = np.repeat(np.arange(len(image), dtype=np.float32)[:, None], image.shape[1], axis=1)
     return np.asarray(cv2.remap(image, x, y, cv2.INTER_CUBIC, None, cv2.BORDER_REFLECT), np.float32)
 
 
+def find_rows(places: NDArray[Any], rows: RowOffsets) -> NDArray[np.float32]:
+    """Find the row that belongs to each place, for slow drift.
+
+    Parameters
+    ----------
+    places : ndarray, any shape
+        Rows of a scan without drift [px].
+    rows : RowOffsets
+
+    Returns
+    -------
+    ndarray of float32, same shape
+        Rows of the recorded image [px].
+    """
+    at = np.arange(len(rows.down))
+    first = places - np.interp(places, at, rows.down)
+    return np.asarray(places - np.interp(first, at, rows.down), np.float32)
+
+
 def _follow_rows(
-    flat: NDArray[np.float32], spots: NDArray[np.float64]
+    read: _Reader, shape: tuple[int, ...], spots: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
     """Offsets down and along of each row, shape (2, M), and their jitter."""
-    waves = _transform_rows(flat, spots)
+    waves = _transform_rows(read, shape, spots)
     # Between the spots, at their radius, the spectrum holds only noise.
-    between = _transform_rows(flat, np.array([rotate(spot, 30.0) for spot in spots]))
+    between = _transform_rows(read, shape, np.array([rotate(spot, 30.0) for spot in spots]))
     apart = _APART / float(np.hypot(*spots.T).min())
-    level = max(_SLOWEST * len(flat), apart)
+    level = max(_SLOWEST * shape[0], apart)
     offsets = _follow_drift(waves, spots, level)
     fast = 0.0
     while True:
@@ -123,32 +164,37 @@ def _follow_rows(
     return offsets, float(np.sqrt(fast))
 
 
-def _transform_rows(flat: NDArray[np.float32], spots: NDArray[np.float64], parts: int = 0) -> NDArray[np.complex64]:
+def _transform_rows(
+    read: _Reader, shape: tuple[int, ...], spots: NDArray[np.float64], parts: int = 0
+) -> NDArray[np.complex64]:
     """Demodulated waves of each part of each row, shape (M, K, P)."""
-    rows, columns = flat.shape
-    parts = parts or max(-(-columns // _PART), 1)
+    parts = parts or max(-(-shape[1] // _PART), 1)
     # Hann windows that overlap by half.
-    edges = np.linspace(0, columns, parts + 2)
-    at = np.arange(columns) + 0.5
-    windows = np.stack(
-        [np.cos(np.pi * np.clip((at - (a + b) / 2) / (b - a), -0.5, 0.5)) ** 2 for a, b in zip(edges, edges[2:])]
-    )
-    along = np.exp(-2j * np.pi * spots[:, 1, None] * np.arange(columns))
-    kernel = (along[:, None] * windows[None]).reshape(-1, columns).T
-    mixed = flat @ np.hstack([kernel.real, kernel.imag]).astype(np.float32)
-    half = kernel.shape[1]
-    waves = (mixed[:, :half] + 1j * mixed[:, half:]).reshape(rows, len(spots), parts)
-    down = np.exp(-2j * np.pi * np.arange(rows)[:, None] * spots[:, 0])
-    return np.ascontiguousarray(waves * down[..., None], np.complex64)
+    edges = np.linspace(0, shape[1], parts + 2).astype(int)
+    waves = np.empty((shape[0], len(spots), parts), np.complex64)
+    kernels = []
+    for left, right in zip(edges, edges[2:], strict=False):
+        columns = np.arange(left, right)
+        turns = np.exp(-2j * np.pi * spots[:, 1] * columns[:, None]) * np.hanning(len(columns) + 2)[1:-1, None]
+        kernels.append(np.hstack([turns.real, turns.imag]).astype(np.float32))
+    for strip in cut_strips(shape):
+        flat = read(strip)
+        for part, (left, kernel) in enumerate(zip(edges, kernels, strict=False)):
+            mixed = flat[:, left : left + len(kernel)] @ kernel
+            waves[strip, :, part] = mixed[:, : len(spots)] + 1j * mixed[:, len(spots) :]
+    waves *= np.exp(-2j * np.pi * np.arange(shape[0])[:, None] * spots[:, 0]).astype(np.complex64)[..., None]
+    return waves
 
 
-def _refine_along(flat: NDArray[np.float32], frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
+def _refine_along(
+    read: _Reader, shape: tuple[int, ...], frequencies: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Correct the frequencies along the row, by phases between parts of the same row: jitter does not matter."""
     spots = list_spots(frequencies)
     parts = 4
-    waves = _smooth(_transform_rows(flat, spots, parts), _APART / float(np.hypot(*spots.T).min()))
+    waves = _smooth(_transform_rows(read, shape, spots, parts), _APART / float(np.hypot(*spots.T).min()))
     turns = (waves[..., 1:] * waves[..., :-1].conj()).sum(axis=(0, 2))
-    steps = np.angle(turns) / (2 * np.pi * flat.shape[1] / (parts + 1))
+    steps = np.angle(turns) / (2 * np.pi * shape[1] / (parts + 1))
     # The third spot is the second minus the first: a weighted fit of two numbers to three.
     weights = np.abs(turns)[:, None]
     design = np.array([[1, 0], [0, 1], [-1, 1]])

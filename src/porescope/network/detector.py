@@ -126,7 +126,7 @@ class Network:
         """
         model = load_model(self.model)
         scale = choose_scale(micrograph, lattice, material)
-        probability, unusable = map_probabilities(micrograph, scale, model, self.turned)
+        probability, unusable = map_probabilities(micrograph, scale, model, self.turned, lattice=lattice)
         labels = find_regions(probability, micrograph, scale.cell_px)
         evidence = gather_evidence(labels, probability, scale.cell_px)
         confidence = rate_regions(evidence, micrograph.modality, model)

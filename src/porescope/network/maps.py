@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.labels import EDGE
+from porescope.lattice import Lattice, map_back, plan_straightening, straighten
 from porescope.micrograph import Micrograph
 from porescope.network.model import Model, describe_image, predict
 from porescope.network.scale import Scale
@@ -48,6 +49,7 @@ def map_probabilities(
     model: Model,
     turned: bool = False,
     block: int = BLOCK,
+    lattice: Lattice | None = None,
 ) -> Maps:
     """Map the probability of a pore, and that the sheet is hidden; outside the field there is neither.
 
@@ -60,11 +62,21 @@ def map_probabilities(
         As for `model.predict`.
     block : int
         Largest side of a block [px at the network's scale].
+    lattice : Lattice, optional
+        It tells how the scan is distorted: the network sees the straightened image, and the maps are brought
+        back to the recorded one. In images of several blocks it sees the recorded one.
 
     Returns
     -------
     Maps
     """
+    plan = plan_straightening(lattice)
+    if plan and max(_scaled(plan.size, scale.factor)) <= block:
+        straight = map_probabilities(straighten(micrograph, plan), scale, model, turned, block)
+        maps = [map_back(values.astype(np.float32), plan) for values in straight]
+        if micrograph.field is not None:
+            maps[0][~micrograph.field], maps[1][~micrograph.field] = 0, 1
+        return Maps(*maps)
     shape = micrograph.image.shape
     large = shape[0] * shape[1] > _LARGE
     probability = np.zeros(shape, np.float16 if large else np.float32)
