@@ -15,9 +15,9 @@ from porescope.lattice.rows import RowOffsets, find_rows, slide_rows
 from porescope.micrograph import Micrograph
 from porescope.strips import STRIP
 
-#: Distortion and row jitter [lattice constants] above which an image is straightened: below, interpolation costs
-#: more than it gains.
-_DISTORTED, _JITTERED = 0.04, 0.04
+#: Distortion above which the hexagon is made perfect, and row jitter above which rows are put straight
+#: [lattice constants]. Below, it gains the network nothing, or less than interpolation costs.
+_DISTORTED, _JITTERED = 0.1, 0.04
 
 
 class Straightening(NamedTuple):
@@ -39,14 +39,15 @@ def plan_straightening(lattice: Lattice | None) -> Straightening | None:
     Returns
     -------
     Straightening or None
-        None if the image needs none: its distortion is below 4 % and its row jitter below 4 % of a lattice
+        None if the image needs none: its distortion is below 10 % and its row jitter below 4 % of a lattice
         constant. None also for images of more than four megapixels.
     """
     if lattice is None or lattice.image.size > STRIP:
         return None
-    if lattice.distortion <= _DISTORTED and lattice.rows.jitter <= _JITTERED * lattice.constant_px:
+    distorted = lattice.distortion > _DISTORTED
+    if not distorted and lattice.rows.jitter <= _JITTERED * lattice.constant_px:
         return None
-    stretch = find_stretch(lattice.frequencies)
+    stretch = find_stretch(lattice.frequencies) if distorted else np.eye(2)
     shape = lattice.image.shape
     height, width = np.ceil(np.abs(stretch) @ np.array(shape)).astype(int).tolist()
     return Straightening(lattice.rows, stretch, (shape[0], shape[1]), (height, width))
@@ -64,7 +65,7 @@ def straighten(micrograph: Micrograph, plan: Straightening) -> Micrograph:
     Returns
     -------
     Micrograph
-        Of shape (K, L), with a field that leaves out what lies beyond the recorded image.
+        Of shape (K, L). Beyond the recorded image it is mirrored.
 
     Examples
     --------
@@ -82,10 +83,10 @@ def straighten(micrograph: Micrograph, plan: Straightening) -> Micrograph:
         (part + (n - 1) / 2).reshape(plan.size) for part, n in zip((down, along), plan.shape, strict=True)
     )
     down = find_rows(down, plan.rows)
-    inside = (down >= 0) & (down <= plan.shape[0] - 1) & (along >= 0) & (along <= plan.shape[1] - 1)
+    inside = None
     if micrograph.field is not None:
         known = slide_rows(micrograph.field.astype(np.float32), plan.rows)
-        inside &= cv2.remap(known, along, down, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE) > 0.99
+        inside = cv2.remap(known, along, down, cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT) > 0.99
     slid = slide_rows(micrograph.filled, plan.rows)
     image = cv2.remap(slid, along, down, cv2.INTER_CUBIC, None, cv2.BORDER_REFLECT)
     return replace(micrograph, image=np.asarray(image, np.float32), field=inside)
