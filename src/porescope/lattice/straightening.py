@@ -73,8 +73,8 @@ def straighten(micrograph: Micrograph, plan: Straightening) -> Micrograph:
     >>> from porescope.simulation import Scene, simulate
     >>> sheared = simulate(Scene(shape=(200, 240), pores=0, strain=(0, 0, 0.15, 0)), seed=1).micrograph
     >>> plan = plan_straightening(find_lattice(sheared))
-    >>> round(find_lattice(straighten(sheared, plan)).distortion, 2)
-    0.0
+    >>> bool(find_lattice(straighten(sheared, plan)).distortion < 0.02)
+    True
     """
     y, x = (np.arange(n, dtype=np.float32) for n in plan.size)
     back = np.linalg.inv(plan.stretch).astype(np.float32)

@@ -20,10 +20,10 @@ from porescope.labels import (
     label_regions,
     measure_areas,
 )
-from porescope.lattice import Lattice
+from porescope.lattice import Lattice, straighten
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import gather_evidence, rate_regions
-from porescope.network.maps import map_probabilities
+from porescope.network.maps import map_probabilities, plan_view
 from porescope.network.model import SHIPPED, load_model
 from porescope.network.scale import Scale, choose_scale
 from porescope.network.views import find_marks, present, reflect_outside, rescale
@@ -139,12 +139,13 @@ class View(NamedTuple):
     """What the network sees of a micrograph; it looks at a large one in blocks."""
 
     image: NDArray[np.float32]  # (2, K, L), as `views.present` returns it, at the network's scale
-    frame: tuple[slice, slice]  # smallest part of the micrograph that holds its field
+    # Smallest part of the micrograph that holds its field; a straightened one may reach beyond it.
+    frame: tuple[slice, slice]
     scale: Scale
 
 
 def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None) -> View:
-    """Crop and rescale a micrograph to what the network sees.
+    """Crop, straighten and rescale a micrograph to what the network sees.
 
     Parameters
     ----------
@@ -158,10 +159,19 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     View
     """
     scale = choose_scale(micrograph, lattice, material)
+    plan, shape = plan_view(lattice, scale), micrograph.image.shape
+    if plan is not None:
+        micrograph = straighten(micrograph, plan)
     window, field = micrograph.window, micrograph.field
     inner = reflect_outside(micrograph.filled[window], None if field is None else field[window])
     height, width = (max(round(n * scale.factor), 1) for n in inner.shape)
-    return View(present(rescale(inner, (height, width)), micrograph.modality), window, scale)
+    seen = present(rescale(inner, (height, width)), micrograph.modality)
+    if plan is not None:
+        # The straightened image has the same middle.
+        beyond = [(larger - n) // 2 for larger, n in zip(plan.size, shape, strict=True)]
+        rows, columns = (slice(s.start - b, s.stop - b) for s, b in zip(window, beyond, strict=True))
+        window = (rows, columns)
+    return View(seen, window, scale)
 
 
 def find_regions(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.labels import EDGE
-from porescope.lattice import Lattice, map_back, plan_straightening, straighten
+from porescope.lattice import Lattice, Straightening, map_back, plan_straightening, straighten
 from porescope.micrograph import Micrograph
 from porescope.network.model import Model, describe_image, predict
 from porescope.network.scale import Scale
@@ -70,8 +70,8 @@ def map_probabilities(
     -------
     Maps
     """
-    plan = plan_straightening(lattice)
-    if plan and max(_scaled(plan.size, scale.factor)) <= block:
+    plan = plan_view(lattice, scale, block)
+    if plan is not None:
         straight = map_probabilities(straighten(micrograph, plan), scale, model, turned, block)
         maps = [map_back(values.astype(np.float32), plan) for values in straight]
         if micrograph.field is not None:
@@ -101,6 +101,25 @@ def map_probabilities(
     if micrograph.field is not None:
         probability[~micrograph.field], unusable[~micrograph.field] = 0, 1
     return Maps(probability, unusable)
+
+
+def plan_view(lattice: Lattice | None, scale: Scale, block: int = BLOCK) -> Straightening | None:
+    """Plan how an image is straightened for the network.
+
+    Parameters
+    ----------
+    lattice : Lattice or None
+    scale : Scale
+    block : int
+        As for `map_probabilities`.
+
+    Returns
+    -------
+    Straightening or None
+        None if the network sees the image as it was recorded.
+    """
+    plan = plan_straightening(lattice)
+    return plan if plan is not None and max(_scaled(plan.size, scale.factor)) <= block else None
 
 
 def _scaled(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
