@@ -2,6 +2,7 @@ from .amplitude import RESOLUTION, LatticeGaps, find_grains, map_amplitude, meas
 from .calibration import calibrate, check_calibration, warn_of_pixel_sizes
 from .finding import Lattice, find_lattice
 from .sites import Sites, build_structure, count_missing, find_sites
+from .straightening import Straightening, map_back, plan_straightening, straighten
 from .vacancies import Vacancies, VacancyMap, map_vacancies
 from .waves import mix_coarsely
 
@@ -10,6 +11,7 @@ __all__ = [
     "LatticeGaps",
     "RESOLUTION",
     "Sites",
+    "Straightening",
     "Vacancies",
     "VacancyMap",
     "build_structure",
@@ -20,8 +22,11 @@ __all__ = [
     "find_lattice",
     "find_sites",
     "map_amplitude",
+    "map_back",
     "map_vacancies",
     "measure_amplitude",
     "mix_coarsely",
+    "plan_straightening",
+    "straighten",
     "warn_of_pixel_sizes",
 ]

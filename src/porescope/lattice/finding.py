@@ -26,12 +26,12 @@ from porescope.strips import STRIP
 #: Smallest lattice constant whose spots are searched, and largest: coarser ones show by higher orders [px].
 _SHORTEST, _LONGEST = 3.8, 1.25 * LONGEST
 #: Largest relative standard deviation by noise of a lattice constant that calibrates: about half of 0.5 %.
-_VAGUEST = 0.0026
+VAGUEST = 0.0026
 #: Largest distortion of a lattice that calibrates: if it is a stretch along one axis, it changes the constant by
 #: half of this.
-_MOST_DISTORTED = 0.03
+MOST_DISTORTED = 0.03
 #: Largest relative standard deviation by noise of a lattice that is there.
-_VAGUEST_THERE = 0.02
+_VAGUEST_FOUND = 0.01
 #: Least number of lattice planes across an image: with fewer the order of the spots cannot be told.
 _FEWEST_PLANES = 6.0
 #: Root mean square offset of rows above which they are put straight before the spots are measured
@@ -173,7 +173,7 @@ def _measure_lattice(
         certain = height >= STANDS_OUT and tries > 0
         return _measure_lattice(view, lower, micrograph, tries - 1) if certain else None
     distortion = float(measure_distortion(basis))
-    if deviation > _VAGUEST_THERE:
+    if deviation > _VAGUEST_FOUND:
         return None
     size = float(np.sqrt(micrograph.pixel_area))
     constant = measure_constant(basis) * size
@@ -181,7 +181,7 @@ def _measure_lattice(
         frequencies=basis,
         constant_nm=constant,
         constant_std_nm=constant * measure_uncertainty(basis, deviation, view.image.shape),
-        calibrates=deviation <= _VAGUEST and distortion <= _MOST_DISTORTED,
+        calibrates=deviation <= VAGUEST and distortion <= MOST_DISTORTED,
         distortion=distortion,
         row_jitter_nm=rows.jitter * micrograph.pixel_size[1],
         rows=rows,

@@ -6,6 +6,7 @@ short exposure. So each spot is looked for as a ridge, and the hexagon may be st
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import NamedTuple
 
 import cv2
@@ -16,16 +17,18 @@ from porescope.lattice.hexagon import measure_distortion, rotate
 from porescope.lattice.spectrum import Spectrum
 
 #: Largest probability that noise alone shows a hexagon that is taken for a lattice.
-CHANCE = 1e-9
+CHANCE = 1e-7
 #: Least area of a higher order's cell, relative to a lower order's: 3 but for errors of smeared spots. Least
 #: logarithm of the lower order's probability, relative to the higher order's.
 _NEXT_ORDER, _LEAST_OF_NEXT = 2.0, 0.3
 #: Lengths of the ridges into which spots are smeared along the row frequency [bins].
 _RIDGES = (1, 3, 9, 27)
+#: Power over background above which a bin counts no more for its ridge: about the highest in noise.
+_MOST_OF_RIDGE = 12.0
 #: Correlation of the power in neighbouring bins, at one bin and at two: that of a Hann window.
 _CORRELATION = (4 / 9, 1 / 36)
 #: Largest number of spots that are tried as the first and as the second of a hexagon.
-_MOST = 90
+_MOST = 70
 #: Least evidence of such a spot: a hundredth or so of the bins of noise exceed it.
 _LEAST = 4.0
 #: Largest distortion of a hexagon: that of a square lattice is √3 − 1.
@@ -37,6 +40,12 @@ _USUAL_DISTORTION = 0.03
 _REACHES = ((2, 1), (8, 1), (5, 5))
 #: Evidence of a spot that counts beyond that of the weakest of the three.
 _MOST_ALONE = 8.0
+#: Highest overtone of an interference.
+_OVERTONES = 5
+#: Pairs of overtones, the first of either sign.
+_MULTIPLES = np.array([(sign * a, b) for a, b in permutations(range(1, _OVERTONES + 1), 2) for sign in (1, -1)])
+#: Largest reach, but for the first, relative to the third spot's frequency.
+_WIDEST = 0.3
 
 
 class Hexagon(NamedTuple):
@@ -81,7 +90,8 @@ def find_hexagons(spectrum: Spectrum, low: float, high: float) -> list[Hexagon]:
     both, again = np.concatenate([places, -places]), np.tile(found, 2)
     one, two = (a.ravel() for a in np.indices((len(places), len(both))))
     pairs = np.stack([places[one], both[two]], axis=1)
-    gap = np.hypot(*(pairs[:, 1] - np.array([rotate(p, 60.0) for p in places])[one]).T)
+    turned = [np.array([rotate(place, degrees) for place in places])[one] for degrees in (60.0, -60.0)]
+    gap = np.minimum(*(np.hypot(*(pairs[:, 1] - perfect).T) for perfect in turned))
     usable = (measure_distortion(pairs) <= _LARGEST_DISTORTION) & (gap < np.hypot(*pairs[:, 0].T))
     one, two, pairs, gap = one[usable], two[usable], pairs[usable], gap[usable]
     if len(pairs) == 0:
@@ -103,22 +113,51 @@ def find_hexagons(spectrum: Spectrum, low: float, high: float) -> list[Hexagon]:
         log_three = _log_chance(wide[at[:, 0], at[:, 1]], bins)
         log_three = np.minimum(log_three + log_tries, 0)
         combined = _combine(np.stack([log_one, log_two, log_three])) + np.log10(2 * len(_REACHES))
-        chance = np.minimum(chance, combined)
-    orders = _list_orders(chance, np.abs(np.linalg.det(pairs)))
+        # In a coarse lattice, so wide a reach would meet other spots.
+        near = max(reach) <= _WIDEST * np.hypot(*(third * shape).T)
+        chance = np.minimum(chance, np.where(near | (reach == _REACHES[0]), combined, 0))
+    highest = (_find_highest(spectrum.ratio[:, middle[1] :], first) - (middle[0], 0)) / shape
+    sharp = np.concatenate([highest, -highest])
+    sharp = np.stack([sharp[one], sharp[two]], axis=1)
+    orders = _list_orders(chance, np.abs(np.linalg.det(pairs)), sharp * shape, float(shape[0]))
     return [Hexagon(float(chance[i]), np.array([*pairs[i], third[i]])) for i in orders]
 
 
-def _list_orders(chance: NDArray[np.float64], cell: NDArray[np.float64]) -> list[int]:
+def _are_overtones(pair: NDArray[np.float64], rows: float) -> bool:
+    """Whether two spots [bins] may be overtones of one interference, whose waves run on from row to row.
+
+    In time they are multiples a and b of one frequency. The rows sample it, so their row frequencies are the
+    same multiples but for whole numbers.
+    """
+    a, b = _MULTIPLES.T
+    down, along = (b * pair[0, axis] - a * pair[1, axis] for axis in (0, 1))
+    whole = np.rint(down / rows)
+    apart = np.maximum(np.abs(down - whole * rows), np.abs(along))
+    return bool(((whole != 0) & (apart <= (np.abs(a) + b) / 2)).any())
+
+
+def _find_highest(ratio: NDArray[np.float32], bins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Highest bin of the ridge about each of some bins, shape (K, 2)."""
+    reach = (_RIDGES[-1] // 2, 1)
+    rows, columns = np.indices([2 * r + 1 for r in reach]).reshape(2, -1, 1) - np.reshape(reach, (2, 1, 1))
+    near = np.stack([np.clip(bins[:, 0] + rows, 0, len(ratio) - 1), np.clip(bins[:, 1] + columns, 0, ratio.shape[1] - 1)])
+    best = ratio[near[0], near[1]].argmax(axis=0)
+    return near[:, best, np.arange(len(bins))].T
+
+
+def _list_orders(
+    chance: NDArray[np.float64], cell: NDArray[np.float64], sharp: NDArray[np.float64], rows: float
+) -> list[int]:
     """The most certain hexagon of each order, the lowest first, given the area of each one's cell."""
     orders: list[int] = []
     level, largest = np.log10(CHANCE), np.inf
-    while True:
-        usable = np.flatnonzero((chance < level) & (cell < largest))
-        if len(usable) == 0:
-            return orders
-        i = int(usable[chance[usable].argmin()])
-        orders.insert(0, i)
-        level, largest = min(np.log10(CHANCE), _LEAST_OF_NEXT * chance[i]), cell[i] / _NEXT_ORDER
+    for i in np.argsort(chance).tolist():
+        if chance[i] >= np.log10(CHANCE):
+            break
+        if chance[i] < level and cell[i] < largest and not _are_overtones(sharp[i], rows):
+            orders.insert(0, i)
+            level, largest = _LEAST_OF_NEXT * chance[i], cell[i] / _NEXT_ORDER
+    return orders
 
 
 def _weigh_ridges(ratio: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -127,8 +166,10 @@ def _weigh_ridges(ratio: NDArray[np.float32]) -> NDArray[np.float32]:
     The mean of k independent exponential variables exceeds m with a probability below exp(−k (m − 1 − ln m)).
     """
     evidence = np.zeros_like(ratio)
+    # A single high bin makes no ridge.
+    capped = np.minimum(ratio, np.float32(_MOST_OF_RIDGE))
     for length in _RIDGES:
-        mean = ratio if length == 1 else cv2.blur(ratio, (1, length))
+        mean = ratio if length == 1 else cv2.blur(capped, (1, length))
         lags = sum(2 * (length - lag) * c for lag, c in enumerate(_CORRELATION, 1) if lag < length)
         mean = np.maximum(mean, np.float32(1))
         weighed = mean - 1 - np.log(mean)

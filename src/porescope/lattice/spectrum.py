@@ -17,7 +17,7 @@ from porescope.lattice.waves import flatten
 _TILE = 1024
 #: Number of angles at which a ring of the spectrum is sampled, over half a turn: the other half is the same.
 _ANGLES = 180
-#: Side of the blocks whose median is the local background, and radius from which it counts [bins]. Nearer to
+#: Side of the blocks whose median is the local background, and distance from zero up to which it does not count [bins]. Nearer to
 #: zero the spectrum falls within a block.
 _BLOCK, _NEAR = 16, 32
 
@@ -103,7 +103,9 @@ def _measure_background(power: NDArray[np.float32]) -> NDArray[np.float32]:
     down, along = ((np.arange(n, dtype=np.float32) - n // 2) / n for n in (rows, columns))
     radius = np.sqrt(down[:, None] ** 2 + along[None] ** 2) * np.float32(2 * size)
     background = np.asarray(cv2.remap(ring, radius, np.zeros_like(radius), cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE))
-    np.maximum(background, _measure_surroundings(power), out=background, where=radius > _NEAR)
+    surroundings = _measure_surroundings(power)
+    surroundings[tuple(slice(max(n // 2 - _NEAR, 0), n // 2 + _NEAR + 1) for n in power.shape)] = 0
+    np.maximum(background, surroundings, out=background)
     background /= np.float32(np.log(2))
     for k in range(-2, 3):
         for lines, source in ((background, power), (background.T, power.T)):

@@ -21,12 +21,12 @@ from porescope.labels import (
     label_regions,
     measure_areas,
 )
-from porescope.lattice import Lattice, VacancyMap, map_vacancies
+from porescope.lattice import Lattice, VacancyMap, map_vacancies, straighten
 from porescope.marks import find_marks
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import UNRATED, rate_regions
 from porescope.network.evidence import gather_evidence, list_places
-from porescope.network.maps import Maps, map_probabilities, scale_shape
+from porescope.network.maps import Maps, map_probabilities, plan_view, scale_shape
 from porescope.network.model import SHIPPED, find_mode, load_model
 from porescope.network.scale import Scale, choose_scale
 from porescope.network.views import present, reflect_outside, rescale
@@ -134,7 +134,7 @@ class Network:
         """
         model = load_model(self.model)
         scale = choose_scale(micrograph, lattice, material)
-        maps = map_probabilities(micrograph, scale, model, self.turned)
+        maps = map_probabilities(micrograph, scale, model, self.turned, lattice=lattice)
         vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
         labels, evidence = judge_regions(micrograph, lattice, scale, maps, vacancies)
         layers = model.card.get("evidence", {}).get(find_mode(micrograph.modality), UNRATED)
@@ -153,12 +153,13 @@ class View(NamedTuple):
     """What the network sees of a micrograph; it looks at a large one in blocks."""
 
     image: NDArray[np.float32]  # (2, K, L), as `views.present` returns it, at the network's scale
-    frame: tuple[slice, slice]  # smallest part of the micrograph that holds its field
+    # Smallest part of the micrograph that holds its field; a straightened one may reach beyond it.
+    frame: tuple[slice, slice]
     scale: Scale
 
 
 def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None) -> View:
-    """Crop and rescale a micrograph to what the network sees.
+    """Crop, straighten and rescale a micrograph to what the network sees.
 
     Parameters
     ----------
@@ -172,10 +173,18 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     View
     """
     scale = choose_scale(micrograph, lattice, material)
+    plan, shape = plan_view(lattice, scale), micrograph.image.shape
+    if plan is not None:
+        micrograph = straighten(micrograph, plan)
     window, field = micrograph.window, micrograph.field
     inner = reflect_outside(micrograph.filled[window], None if field is None else field[window])
-    seen = rescale(inner, scale_shape(inner.shape, scale.factor))
-    return View(present(seen, micrograph.modality), window, scale)
+    seen = present(rescale(inner, scale_shape(inner.shape, scale.factor)), micrograph.modality)
+    if plan is not None:
+        # The straightened image has the same middle.
+        beyond = [(larger - n) // 2 for larger, n in zip(plan.size, shape, strict=True)]
+        rows, columns = (slice(s.start - b, s.stop - b) for s, b in zip(window, beyond, strict=True))
+        window = (rows, columns)
+    return View(seen, window, scale)
 
 
 def judge_regions(

@@ -140,7 +140,7 @@ def gather_evidence(
         for name, value in row.items():
             column[name][label - 1] = value
     if lattice is not None:
-        column["site"][:], column["second_site"][:] = _measure_sites(lattice, darkest, -sign)
+        column["site"][:], column["second_site"][:] = _measure_sites(lattice, darkest, -float(sign))
     if vacancies is not None:
         z = column["z"]
         column["log_z"][:] = np.log1p(z)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.labels import HIDDEN
+from porescope.lattice import Lattice, Straightening, map_back, plan_straightening, straighten
 from porescope.materials import LIGHT_CONSTANT
 from porescope.micrograph import Micrograph
 from porescope.network.model import Model, describe_image, predict
@@ -48,6 +49,7 @@ def map_probabilities(
     model: Model,
     turned: bool = False,
     block: int = BLOCK,
+    lattice: Lattice | None = None,
 ) -> Maps:
     """Map the probability of a pore, and that the sheet is hidden; outside the field there is neither.
 
@@ -60,11 +62,21 @@ def map_probabilities(
         As for `model.predict`.
     block : int
         Largest side of a block [px at the network's scale].
+    lattice : Lattice, optional
+        It tells how the scan is distorted: the network sees the straightened image, and the maps are brought
+        back to the recorded one. In images of several blocks it sees the recorded one.
 
     Returns
     -------
     Maps
     """
+    plan = plan_view(lattice, scale, block)
+    if plan is not None:
+        straight = map_probabilities(straighten(micrograph, plan), scale, model, turned, block)
+        maps = [map_back(values.astype(np.float32), plan) for values in straight]
+        if micrograph.field is not None:
+            maps[0][~micrograph.field], maps[1][~micrograph.field] = 0, 1
+        return Maps(*maps)
     shape = micrograph.image.shape
     large = shape[0] * shape[1] > LARGE
     probability = np.zeros(shape, np.float16 if large else np.float32)
@@ -89,6 +101,25 @@ def map_probabilities(
     if micrograph.field is not None:
         probability[~micrograph.field], unusable[~micrograph.field] = 0, 1
     return Maps(probability, unusable)
+
+
+def plan_view(lattice: Lattice | None, scale: Scale, block: int = BLOCK) -> Straightening | None:
+    """Plan how an image is straightened for the network.
+
+    Parameters
+    ----------
+    lattice : Lattice or None
+    scale : Scale
+    block : int
+        As for `map_probabilities`.
+
+    Returns
+    -------
+    Straightening or None
+        None if the network sees the image as it was recorded.
+    """
+    plan = plan_straightening(lattice)
+    return plan if plan is not None and max(scale_shape(plan.size, scale.factor)) <= block else None
 
 
 def scale_shape(shape: tuple[int, ...], factor: float) -> tuple[int, int]:

@@ -286,6 +286,8 @@ def _make_row(result: ImageResult) -> dict[str, Any]:
         "status": "ok",
         "message": "; ".join(result.messages),
         "signal": micrograph.signal,
+        "scan_distortion": result.crystal.lattice.distortion if result.crystal else np.nan,
+        "row_jitter_nm": result.crystal.lattice.row_jitter_nm if result.crystal else np.nan,
     }
 
 

@@ -24,7 +24,7 @@ IMAGE_COLUMNS = {
     "density_per_um2": "float64", "porosity": "float64", "median_diameter_nm": "float64",
     "clean_fraction": "float64", "method": "str", "status": "str", "message": "str",
     "field_fraction": "float64", "density_low_per_um2": "float64", "density_high_per_um2": "float64",
-    "signal": "str",
+    "signal": "str", "scan_distortion": "float64", "row_jitter_nm": "float64",
 }  # fmt: skip
 
 

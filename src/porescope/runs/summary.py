@@ -133,5 +133,7 @@ def list_warnings(run: Run) -> list[str]:
     done = run.images[run.images.status == "ok"]
     corrected = (done.pixel_size_source == "lattice").to_numpy(bool)
     constants = done.lattice_constant_nm.to_numpy(float)
+    distortions = done.scan_distortion.to_numpy(float)
     material = run.record.get("material")
-    return warn_of_pixel_sizes(constants, corrected, material if material in MATERIALS else None)
+    known = material if material in MATERIALS else None
+    return warn_of_pixel_sizes(constants, corrected, known, distortions)

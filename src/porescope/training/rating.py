@@ -142,7 +142,7 @@ def _gather(task: tuple[Path, int, int]) -> tuple[str, NDArray[np.float64], NDAr
     micrograph = drawn.micrograph
     lattice = find_lattice(micrograph)
     scale = choose_scale(micrograph, lattice, None)
-    maps = map_probabilities(micrograph, scale, load_model(path))
+    maps = map_probabilities(micrograph, scale, load_model(path), lattice=lattice)
     vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
     labels, evidence = judge_regions(micrograph, lattice, scale, maps, vacancies)
     return find_mode(micrograph.modality), evidence, find_real(drawn, labels)
