@@ -99,3 +99,13 @@ def test_a_large_image_is_mapped_in_blocks(monkeypatch):
     # No seam between blocks looks like a vacancy.
     assert blocks[~inside].max() < whole[inside].max() / 2
     assert np.corrcoef(whole.ravel(), blocks.ravel())[0, 1] > 0.9
+
+
+def test_vacancies_stand_out_where_rows_jitter() -> None:
+    heights = []
+    for jitter in (0.0, 1.2):
+        drawn = _draw(seed=4, recording=Recording(jitter=jitter))
+        z = map_vacancies(drawn.micrograph, find_lattice(drawn.micrograph)).z
+        heights.append(np.median([z[drawn.labels == label].max() for label in range(1, 5)]))
+    # With rows as they were recorded, a fifth of the height is lost.
+    assert heights[1] > 0.88 * heights[0]

@@ -29,12 +29,14 @@ class Straightening(NamedTuple):
     size: tuple[int, int]  # (K, L)
 
 
-def plan_straightening(lattice: Lattice | None) -> Straightening | None:
+def plan_straightening(lattice: Lattice | None, hexagon: bool = True) -> Straightening | None:
     """Plan how the image of a lattice is straightened.
 
     Parameters
     ----------
     lattice : Lattice or None
+    hexagon : bool
+        Whether the hexagon is made perfect where it is distorted, beside straight rows.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def plan_straightening(lattice: Lattice | None) -> Straightening | None:
     """
     if lattice is None or lattice.image.size > STRIP:
         return None
-    distorted = lattice.distortion > _DISTORTED
+    distorted = hexagon and lattice.distortion > _DISTORTED
     if not distorted and lattice.rows.jitter <= _JITTERED * lattice.constant_px:
         return None
     stretch = find_stretch(lattice.frequencies) if distorted else np.eye(2)

@@ -14,6 +14,7 @@ from scipy import fft
 from porescope.labels import Detection, label_regions
 from porescope.lattice.filling import fill_by_lattice
 from porescope.lattice.finding import Lattice
+from porescope.lattice.straightening import map_back, plan_straightening, straighten
 from porescope.marks import leave_out_marks
 from porescope.materials import LIGHT_CONSTANT
 from porescope.micrograph import Micrograph
@@ -79,6 +80,16 @@ def map_vacancies(micrograph: Micrograph, lattice: Lattice) -> VacancyMap:
     >>> bool(0.65 < z.max() / whole < 1.8)
     True
     """
+    plan = plan_straightening(lattice, hexagon=False)
+    if plan is not None:  # the waves of jittering rows are smeared
+        straight = _map_straight(straighten(micrograph, plan), lattice)
+        z = map_back(np.asarray(straight.z, np.float32), plan)
+        return straight._replace(z=z if micrograph.field is None else z * micrograph.field)
+    return _map_straight(micrograph, lattice)
+
+
+def _map_straight(micrograph: Micrograph, lattice: Lattice) -> VacancyMap:
+    """Map a micrograph whose rows are straight, block by block."""
     micrograph = leave_out_marks(micrograph)
     image, field = micrograph.filled, micrograph.field
     level, sign = np.float32(np.median(image[::2, ::2])), HOLE_SIGN[micrograph.modality]
