@@ -3,6 +3,7 @@
 python benchmarks/lattice.py          # everything
 python benchmarks/lattice.py quick    # without the constants
 python benchmarks/lattice.py ruler    # only: is a lattice constant ever wrong?
+python benchmarks/lattice.py grains   # only: pores of the lattice detector in two grains
 """
 
 from __future__ import annotations
@@ -173,6 +174,35 @@ def detect_pores(modality: str, dose: float) -> None:
     )
 
 
+def find_pores_in_two_grains() -> None:
+    """Print what the lattice detector finds in sheets of two grains, and its largest region."""
+    print("\n| modality | pores found | false | images with a false region above 1 % of the image |")
+    print("|---|---|---|---|")
+    for modality in ("haadf", "bf", "hrtem"):
+        found = missed = false = large = 0
+        for i in range(24):
+            name = list(MATERIALS)[i % 6]
+            dose = 1e6 * (more(name) if modality == "haadf" else 1)
+            rng = np.random.default_rng([FIRST_SEED, i])
+            scene = Scene(
+                name,
+                modality=modality,
+                dose=dose,
+                pores=4,
+                max_missing=40,
+                grain_angle=rng.uniform(0.1, 0.95),
+            )
+            drawn = simulate(scene, seed=FIRST_SEED + i)
+            lattice = find_lattice(drawn.micrograph)
+            labels = LatticeGaps().find(drawn.micrograph, lattice).labels
+            result = score(drawn.labels, labels, min_iou=0.3)
+            found, missed = found + result.found, missed + result.missed
+            false += result.false
+            outside = np.bincount(labels[drawn.labels == 0])[1:]
+            large += bool(outside.max(initial=0) > 0.01 * labels.size)
+        print(f"| {modality} | {found} of {found + missed} | {false} | {large} of 24 |", flush=True)
+
+
 #: Table rows on missing atoms, printed at the end.
 MISSING: list[str] = []
 
@@ -207,6 +237,9 @@ def count_by_own_outlines() -> None:
 if __name__ == "__main__":
     import sys
 
+    if "grains" in sys.argv:
+        find_pores_in_two_grains()
+        sys.exit()
     if "quick" not in sys.argv:
         try_the_ruler()
         try_the_ruler(range(400, 1000))
