@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from porescope import Micrograph, score
 from porescope.lattice import LatticeGaps, find_grains, find_lattice, map_amplitude
+from porescope.lattice.amplitude import demodulate, measure_amplitude
+from porescope.lattice.waves import mix
 from porescope.materials import MATERIALS
 from porescope.simulation import Pore, Recording, Scene, simulate
 
@@ -19,6 +22,15 @@ def test_the_amplitude_is_low_in_pores_and_even_elsewhere() -> None:
     large = drawn.labels == 1 + int(drawn.area_nm2.argmax())
     assert amplitude[large].min() < 0.3 and floor < 0.3 and spread < 0.2
     assert np.median(amplitude[drawn.labels == 0]) == pytest.approx(1, abs=0.1)
+
+
+def test_a_large_image_has_the_waves_of_the_whole() -> None:
+    """It is demodulated in strips of about four megapixels."""
+    flat = np.random.default_rng(0).normal(size=(2800, 1600)).astype(np.float32)
+    spots, sigma = np.array([[0.1137, 0.03]]), 6.0
+    whole = cv2.GaussianBlur(mix(flat, spots[0]), (0, 0), sigma).view(np.complex64)[..., 0]
+    np.testing.assert_allclose(demodulate(flat, spots, sigma)[0], whole, atol=1e-5)
+    np.testing.assert_allclose(measure_amplitude(flat, spots, sigma), np.abs(whole), atol=1e-5)
 
 
 @pytest.mark.parametrize("modality", ["haadf", "bf", "hrtem"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,6 +20,7 @@ from porescope.lattice.waves import mix
 from porescope.marks import leave_out_marks
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
+from porescope.strips import cut_strips
 
 #: Resolution of the amplitude map, and coarser ones for noisy images: standard deviation of the Gaussian
 #: average [lattice constants].
@@ -30,6 +33,8 @@ _CLEAR_OF = 5.0
 _SMALLEST, _SMALLEST_UNSIGNED = 0.35, 1.25
 #: Minimum contrast of a pore [standard deviations of the smoothed image].
 _FAINTEST = 2.0
+#: Distance from which on a pixel has no part in an average [standard deviations of its Gaussian].
+_REACH = 5.0
 #: Smallest share of an average's weight that is inside the field.
 _LEAST_WEIGHT = 0.25
 #: Amplitude below which another grain is looked for, relative to the sheet's; and most grains.
@@ -146,8 +151,10 @@ def measure_amplitude(
     -------
     ndarray of float32, shape (M, N)
     """
-    waves = demodulate(flat, spots, sigma)
-    return np.asarray(np.sqrt((waves.real**2 + waves.imag**2).mean(axis=0)), np.float32)
+    amplitude = np.empty(flat.shape, np.float32)
+    for rows, waves in _demodulate_strips(flat, spots, sigma):
+        amplitude[rows] = np.sqrt((waves.real**2 + waves.imag**2).mean(axis=0))
+    return amplitude
 
 
 def demodulate(flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float) -> NDArray[np.complex64]:
@@ -163,9 +170,22 @@ def demodulate(flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: flo
     ndarray of complex64, shape (K, M, N)
     """
     out = np.empty((len(spots), *flat.shape), np.complex64)
-    for wave, spot in zip(out, spots, strict=True):
-        wave[:] = cv2.GaussianBlur(mix(flat, spot), (0, 0), sigma).view(np.complex64)[..., 0]
+    for rows, waves in _demodulate_strips(flat, spots, sigma):
+        out[:, rows] = waves
     return out
+
+
+def _demodulate_strips(
+    flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float
+) -> Iterator[tuple[slice, NDArray[np.complex64]]]:
+    """Rows of each strip of an image, and its waves as `demodulate` returns them."""
+    margin = math.ceil(_REACH * sigma)
+    for rows in cut_strips(flat.shape):
+        top = max(rows.start - margin, 0)
+        part = flat[top : rows.stop + margin]
+        pairs = [cv2.GaussianBlur(mix(part, spot, top), (0, 0), sigma) for spot in spots]
+        inner = slice(rows.start - top, rows.stop - top)
+        yield rows, np.stack([pair[inner].view(np.complex64)[..., 0] for pair in pairs])
 
 
 @dataclass(frozen=True)

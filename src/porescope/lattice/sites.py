@@ -13,6 +13,7 @@ from porescope.lattice.finding import Lattice
 from porescope.materials import Material
 from porescope.micrograph import Micrograph
 from porescope.modalities import has_bright_holes
+from porescope.strips import cut_strips
 
 
 class Sites(NamedTuple):
@@ -57,8 +58,7 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
     if has_bright_holes(micrograph.modality):
         flat = -flat
     waves = demodulate(flat, lattice.frequencies, 2.5 * lattice.constant_px)
-    phase = [np.angle(wave) / (2 * np.pi) for wave in waves]
-    origins = _find_origins(flat, lattice, phase, material)
+    origins = _find_origins(flat, lattice, waves, material)
     parts = [_lay_sites(lattice, waves, origin, flat.shape) for origin in origins]
     positions, places = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     second = np.repeat([False, True], [len(part[0]) for part in parts])
@@ -76,17 +76,20 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
 
 
 def _find_origins(
-    image: NDArray[np.float32], lattice: Lattice, phase: list[NDArray[np.floating]], material: Material
+    image: NDArray[np.float32], lattice: Lattice, waves: NDArray[np.complex64], material: Material
 ) -> list[NDArray[np.float64]]:
     """Origins of the two sublattices within the cell, as fractions of its vectors."""
     n = 24
-    rows, columns = (np.arange(size) for size in image.shape)
-    u, v = (
-        np.floor((f[0] * rows[:, None] + f[1] * columns[None] + p) % 1 * n).astype(int) % n
-        for f, p in zip(lattice.frequencies, phase, strict=True)
-    )
-    total = np.bincount((u * n + v).ravel(), image.ravel(), n * n)
-    count = np.bincount((u * n + v).ravel(), minlength=n * n)
+    total, count = np.zeros((2, n * n))
+    down, along = (np.arange(size) for size in image.shape)
+    for rows in cut_strips(image.shape):
+        u, v = (
+            np.floor((f[0] * down[rows, None] + f[1] * along + np.angle(w[rows]) / (2 * np.pi)) % 1 * n)
+            for f, w in zip(lattice.frequencies, waves, strict=True)
+        )
+        place = ((u % n) * n + v % n).astype(int).ravel()
+        total += np.bincount(place, image[rows].ravel(), n * n)
+        count += np.bincount(place, minlength=n * n)
     folded = (total / np.maximum(count, 1)).reshape(n, n).astype(np.float32)
     folded = np.asarray(cv2.GaussianBlur(np.tile(folded, (3, 3)), (0, 0), 1.5)[n:-n, n:-n], np.float32)
     extreme = int(folded.argmin() if material.both_count else folded.argmax())
