@@ -3,7 +3,7 @@ from .cvvp import draw_cvvp, read_off, write_page
 from .lattice import PALETTE, draw_lattice
 from .overlays import draw_image, draw_overlay
 from .stages import draw_findings, draw_stages
-from .vacancies import draw_vacancies
+from .vacancy_map import draw_vacancies
 
 __all__ = [
     "PALETTE",

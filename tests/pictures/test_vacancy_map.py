@@ -4,7 +4,7 @@ import numpy as np
 
 from porescope import Micrograph
 from porescope.pictures import draw_vacancies
-from porescope.pictures.vacancies import _BAR, _HEAD, _SIDE
+from porescope.pictures.vacancy_map import _BAR, _HEAD, _SIDE
 
 
 def test_the_map_lies_below_its_heading_with_pores_and_candidates_outlined() -> None:
