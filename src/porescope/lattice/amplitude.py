@@ -29,7 +29,8 @@ _RESOLUTIONS = (RESOLUTION, 0.85, 1.2)
 #: Threshold below the sheet's amplitude, in standard deviations of the amplitude.
 _CLEAR_OF = 5.0
 #: Minimum area of a pore [constants²]: where the modality gives a hole's sign, and where it gives none
-#: (HRTEM). There contamination can mask the lattice of a light sheet.
+#: (HRTEM). There contamination can mask the lattice of a light sheet. The latter also holds for several
+#: grains, at whose boundary the lattice is weak.
 _SMALLEST, _SMALLEST_UNSIGNED = 0.35, 1.25
 #: Minimum contrast of a pore [standard deviations of the smoothed image].
 _FAINTEST = 2.0
@@ -240,8 +241,11 @@ class LatticeGaps:
         """
         nothing = Detection(np.zeros(micrograph.image.shape, np.int32))
         micrograph = leave_out_marks(micrograph)
-        mask = None if lattice is None else _threshold_amplitude(lattice, micrograph.field)
-        if lattice is None or mask is None:
+        if lattice is None:
+            return nothing
+        grains = find_grains(lattice, micrograph.field)
+        mask = _threshold_amplitude(lattice, grains, micrograph.field)
+        if mask is None:
             return nothing
         if micrograph.field is not None:
             mask &= micrograph.field
@@ -254,9 +258,10 @@ class LatticeGaps:
         even = cv2.GaussianBlur(lattice.flat, (0, 0), 0.4 * cell)
         faintest = _FAINTEST * 1.4826 * float(np.median(np.abs(even - np.median(even))))
         margin = round(2 * cell)
+        least = _SMALLEST if sign != 0 and len(grains) == 1 else _SMALLEST_UNSIGNED
         out = np.zeros(labels.shape, bool)
         for region in regionprops(labels):
-            if region.area < (_SMALLEST_UNSIGNED if sign == 0 else _SMALLEST) * cell**2:
+            if region.area < least * cell**2:
                 continue
             top, left, bottom, right = region.bbox
             box = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
@@ -269,9 +274,10 @@ class LatticeGaps:
         return Detection(label_regions(out))
 
 
-def _threshold_amplitude(lattice: Lattice, field: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+def _threshold_amplitude(
+    lattice: Lattice, grains: NDArray[np.float64], field: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
     """Pixels of low amplitude, in the finest map in which the sheet is clear of noise; None if in none."""
-    grains = find_grains(lattice, field)
     for cells in _RESOLUTIONS:
         amplitude, floor, spread = map_amplitude(lattice, cells, field, grains)
         level = min((1 + floor) / 2, 1 - _CLEAR_OF * spread)
