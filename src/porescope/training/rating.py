@@ -34,8 +34,8 @@ _SIDE = 384
 _MIN_IOU = 0.3
 #: Distance of the centroids below which a region matches a single vacancy [nm].
 _NEAR = 0.15
-#: Sizes of the hidden layers that weigh the evidence, and the strength of the penalty on large weights.
-_HIDDEN, _DECAY = (24, 12), 0.01
+#: Number of units of the hidden layer that weighs the evidence, and the strength of the penalty on weights.
+_HIDDEN, _DECAY = 24, 0.3
 #: Number of steps of a fit. The weights are those of the step with the lowest error on every fifth image.
 _STEPS, _LEFT_OUT = 1500, 5
 
@@ -206,11 +206,7 @@ def fit_layers(
     x = torch.tensor((values - middle) / spread, dtype=torch.float32)
     y = torch.tensor(truth, dtype=torch.float32)
     left_out = torch.tensor(image % _LEFT_OUT == _LEFT_OUT - 1)
-    sizes = (len(EVIDENCE), *_HIDDEN)
-    parts: list[nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
-        parts += [nn.Linear(inputs, outputs), nn.Tanh()]
-    net = nn.Sequential(*parts, nn.Linear(sizes[-1], 1))
+    net = nn.Sequential(nn.Linear(len(EVIDENCE), _HIDDEN), nn.Tanh(), nn.Linear(_HIDDEN, 1))
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.01, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
     measure = nn.BCEWithLogitsLoss()
