@@ -3,7 +3,7 @@
 python benchmarks/lattice.py          # everything
 python benchmarks/lattice.py quick    # without the constants
 python benchmarks/lattice.py ruler    # only: is a lattice constant ever wrong?
-python benchmarks/lattice.py scans    # only: scans with drift, row jitter and distortion; images without a lattice
+python benchmarks/lattice.py scans    # only: distorted scans, and images without a lattice
 """
 
 from __future__ import annotations

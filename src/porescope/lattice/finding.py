@@ -32,6 +32,8 @@ VAGUEST = 0.0026
 MOST_DISTORTED = 0.03
 #: Largest relative standard deviation by noise of a lattice that is there.
 _VAGUEST_FOUND = 0.01
+#: Height from which a hexagon of lower order may be there, if the constant is too vague to calibrate by.
+_DOUBTFUL_IF_VAGUE = 0.3
 #: Least number of lattice planes across an image: with fewer the order of the spots cannot be told.
 _FEWEST_PLANES = 6.0
 #: Root mean square offset of rows above which they are put straight before the spots are measured
@@ -173,9 +175,9 @@ def _measure_lattice(
     if height >= DOUBTFUL:
         certain = height >= STANDS_OUT and tries > 0
         return _measure_lattice(view, lower, micrograph, tries - 1) if certain else None
-    distortion = float(measure_distortion(basis))
-    if deviation > _VAGUEST_FOUND:
+    if deviation > (_VAGUEST_FOUND if height < _DOUBTFUL_IF_VAGUE else VAGUEST):
         return None
+    distortion = float(measure_distortion(basis))
     size = float(np.sqrt(micrograph.pixel_area))
     constant = measure_constant(basis) * size
     return Lattice(

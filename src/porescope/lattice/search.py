@@ -84,6 +84,8 @@ def find_hexagons(spectrum: Spectrum, low: float, high: float) -> list[Hexagon]:
     y, x = (np.arange(shape[0]) - middle[0]) / shape[0], np.arange(half.shape[1]) / shape[1]
     radius = np.sqrt(y[:, None] ** 2 + x[None] ** 2)
     bins = _list_peaks(np.where((radius >= low) & (radius <= high), evidence, 0))
+    if len(bins) == 0:
+        return []
     # The opposite of each spot is a spot too.
     places, sharp = (
         np.concatenate([at, -at]) / shape
@@ -117,7 +119,7 @@ def _pair_up(
     pairs = places[np.stack([one, two], axis=1)]
     length = np.hypot(*pairs[:, 0].T)
     turned = [np.array([rotate(place, degrees) for place in places]) for degrees in (60.0, -60.0)]
-    gap = np.min([np.hypot(*(pairs[:, 1] - perfect[one]).T) for perfect in turned], axis=0, initial=np.inf)
+    gap = np.min([np.hypot(*(pairs[:, 1] - perfect[one]).T) for perfect in turned], axis=0)
     usable = (measure_distortion(pairs) <= _LARGEST_DISTORTION) & (gap < length)
     return one[usable], two[usable], np.maximum(gap, _USUAL_DISTORTION * length)[usable]
 
