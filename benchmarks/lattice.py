@@ -229,8 +229,9 @@ def try_scans(images: range = range(200)) -> None:
     print(" error of distortion | of jitter [nm] |\n|---|---|---|---|---|---|---|---|---|")
     for limits, c in told.items():
         name = limits if limits == "all" else f"{limits[0]}–{limits[1]}"
+        found = f"{sum(c['found'])} of {len(c['found'])}"
         print(
-            f"| {name} | {sum(c['found'])} of {len(c['found'])} | {sum(c['calibrates'])} | {sum(c['wrong'])} |"
+            f"| {name} | {found} | {sum(c['calibrates'])} | {sum(c['wrong'])} |"
             f" {sum(c['harmonic'])} | {np.median(c['error']):.2%} | {np.percentile(c['error'], 95):.2%} |"
             f" {np.median(c['distortion']):.2%} | {np.median(c['jitter']):.4f} |"
         )

@@ -147,7 +147,7 @@ def _follow_rows(
     apart = _APART / float(np.hypot(*spots.T).min())
     level = max(_SLOWEST * shape[0], apart)
     offsets = _follow_drift(waves, spots, level)
-    fast = 0.0
+    unseen = 0.0
     while True:
         noise = float((np.abs(_smooth(between, level)) ** 2).mean(axis=(0, 2)).min())
         shift = _shift_slowly if level >= apart else _shift_along
@@ -157,11 +157,17 @@ def _follow_rows(
         if signal < _LEAST_GAIN * spread:
             break
         offsets = offsets + signal / spread * step
-        fast += signal * (level < _DRIFTS)
+        # Noise had to be held back, and some of the signal with it.
+        unseen += signal * (1 - signal / spread)
         if level == 0:
             break
         level = level / 2 if level > 1 else 0.0
-    return offsets, float(np.sqrt(fast))
+    rows = np.arange(shape[0])
+    along = (offsets[1] - np.polyval(np.polyfit(rows, offsets[1], 1), rows))[:, None, None].astype(
+        np.complex64
+    )
+    fast = (along - _smooth(along, _DRIFTS)).real
+    return offsets, float(np.sqrt(fast.var() + unseen))
 
 
 def _transform_rows(
