@@ -18,7 +18,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from porescope import Micrograph, score
-from porescope.lattice import LatticeGaps, count_missing, find_lattice, find_sites
+from porescope.lattice import LatticeGaps, count_missing, find_lattice, find_sites, plan_straightening
 from porescope.materials import MATERIALS
 from porescope.network import Network
 from porescope.recipes import load_recipe, segment
@@ -240,6 +240,27 @@ def try_scans(images: range = range(200)) -> None:
     print(f"lattices in {len(false)} images without one: {sum(false)}")
 
 
+def try_straightening(images: range = range(100)) -> None:
+    """Print what the network finds in distorted scans as they were recorded, and straightened."""
+    told = {"as recorded": [0, 0], "straightened": [0, 0]}
+    pores = 0
+    for i in images:
+        scan = draw_scan(i)
+        lattice = find_lattice(scan.micrograph)
+        if plan_straightening(lattice) is None:
+            continue
+        pores += int(scan.labels.max())
+        # A lattice that tells of no distortion asks for no straightening.
+        plain = replace(lattice, distortion=0.0, rows=lattice.rows._replace(jitter=0.0))
+        for counts, known in zip(told.values(), (plain, lattice), strict=True):
+            found = score(scan.labels, Network().find(scan.micrograph, known).labels, min_iou=0.3)
+            counts[0] += found.found
+            counts[1] += found.false
+    print()
+    for name, (found, false) in told.items():
+        print(f"network, distorted scans {name}: {found} of {pores} pores, {false} false")
+
+
 def find_constants() -> None:
     """Print the rate of false lattices and the accuracy of lattice constants."""
     print("\nfalse lattices in 200 images without one:", end=" ")
@@ -351,6 +372,7 @@ if __name__ == "__main__":
 
     if "scans" in sys.argv:
         try_scans()
+        try_straightening()
         sys.exit()
     if "quick" not in sys.argv:
         try_the_ruler()
