@@ -230,7 +230,9 @@ def calibrate(micrograph: Micrograph, lattice: Lattice, material: str) -> Microg
     row, column = micrograph.pixel_size
     factor = check_calibration(lattice, material)[0]
     if not lattice.calibrates:
-        raise ValueError(f"the lattice is {_describe_fault(lattice)} to correct the pixel size by, which stays")
+        raise ValueError(
+            f"the lattice is {_describe_fault(lattice)} to correct the pixel size by, which stays"
+        )
     if not _is_plausible(factor):
         raise ValueError(
             f"the pixel size must not be corrected by more than {_LARGEST_FACTOR} where no known mistake "

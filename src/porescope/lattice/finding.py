@@ -27,17 +27,19 @@ from porescope.strips import STRIP
 _SHORTEST, _LONGEST = 3.8, 1.25 * LONGEST
 #: Largest relative standard deviation by noise of a lattice constant that calibrates: about half of 0.5 %.
 VAGUEST = 0.0026
-#: Largest distortion of a lattice that calibrates: if it is a stretch along one axis, it changes the constant by
-#: half of this.
+#: Largest distortion of a lattice that calibrates. If it is a stretch along one axis, it changes the constant
+#: by half of this.
 MOST_DISTORTED = 0.03
 #: Largest relative standard deviation by noise of a lattice that is there.
 _VAGUEST_FOUND = 0.01
+#: Height from which a hexagon of lower order may be there, if the constant is too vague to calibrate by.
+_DOUBTFUL_IF_VAGUE = 0.3
 #: Least number of lattice planes across an image: with fewer the order of the spots cannot be told.
 _FEWEST_PLANES = 6.0
 #: Root mean square offset of rows above which they are put straight before the spots are measured
 #: [lattice constants].
 _STRAIGHT = 0.03
-#: Largest distance of a spot from where it is expected, relative to its frequency, and in bins.
+#: Largest distance of a spot from where it is expected, relative to its frequency.
 _ASTRAY = 0.03
 
 
@@ -53,7 +55,8 @@ class Lattice:
         Lattice constant (of the hexagonal cell of the same area) and its standard deviation [nm]: noise,
         distortion, pixel quantisation.
     calibrates : bool
-        Whether noise and distortion are small enough to calibrate by it: its constant is known to about 0.5 %.
+        Whether it is good enough to calibrate by: the constant is known to about 0.5 % but for the
+        distortion, and that is at most 3 %.
     distortion : float
         Largest stretch of the lattice over the smallest, minus one. A stretch of both axes alike does not
         show: it cannot be told from an error of the pixel size.
@@ -172,9 +175,9 @@ def _measure_lattice(
     if height >= DOUBTFUL:
         certain = height >= STANDS_OUT and tries > 0
         return _measure_lattice(view, lower, micrograph, tries - 1) if certain else None
-    distortion = float(measure_distortion(basis))
-    if deviation > _VAGUEST_FOUND:
+    if deviation > (_VAGUEST_FOUND if height < _DOUBTFUL_IF_VAGUE else VAGUEST):
         return None
+    distortion = float(measure_distortion(basis))
     size = float(np.sqrt(micrograph.pixel_area))
     constant = measure_constant(basis) * size
     return Lattice(

@@ -49,7 +49,7 @@ def count_grains(spectrum: Spectrum, frequencies: NDArray[np.float64], most: int
     left = spectrum._replace(ratio=ratio)
     shape = np.array(ratio.shape)
     stretch = find_stretch(frequencies)
-    back = np.linalg.inv(stretch)
+    back = np.asarray(np.linalg.inv(stretch), np.float64)
     # Without the distortion, grains differ by a turn.
     first = frequencies[0] @ back
     length = float(np.hypot(*first))

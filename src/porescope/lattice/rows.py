@@ -1,8 +1,8 @@
 """Offsets of the rows of a scan, from the phases of the lattice's waves: drift and row jitter.
 
-A row is a short exposure: the lattice within it is whole, but it stands shifted against that of the rows before
-it. A shift by t along the column and s along the row turns the phase of a wave of frequency (u, v) by
-2π (u t + v s).
+A row is a short exposure: the lattice within it is whole, but it stands shifted against that of the rows
+before it. A shift by t along the column and s along the row turns the phase of a wave of frequency (u, v)
+by 2π (u t + v s).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _SLOWEST = 1 / 64
 #: Standard deviation of the Gaussian that parts the other waves, and in time jitter from drift: at least
 #: [planes], [rows].
 _APART, _DRIFTS = 0.5, 32.0
-#: Largest number of times that rows are followed again from the frequencies found, and the change of these below
-#: which they are not [bins].
+#: Largest number of times that rows are followed, each time from the frequencies found before, and the change
+#: of these below which that ends [bins].
 _PASSES, _SETTLED = 3, 1.0
 #: Weight of "no shift", relative to that of the phases in a usual row.
 _CALM = 0.05
@@ -147,7 +147,7 @@ def _follow_rows(
     apart = _APART / float(np.hypot(*spots.T).min())
     level = max(_SLOWEST * shape[0], apart)
     offsets = _follow_drift(waves, spots, level)
-    fast = 0.0
+    unseen = 0.0
     while True:
         noise = float((np.abs(_smooth(between, level)) ** 2).mean(axis=(0, 2)).min())
         shift = _shift_slowly if level >= apart else _shift_along
@@ -157,11 +157,17 @@ def _follow_rows(
         if signal < _LEAST_GAIN * spread:
             break
         offsets = offsets + signal / spread * step
-        fast += signal * (level < _DRIFTS)
+        # Noise had to be held back, and some of the signal with it.
+        unseen += signal * (1 - signal / spread)
         if level == 0:
             break
         level = level / 2 if level > 1 else 0.0
-    return offsets, float(np.sqrt(fast))
+    rows = np.arange(shape[0])
+    along = (offsets[1] - np.polyval(np.polyfit(rows, offsets[1], 1), rows))[:, None, None].astype(
+        np.complex64
+    )
+    fast = (along - _smooth(along, _DRIFTS)).real
+    return offsets, float(np.sqrt(fast.var() + unseen))
 
 
 def _transform_rows(
@@ -175,7 +181,9 @@ def _transform_rows(
     kernels = []
     for left, right in zip(edges, edges[2:], strict=False):
         columns = np.arange(left, right)
-        turns = np.exp(-2j * np.pi * spots[:, 1] * columns[:, None]) * np.hanning(len(columns) + 2)[1:-1, None]
+        turns = (
+            np.exp(-2j * np.pi * spots[:, 1] * columns[:, None]) * np.hanning(len(columns) + 2)[1:-1, None]
+        )
         kernels.append(np.hstack([turns.real, turns.imag]).astype(np.float32))
     for strip in cut_strips(shape):
         flat = read(strip)
@@ -189,7 +197,7 @@ def _transform_rows(
 def _refine_along(
     read: _Reader, shape: tuple[int, ...], frequencies: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Correct the frequencies along the row, by phases between parts of the same row: jitter does not matter."""
+    """Correct the frequencies along the row, by phases between parts of the same row: without jitter."""
     spots = list_spots(frequencies)
     parts = 4
     waves = _smooth(_transform_rows(read, shape, spots, parts), _APART / float(np.hypot(*spots.T).min()))
@@ -199,7 +207,7 @@ def _refine_along(
     weights = np.abs(turns)[:, None]
     design = np.array([[1, 0], [0, 1], [-1, 1]])
     fitted = np.linalg.solve((design * weights).T @ design, (design * weights).T @ steps)
-    return frequencies + np.stack([np.zeros(2), fitted], axis=1)
+    return np.asarray(frequencies + np.stack([np.zeros(2), fitted], axis=1), np.float64)
 
 
 def _smooth(waves: NDArray[np.complex64], level: float) -> NDArray[np.complex64]:
@@ -218,7 +226,7 @@ def _follow_drift(
     smooth = _smooth(waves, level)
     turns = (smooth[1:] * smooth[:-1].conj()).sum(axis=2, keepdims=True)
     turns = _smooth(turns, 2 * level)[..., 0].T
-    steps = _fit_shifts(np.angle(turns), np.abs(turns), spots)[0]
+    steps = _fit_shifts(np.angle(turns).astype(float), np.abs(turns).astype(float), spots)[0]
     return np.concatenate([np.zeros((2, 1)), np.cumsum(steps, axis=1)], axis=1)
 
 
@@ -233,7 +241,7 @@ def _pull(
 def _fit_shifts(
     phases: NDArray[np.float64], weights: NDArray[np.float64], spots: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shifts that explain the phases of three waves, shape (2, M), and the inverse information of those along."""
+    """Shifts that explain the phases of three waves, shape (2, M); inverse information of those along."""
     directions = 2 * np.pi * spots
     down, along = directions.T
     a, b, c = ((one * two) @ weights for one, two in ((down, down), (down, along), (along, along)))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice.hexagon import measure_distortion, rotate
+from porescope.lattice.hexagon import list_spots, measure_distortion, rotate
 from porescope.lattice.spectrum import Spectrum
 
 #: Largest probability that noise alone shows a hexagon that is taken for a lattice.
@@ -36,14 +36,16 @@ _LARGEST_DISTORTION = 0.5
 #: Distance within which the second spot lies from its place in a perfect hexagon without being improbable,
 #: relative to its frequency.
 _USUAL_DISTORTION = 0.03
-#: Reach of the search for the third spot, in rows and columns [bins]: for spots, for ridges, in bent lattices.
+#: Reach of the search for the third spot, in rows and columns [bins]: of spots, ridges, bent lattices.
 _REACHES = ((2, 1), (8, 1), (5, 5))
 #: Evidence of a spot that counts beyond that of the weakest of the three.
 _MOST_ALONE = 8.0
 #: Highest overtone of an interference.
 _OVERTONES = 5
 #: Pairs of overtones, the first of either sign.
-_MULTIPLES = np.array([(sign * a, b) for a, b in permutations(range(1, _OVERTONES + 1), 2) for sign in (1, -1)])
+_MULTIPLES = np.array(
+    [(sign * a, b) for a, b in permutations(range(1, _OVERTONES + 1), 2) for sign in (1, -1)]
+)
 #: Largest reach, but for the first, relative to the third spot's frequency.
 _WIDEST = 0.3
 
@@ -52,7 +54,7 @@ class Hexagon(NamedTuple):
     """Three spots that may be those of a lattice."""
 
     chance: float  # log10 of the probability that noise gives it
-    spots: NDArray[np.float64]  # (3, 2) [cycles/px]; the third is about the second minus the first
+    spots: NDArray[np.float64]  # (3, 2) [cycles/px]; the third is the second minus the first
 
 
 def find_hexagons(spectrum: Spectrum, low: float, high: float) -> list[Hexagon]:
@@ -72,55 +74,76 @@ def find_hexagons(spectrum: Spectrum, low: float, high: float) -> list[Hexagon]:
     Notes
     -----
     The three spots are combined by Fisher's method. Each is corrected for the number of bins in which it was
-    looked for: the first for all, the second for those that are as near to its place in a perfect hexagon, the
-    third for a few around the second minus the first.
+    looked for: the first for all, the second for those that are as near to its place in a perfect hexagon,
+    the third for a few around the second minus the first.
     """
     shape = np.array(spectrum.ratio.shape)
     middle = shape // 2
-    evidence = _weigh_ridges(spectrum.ratio[:, middle[1] :])
-    y, x = (np.arange(shape[0]) - middle[0]) / shape[0], np.arange(evidence.shape[1]) / shape[1]
+    half = spectrum.ratio[:, middle[1] :]
+    evidence = _weigh_ridges(half)
+    y, x = (np.arange(shape[0]) - middle[0]) / shape[0], np.arange(half.shape[1]) / shape[1]
     radius = np.sqrt(y[:, None] ** 2 + x[None] ** 2)
-    ring = (radius >= low) & (radius <= high)
-    first = _list_peaks(np.where(ring, evidence, 0))
-    if len(first) == 0:
+    bins = _list_peaks(np.where((radius >= low) & (radius <= high), evidence, 0))
+    if len(bins) == 0:
         return []
-    found = evidence[first[:, 0], first[:, 1]]
-    places = (first - (middle[0], 0)) / shape
     # The opposite of each spot is a spot too.
-    both, again = np.concatenate([places, -places]), np.tile(found, 2)
-    one, two = (a.ravel() for a in np.indices((len(places), len(both))))
-    pairs = np.stack([places[one], both[two]], axis=1)
-    turned = [np.array([rotate(place, degrees) for place in places])[one] for degrees in (60.0, -60.0)]
-    gap = np.minimum(*(np.hypot(*(pairs[:, 1] - perfect).T) for perfect in turned))
-    usable = (measure_distortion(pairs) <= _LARGEST_DISTORTION) & (gap < np.hypot(*pairs[:, 0].T))
-    one, two, pairs, gap = one[usable], two[usable], pairs[usable], gap[usable]
-    if len(pairs) == 0:
+    places, sharp = (
+        np.concatenate([at, -at]) / shape
+        for at in (bins - (middle[0], 0), _find_highest(half, bins) - (middle[0], 0))
+    )
+    one, two, gap = _pair_up(places)
+    if len(one) == 0:
         return []
-    around = np.maximum(gap, _USUAL_DISTORTION * np.hypot(*pairs[:, 0].T))
+    pairs, found = places[np.stack([one, two], axis=1)], np.tile(evidence[bins[:, 0], bins[:, 1]], 2)
     # Each octave of frequencies has the same share of the chance: coarse lattices have few bins.
-    octaves = np.log2(high / low)
-    within = np.pi / 2 * (pairs[:, 0] ** 2).sum(axis=1) * shape.prod()
-    log_one = _log_chance(found[one], octaves * within)
-    log_two = _log_chance(again[two], np.maximum(np.pi * around**2 * shape.prod(), 9.0))
-    third = pairs[:, 1] - pairs[:, 0]
+    size = shape.prod()
+    within = np.log2(high / low) * np.pi / 2 * (pairs[:, 0] ** 2).sum(axis=1) * size
+    logs = [
+        _log_chance(found[one], within),
+        _log_chance(found[two], np.maximum(np.pi * gap**2 * size, 9.0)),
+    ]
+    chance = _judge_thirds(logs, evidence, pairs[:, 1] - pairs[:, 0], shape)
+    cells = np.abs(np.linalg.det(pairs))
+    orders = _list_orders(chance, cells, sharp[np.stack([one, two], axis=1)] * shape, float(shape[0]))
+    return [Hexagon(float(chance[i]), list_spots(pairs[i])) for i in orders]
+
+
+def _pair_up(
+    places: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs of spots about 60° apart: first and second, and how far the second is from its usual place.
+
+    ``places``, shape (2 K, 2): spots and their opposites. The first of a pair is none of the opposites.
+    """
+    one, two = (index.ravel() for index in np.indices((len(places) // 2, len(places))))
+    pairs = places[np.stack([one, two], axis=1)]
+    length = np.hypot(*pairs[:, 0].T)
+    turned = [np.array([rotate(place, degrees) for place in places]) for degrees in (60.0, -60.0)]
+    gap = np.min([np.hypot(*(pairs[:, 1] - perfect[one]).T) for perfect in turned], axis=0)
+    usable = (measure_distortion(pairs) <= _LARGEST_DISTORTION) & (gap < length)
+    return one[usable], two[usable], np.maximum(gap, _USUAL_DISTORTION * length)[usable]
+
+
+def _judge_thirds(
+    logs: list[NDArray[np.float64]],
+    evidence: NDArray[np.float32],
+    thirds: NDArray[np.float64],
+    shape: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Log10 of the probability that noise gives a hexagon, given the logs of its first two spots'."""
     # As many third spots were looked for as there are stronger pairs.
-    log_tries = np.log1p(np.argsort(np.argsort(log_one + log_two)))
-    chance = np.zeros(len(pairs))
+    log_tries = np.log1p(np.argsort(np.argsort(logs[0] + logs[1])))
+    at, lengths = _find_bins(thirds, shape), np.hypot(*(thirds * shape).T)
+    chance = np.zeros(len(thirds))
     for reach in _REACHES:
-        wide = cv2.dilate(evidence, np.ones([2 * r + 1 for r in reach], np.uint8))
-        at = _find_bins(third, shape)
-        bins = np.prod([2 * r + 1 for r in reach])
-        log_three = _log_chance(wide[at[:, 0], at[:, 1]], bins)
-        log_three = np.minimum(log_three + log_tries, 0)
-        combined = _combine(np.stack([log_one, log_two, log_three])) + np.log10(2 * len(_REACHES))
+        sides = [2 * r + 1 for r in reach]
+        wide = np.asarray(cv2.dilate(evidence, np.ones(sides, np.uint8)), np.float32)
+        log_three = _log_chance(wide[at[:, 0], at[:, 1]], float(np.prod(sides)))
+        combined = _combine(np.stack([*logs, np.minimum(log_three + log_tries, 0)]))
         # In a coarse lattice, so wide a reach would meet other spots.
-        near = max(reach) <= _WIDEST * np.hypot(*(third * shape).T)
-        chance = np.minimum(chance, np.where(near | (reach == _REACHES[0]), combined, 0))
-    highest = (_find_highest(spectrum.ratio[:, middle[1] :], first) - (middle[0], 0)) / shape
-    sharp = np.concatenate([highest, -highest])
-    sharp = np.stack([sharp[one], sharp[two]], axis=1)
-    orders = _list_orders(chance, np.abs(np.linalg.det(pairs)), sharp * shape, float(shape[0]))
-    return [Hexagon(float(chance[i]), np.array([*pairs[i], third[i]])) for i in orders]
+        usable = (max(reach) <= _WIDEST * lengths) | (reach == _REACHES[0])
+        chance = np.where(usable, np.minimum(chance, combined + np.log10(2 * len(_REACHES))), chance)
+    return chance
 
 
 def _are_overtones(pair: NDArray[np.float64], rows: float) -> bool:
@@ -140,9 +163,11 @@ def _find_highest(ratio: NDArray[np.float32], bins: NDArray[np.int64]) -> NDArra
     """Highest bin of the ridge about each of some bins, shape (K, 2)."""
     reach = (_RIDGES[-1] // 2, 1)
     rows, columns = np.indices([2 * r + 1 for r in reach]).reshape(2, -1, 1) - np.reshape(reach, (2, 1, 1))
-    near = np.stack([np.clip(bins[:, 0] + rows, 0, len(ratio) - 1), np.clip(bins[:, 1] + columns, 0, ratio.shape[1] - 1)])
+    near = np.stack(
+        [np.clip(bins[:, 0] + rows, 0, len(ratio) - 1), np.clip(bins[:, 1] + columns, 0, ratio.shape[1] - 1)]
+    )
     best = ratio[near[0], near[1]].argmax(axis=0)
-    return near[:, best, np.arange(len(bins))].T
+    return np.asarray(near[:, best, np.arange(len(bins))].T, np.int64)
 
 
 def _list_orders(
@@ -175,7 +200,7 @@ def _weigh_ridges(ratio: NDArray[np.float32]) -> NDArray[np.float32]:
         weighed = mean - 1 - np.log(mean)
         weighed *= np.float32(length**2 / (length + lags))
         np.maximum(evidence, weighed, out=evidence)
-    return np.maximum(evidence - np.float32(np.log(len(_RIDGES))), 0)
+    return np.asarray(np.maximum(evidence - np.float32(np.log(len(_RIDGES))), 0), np.float32)
 
 
 def _list_peaks(evidence: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -192,7 +217,7 @@ def _find_bins(frequencies: NDArray[np.float64], shape: NDArray[np.int64]) -> ND
     """Bins of frequencies, shape (K, 2), in a half spectrum; those beyond its edge are put at the edge."""
     bins = np.rint(np.where(frequencies[:, 1:] < 0, -frequencies, frequencies) * shape).astype(int)
     bins[:, 0] += shape[0] // 2
-    return np.clip(bins, 0, (shape[0] - 1, shape[1] - shape[1] // 2 - 1))
+    return np.asarray(np.clip(bins, 0, (shape[0] - 1, shape[1] - shape[1] // 2 - 1)), np.int64)
 
 
 def _log_chance(evidence: NDArray[np.float32], bins: NDArray[np.float64] | float) -> NDArray[np.float64]:
@@ -202,7 +227,7 @@ def _log_chance(evidence: NDArray[np.float32], bins: NDArray[np.float64] | float
 
 
 def _combine(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log10 of Fisher's combined probability of three independent tests, given the logs of each, shape (3, K).
+    """Log10 of Fisher's combined probability of three independent tests, given their logs, shape (3, K).
 
     Interference gives one or two spots of any height, but a lattice has all three: the others count for no
     more than `_MOST_ALONE` beyond the weakest.

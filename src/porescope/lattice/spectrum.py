@@ -15,10 +15,10 @@ from porescope.lattice.waves import flatten
 
 #: Side of the tiles over which the spectrum of a larger image is averaged [px].
 _TILE = 1024
-#: Number of angles at which a ring of the spectrum is sampled, over half a turn: the other half is the same.
+#: Number of angles at which a ring of the spectrum is sampled, over half a turn: the rest is the same.
 _ANGLES = 180
-#: Side of the blocks whose median is the local background, and distance from zero up to which it does not count [bins]. Nearer to
-#: zero the spectrum falls within a block.
+#: Side of the blocks whose median is the local background, and distance from zero up to which it does not
+#: count, because there the spectrum falls within a block [bins].
 _BLOCK, _NEAR = 16, 32
 
 
@@ -90,7 +90,7 @@ def find_peak(
 
 
 def _measure_background(power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean power of noise at each frequency: from medians of the ring and of the surroundings, or a streak."""
+    """Mean power of noise at each frequency: by medians of the ring, the surroundings, or a streak."""
     rows, columns = power.shape
     size = min(rows, columns) // 2
     # Rings are circles in cycles per pixel, hence ellipses in the bins of an oblong image.
@@ -102,7 +102,9 @@ def _measure_background(power: NDArray[np.float32]) -> NDArray[np.float32]:
     ring = cv2.GaussianBlur(ring[None], (0, 0), 1.5) + np.float32(1e-30)
     down, along = ((np.arange(n, dtype=np.float32) - n // 2) / n for n in (rows, columns))
     radius = np.sqrt(down[:, None] ** 2 + along[None] ** 2) * np.float32(2 * size)
-    background = np.asarray(cv2.remap(ring, radius, np.zeros_like(radius), cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE))
+    background = np.asarray(
+        cv2.remap(ring, radius, np.zeros_like(radius), cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+    )
     surroundings = _measure_surroundings(power)
     surroundings[tuple(slice(max(n // 2 - _NEAR, 0), n // 2 + _NEAR + 1) for n in power.shape)] = 0
     np.maximum(background, surroundings, out=background)

@@ -1,4 +1,4 @@
-"""The undistorted image: rows of a scan put where they belong, the lattice's hexagon made perfect; and back."""
+"""The undistorted image: rows of a scan where they belong, the lattice's hexagon perfect; and back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class Straightening(NamedTuple):
     """How an image of shape (M, N) is straightened to one of another shape (K, L)."""
 
     rows: RowOffsets
-    stretch: NDArray[np.float64]  # (2, 2), symmetric, of determinant 1: from straight rows to the undistorted image
+    stretch: NDArray[
+        np.float64
+    ]  # (2, 2), symmetric, of determinant 1: from straight rows to the undistorted image
     shape: tuple[int, int]  # (M, N)
     size: tuple[int, int]  # (K, L)
 
@@ -80,7 +82,9 @@ def straighten(micrograph: Micrograph, plan: Straightening) -> Micrograph:
     """
     y, x = (np.arange(n, dtype=np.float32) for n in plan.size)
     back = np.linalg.inv(plan.stretch).astype(np.float32)
-    down, along = (back @ np.stack([np.repeat(y - (plan.size[0] - 1) / 2, len(x)), np.tile(x - (plan.size[1] - 1) / 2, len(y))]))
+    down, along = back @ np.stack(
+        [np.repeat(y - (plan.size[0] - 1) / 2, len(x)), np.tile(x - (plan.size[1] - 1) / 2, len(y))]
+    )
     down, along = (
         (part + (n - 1) / 2).reshape(plan.size) for part, n in zip((down, along), plan.shape, strict=True)
     )
