@@ -101,6 +101,11 @@ def measure_columns(
     -------
     dict of ndarray, shape (n,)
         The columns of `PORE_COLUMNS`.
+
+    Raises
+    ------
+    ValueError
+        As for `measure`.
     """
     check_micrograph(micrograph, "measure")
     labels = np.asarray(labels)

@@ -201,6 +201,7 @@ def test_a_forged_run_file_cannot_delete_elsewhere(tmp_path: Path) -> None:
         ),
         (["one.tif", "--method", "none.py:find"], "none.py cannot be opened"),
         (["one.tif", "--method", "lattice", "--no-lattice"], "--method lattice needs the lattice"),
+        (["one.tif", "--method", "vacancies", "--no-lattice"], "--method vacancies needs the lattice"),
         (["one.tif", "--modality", "sem"], "modality must be one of auto"),
         (["one.tif", "--model", "m.pt"], "--model m.pt is not a file"),
         (["one.tif", "--method", "network", "--recipe", "ws2"], "takes no --recipe"),

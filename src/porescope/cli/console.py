@@ -167,7 +167,7 @@ def spoken_warnings() -> Iterator[None]:
 
 
 #: Levels above all that is logged: a progress bar in place of lines, and nothing at all.
-PROGRESS, NOTHING = logging.CRITICAL + 1, logging.CRITICAL + 2
+PROGRESS, _NOTHING = logging.CRITICAL + 1, logging.CRITICAL + 2
 
 
 class _Line(logging.Formatter):
@@ -241,7 +241,7 @@ def choose_level(quiet: bool, verbose: bool) -> int:
     if quiet and verbose:
         raise ValueError("--quiet and --verbose contradict each other; say one of them")
     if quiet:
-        return NOTHING
+        return _NOTHING
     if verbose:
         return logging.DEBUG
     return PROGRESS if sys.stderr.isatty() else logging.WARNING

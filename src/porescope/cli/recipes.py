@@ -51,7 +51,7 @@ class Scaling(enum.StrEnum):
     published = "published"
 
 
-StandardsFolder = Annotated[
+_StandardsFolder = Annotated[
     Path,
     typer.Option(
         metavar="DIR", help="Folder of the hand-labelled standards, such as A_standard.png for A.dm3."
@@ -62,7 +62,7 @@ StandardsFolder = Annotated[
 @app.command()
 def tune(
     inputs: Inputs,
-    standards: StandardsFolder,
+    standards: _StandardsFolder,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="OUT", help="Folder to which the results are written.")
     ],
@@ -165,7 +165,7 @@ def tune(
 @app.command()
 def score(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results of porescope detect.")],
-    standards: StandardsFolder,
+    standards: _StandardsFolder,
 ) -> None:
     """Compare the results of a detection with hand-labelled standards."""
     from porescope.runs import score_results

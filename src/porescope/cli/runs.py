@@ -16,11 +16,11 @@ app = typer.Typer()
 #: Number of differences that are printed.
 _MOST_SHOWN = 50
 
-RunFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run of porescope detect.")]
+_RunFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run of porescope detect.")]
 
 
 @app.command()
-def report(out: RunFolder) -> None:
+def report(out: _RunFolder) -> None:
     """Write the tables and the report of a run from what is there, also while it runs."""
     from porescope.files import FILES
     from porescope.runs import lock_folder, lock_tables, read_run, refresh_tables, write_report

@@ -1,5 +1,5 @@
 from .batch import DISK_FULL, UNWRITABLE, run_batch
-from .comparison import COMPARISON_COLUMNS, compare_runs
+from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census
 from .job import Job
@@ -13,7 +13,6 @@ from .tables import refresh_tables, write_tables
 from .tuning import Goal, tune
 
 __all__ = [
-    "COMPARISON_COLUMNS",
     "DISK_FULL",
     "Goal",
     "ImageResult",

@@ -17,6 +17,7 @@ from porescope.field import look_for_field
 from porescope.files import (
     ENDINGS,
     PICTURES,
+    doubt_size,
     save_geojson,
     save_labels,
     save_rois,
@@ -192,8 +193,9 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     -------
     ImageResult
     """
-    remark = micrograph.acquisition.remark
-    messages = [remark] if remark else []
+    remark, doubt = micrograph.acquisition.remark or "", doubt_size(micrograph.pixel_size)
+    # Reading a file has doubted its pixel size already.
+    messages = [told for told in (remark, "" if doubt in remark else doubt) if told]
     crystal = None
     micrograph = look_for_field(micrograph)
     if job.wants_lattice:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from porescope.detection import Detector
-from porescope.lattice import LatticeGaps
+from porescope.lattice import LatticeGaps, Vacancies
 from porescope.materials import find_material
 from porescope.network import Network
 
@@ -85,8 +85,8 @@ class Job:
             raise ValueError("--structure needs ASE: pip install 'porescope[atoms]'")
         if self.lattice is False and (self.calibrate or self.structure):
             raise ValueError("--no-lattice leaves nothing to calibrate by or to build a structure from")
-        if self.lattice is False and self.detector.method == LatticeGaps.method:
-            raise ValueError("--method lattice needs the lattice; leave out --no-lattice")
+        if self.lattice is False and isinstance(self.detector, (LatticeGaps, Vacancies)):
+            raise ValueError(f"--method {self.detector.method} needs the lattice; leave out --no-lattice")
 
     def describe(self) -> dict[str, Any]:
         """Describe what changes the numbers of a run, for ``run.json`` and for ``--resume``.
