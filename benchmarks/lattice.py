@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 
 from porescope import Micrograph, score
-from porescope.lattice import LatticeGaps, count_missing, find_lattice, find_sites
-from porescope.materials import MATERIALS
+from porescope.lattice import Crystal, Lattice, LatticeGaps, find_lattice, find_sites
+from porescope.materials import MATERIALS, Material
+from porescope.measurement import measure_columns
 from porescope.network import Network
 from porescope.recipes import load_recipe, segment
 from porescope.scoring import wilson_interval
@@ -158,8 +159,7 @@ def detect_pores(modality: str, dose: float) -> None:
                 rows[method][size][0] += one.found
                 rows[method][size][1] += 1
         if lattice:
-            sites = find_sites(drawn.micrograph, lattice, MATERIALS[material])
-            counted = count_missing(sites, drawn.labels, lattice, MATERIALS[material])
+            counted = count_missing(drawn.micrograph, drawn.labels, lattice, MATERIALS[material])
             counts += list(zip(drawn.missing_atoms.tolist(), counted.tolist(), strict=True))
     for method, sizes in rows.items():
         cells = [f"{sizes[name][0]} of {sizes[name][1]}" for name, _, _ in SIZES]
@@ -171,6 +171,14 @@ def detect_pores(modality: str, dose: float) -> None:
         f"| {modality} | {sum(single)} of {len(single)} ({low:.0%}–{high:.0%}) | {np.median(large):.1%} | "
         f"{np.percentile(large, 90):.1%} |"
     )
+
+
+def count_missing(
+    micrograph: Micrograph, labels: np.ndarray, lattice: Lattice, material: Material
+) -> np.ndarray:
+    """Count the missing atoms of each region, in the order of the labels."""
+    crystal = Crystal(lattice, material, find_sites(micrograph, lattice, material))
+    return measure_columns(micrograph, labels, None, crystal)["missing_atoms"]
 
 
 #: Table rows on missing atoms, printed at the end.
@@ -192,7 +200,7 @@ def count_by_own_outlines() -> None:
         if lattice is None:
             continue
         labels = Network().find(drawn.micrograph, lattice).labels
-        counted = count_missing(find_sites(drawn.micrograph, lattice, material), labels, lattice, material)
+        counted = count_missing(drawn.micrograph, labels, lattice, material)
         by_label = dict(zip(np.unique(labels[labels > 0]).tolist(), counted.tolist(), strict=True))
         for label, missing in enumerate(drawn.missing_atoms.tolist(), start=1):
             met = np.unique(labels[(drawn.labels == label) & (labels > 0)])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -25,16 +25,14 @@ from porescope.files import (
 )
 from porescope.labels import Detection
 from porescope.lattice import (
-    Lattice,
-    Sites,
+    Crystal,
     build_structure,
     calibrate,
     check_calibration,
-    count_missing,
     find_lattice,
     find_sites,
 )
-from porescope.materials import MATERIALS, Material
+from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
 from porescope.micrograph import Micrograph, check_micrograph
 from porescope.network import Network
@@ -48,14 +46,6 @@ if TYPE_CHECKING:
 _REPORT_SIZE = 560
 #: Probability from which the sheet counts as hidden.
 _HIDDEN = 0.5
-
-
-class Crystal(NamedTuple):
-    """The lattice of an image, and its sites where the material is known."""
-
-    lattice: Lattice
-    material: Material | None
-    sites: Sites | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,12 +190,9 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     found = job.detector.find(micrograph, crystal.lattice if crystal else None, job.material)
     if found.message and found.message not in messages:
         messages.append(found.message)
-    columns = measure_columns(micrograph, found.labels, found.probability)
+    columns = measure_columns(micrograph, found.labels, found.probability, crystal)
     if found.confidence is not None:
         columns["confidence"] = found.confidence
-    if crystal and crystal.sites and crystal.material:
-        counts = count_missing(crystal.sites, found.labels, crystal.lattice, crystal.material)
-        columns["missing_atoms"] = counts
     if micrograph.acquisition.modality_source == "assumed":
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.filled)) == 0:
