@@ -47,7 +47,7 @@ def measure(
     labels : ndarray of int, shape (M, N)
         0 is background.
     probability : ndarray of float, shape (M, N), optional
-        The detector's probability of a pore at each pixel. The pore's edge is its contour at 0.5, between
+        The detector's probability of a pore at each pixel. The pore's edge is its contour at 0.55, between
         pixels; without it, the outline of the pixels.
     material : str, optional
         One of `MATERIALS`. If the image shows its lattice, pores are measured by their atoms, and missing
