@@ -71,7 +71,7 @@ def measure_edge(region: Any, probability: NDArray[np.floating], pixel_area: flo
     reach = cv2.dilate(own, np.ones((3, 3), np.uint8))
     finer = max(1, min(_FINER, _FINEST // max(part.shape)))
     size = (part.shape[1] * finer, part.shape[0] * finer)
-    fine = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+    fine = cv2.resize(part, size, interpolation=cv2.INTER_CUBIC)
     inside = cv2.resize(reach, size, interpolation=cv2.INTER_NEAREST) > 0
     masks = [inside & (fine >= level) for level in (_OUTER, _CONTOUR, _INNER)]
     outer, area, inner = (float(mask.sum()) * pixel_area / finer**2 for mask in masks)

@@ -50,8 +50,9 @@ def test_blocks_of_a_large_image_give_the_same_atoms(monkeypatch: pytest.MonkeyP
     assert (whole.held == parts.held)[metal].all()
 
 
-def test_hrtem_counts_the_sites_inside() -> None:
-    drawn = simulate(Scene("MoS2", (200, 240), pores=1, max_missing=20, modality="hrtem"), seed=4)
+@pytest.mark.parametrize(("material", "modality"), [("MoS2", "hrtem"), ("hBN", "bf")])
+def test_where_the_image_does_not_tell_the_sites_inside_count(material: str, modality: str) -> None:
+    drawn = simulate(Scene(material, (200, 240), pores=1, max_missing=20, modality=modality), seed=4)
     found, _ = judge(drawn)
     y, x = np.rint(found.sites.positions).astype(int).T
     assert not found.trusted.any() and (found.held == (drawn.labels[y, x] == 0)).all()

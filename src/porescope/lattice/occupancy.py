@@ -95,8 +95,9 @@ def judge_sites(
     Returns
     -------
     Occupancy
-        Where the image does not tell, a site counts as empty if it lies inside a region: in HRTEM, where
-        the noise is as strong as an atom, and where the sites do not lie on atoms.
+        Where the image does not tell, a site counts as empty if it lies inside a region: in HRTEM, in BF and
+        ABF of graphene and hBN, where the noise is as strong as an atom, and where the sites do not lie on
+        atoms.
 
     Notes
     -----
@@ -181,7 +182,8 @@ def _judge(
     draws = np.repeat(outside[:, None], _DRAWS, axis=1)
     yes = np.ones(len(owner), bool)
     unknown = Occupancy(sites, owner, outside, draws, ~yes, yes)
-    if HOLE_SIGN[micrograph.modality] == 0 or len(sites.positions) < _FEWEST:
+    coherent = micrograph.modality != "haadf" and material.both_count
+    if HOLE_SIGN[micrograph.modality] == 0 or coherent or len(sites.positions) < _FEWEST:
         return unknown
     task = _prepare(sites, cell, material, near, _guess(distance, labels, probability, y, x))
     held = outside.astype(np.float64)

@@ -219,7 +219,7 @@ def _fit_kernel(
             root = np.linalg.cholesky(matrix)
             amplitudes = nnls(root.T, np.linalg.solve(root, right))[0]
         else:
-            amplitudes = np.linalg.solve(matrix, right)
+            amplitudes = np.asarray(np.linalg.solve(matrix, right), np.float64)
         kernel = amplitudes @ basis
         cross, squares = (kernel**2 * mixed).sum(), [(kernel**2 * p).sum() for p in (own, other)]
         right_hand = [(kernel * w).sum() for w in wanted]
