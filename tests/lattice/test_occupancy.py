@@ -69,3 +69,15 @@ def test_noise_as_strong_as_atoms_tells_nothing() -> None:
     drawn = simulate(Scene("WS2", (256, 260), pores=2, max_missing=20, dose=4e3), seed=1)
     found, _ = judge(drawn)
     assert not found.trusted.any()
+
+
+def test_a_pore_of_another_grain_is_not_judged_by_the_sites_of_the_first() -> None:
+    pores = tuple(Pore((y, x), missing=8) for y in (3.0, 9.0) for x in (3.0, 6.0, 9.0))
+    drawn = simulate(Scene("WS2", (300, 310), pores=pores, dose=2e6, grain_angle=0.45), seed=3)
+    found, _ = judge(drawn)
+    distance, _ = cKDTree(drawn.atoms.positions / drawn.micrograph.pixel_size).query(found.sites.positions)
+    off = [float(np.median(distance[found.owner == k])) for k in range(1, 7)]
+    placed = [bool(found.placed[found.owner == k].all()) for k in range(1, 7)]
+    # In the first grain atoms lie within a pixel of their sites.
+    assert 0 < sum(placed) < 6
+    assert [d < 1 for d in off] == placed

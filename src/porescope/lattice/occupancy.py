@@ -44,6 +44,9 @@ _DRAWS, _SETTLED, _SWEEPS = 16, 12, 24
 _PLAUSIBLE, _NOISIEST = (0.6, 1.6), 0.3
 #: Factor on the power of the noise at a pore's edge, where atoms are displaced and contamination gathers.
 _CAUTION = 2.0
+#: Distance from a region up to which its surroundings are compared with the fit [lattice constants], and the
+#: share of the fitted lattice that they may lack.
+_SURROUNDINGS, _STRANGE = 3.0, 0.35
 #: Fewest sites that tell the image of an atom, and the noise.
 _FEWEST = 60
 #: Side of the blocks in which a large image is judged, and their overlap [px].
@@ -200,10 +203,26 @@ def _judge(
             return unknown
         states, shares = _arrange(terms, task, held[task.chosen])
         held[task.chosen] = np.rint(2 * shares @ _STATES) / 2
+    strange = _find_strange(response, away, labels[nearest[0], nearest[1]], cell)
     draws[task.chosen] = states > 0
     found = outside.copy()
     found[task.chosen] = shares[:, 0] < 0.5
-    return Occupancy(sites, owner, found, draws, yes, yes)
+    known = ~np.isin(owner, strange)
+    return Occupancy(sites, owner, found, draws, known, known)
+
+
+def _find_strange(
+    response: Response, away: NDArray[np.float64], owner: NDArray[np.integer], cell: float
+) -> NDArray[np.int64]:
+    """Labels of regions around which the image lacks the lattice that is fitted, as in another grain.
+
+    ``away`` is the distance of each pixel from the regions, ``owner`` the nearest region's label.
+    """
+    around = (away > _NEAR * cell) & (away < _SURROUNDINGS * cell)
+    expected, labels = response.expected[around], owner[around]
+    matched = np.bincount(labels, response.evidence[around] * expected)
+    power = np.bincount(labels, expected**2)
+    return np.flatnonzero(matched < -_STRANGE * power)
 
 
 def _guess(

@@ -50,6 +50,7 @@ class Response(NamedTuple):
     contrast: float  # of a site of the second sublattice over one of the first
     window: NDArray[np.float32]  # (M, N), weight of each pixel: 1, less at the edges
     evidence: NDArray[np.float64]  # (M, N), the residual matched with an atom of the first sublattice
+    expected: NDArray[np.float64]  # (M, N), the same for all that is fitted
     overlap: NDArray[np.float64]  # (R, C), the same for the image of one atom, in the middle
 
 
@@ -152,9 +153,12 @@ def fit_response(
                 all_atoms = (spread.T @ (held * np.where(second, contrast, 1.0))).reshape(image.shape)
                 expected = transform.back(transform.forward(all_atoms) * kernel)
                 fitted = _fill(image, unreliable, expected[: image.shape[0], : image.shape[1]])
-    evidence = transform.back(kernel * weight * residual)[: image.shape[0], : image.shape[1]]
+    evidence, expected = (
+        transform.back(kernel * weight * part)[: image.shape[0], : image.shape[1]]
+        for part in (residual, model)
+    )
     overlap = fft.fftshift(transform.back(kernel**2 * weight))
-    return Response(positions, contrast, transform.window, evidence, overlap)
+    return Response(positions, contrast, transform.window, evidence, expected, overlap)
 
 
 def interpolate(positions: NDArray[np.float64], shape: tuple[int, ...]) -> csr_array:
