@@ -47,10 +47,10 @@ CUTS = (0.3, 0.5, 0.7, 0.9)
 SMALLEST = 0.03
 
 
-def draw_image(index: int, purpose: str) -> Simulation:
+def draw_image(index: int, purpose: str, seed: int = 0) -> Simulation:
     """Draw the benchmark's image of one combination of material, modality, size class and condition."""
     material, modality, size, condition = GRID[index]
-    rng = make_generator(purpose, index)
+    rng = make_generator(purpose, index, seed)
     scene = draw_scene(rng, (512, 512), rng.uniform(6, 12), material=material, modality=modality)
     film = 0.1 * thick_carbon(modality, MATERIALS[material])
     scene = replace(

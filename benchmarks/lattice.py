@@ -19,11 +19,10 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from porescope import Micrograph, score
-from porescope.lattice import LatticeGaps, count_missing, find_lattice, find_sites, plan_straightening
+from porescope.lattice import LatticeGaps, find_lattice, plan_straightening
 from porescope.materials import MATERIALS
 from porescope.network import Network
 from porescope.recipes import load_recipe, segment
-from porescope.scoring import wilson_interval
 from porescope.simulation import Recording, Scene, simulate
 
 FIRST_SEED = 900_000  # tests use small seeds
@@ -292,10 +291,9 @@ SIZES = (("1 atom", 1, 1), ("2–4 atoms", 2, 4), ("5–20 atoms", 5, 20), ("21 
 
 
 def detect_pores(modality: str, dose: float) -> None:
-    """Print a table row for each detector, and keep the row on missing atoms in `MISSING`."""
+    """Print a table row for each detector."""
     rows = {method: defaultdict(lambda: [0, 0]) for method in ("lattice", "threshold")}
     false = dict.fromkeys(rows, 0)
-    counts = []
     for i in range(24):
         material = list(MATERIALS)[i % 6]
         drawn = simulate(
@@ -321,20 +319,9 @@ def detect_pores(modality: str, dose: float) -> None:
                 size = next(name for name, low, high in SIZES if low <= missing <= high)
                 rows[method][size][0] += one.found
                 rows[method][size][1] += 1
-        if lattice:
-            sites = find_sites(drawn.micrograph, lattice, MATERIALS[material])
-            counted = count_missing(sites, drawn.labels, lattice, MATERIALS[material])
-            counts += list(zip(drawn.missing_atoms.tolist(), counted.tolist(), strict=True))
     for method, sizes in rows.items():
         cells = [f"{sizes[name][0]} of {sizes[name][1]}" for name, _, _ in SIZES]
         print(f"| {modality} | {dose:.0e} | {method} | {' | '.join(cells)} | {false[method]} |")
-    single = [c == 1 for m, c in counts if m == 1]
-    large = [abs(c / m - 1) for m, c in counts if m >= 5]
-    low, high = wilson_interval(sum(single), len(single))
-    MISSING.append(
-        f"| {modality} | {sum(single)} of {len(single)} ({low:.0%}–{high:.0%}) | {np.median(large):.1%} | "
-        f"{np.percentile(large, 90):.1%} |"
-    )
 
 
 def find_pores_in_two_grains() -> None:
@@ -366,37 +353,6 @@ def find_pores_in_two_grains() -> None:
         print(f"| {modality} | {found} of {found + missed} | {false} | {large} of 24 |", flush=True)
 
 
-#: Table rows on missing atoms, printed at the end.
-MISSING: list[str] = []
-
-
-def count_by_own_outlines() -> None:
-    """Print the accuracy of missing atoms counted in the network's own outlines."""
-    single, large = [], []
-    for i in range(36):
-        name = list(MATERIALS)[i % 6]
-        material = MATERIALS[name]
-        most = 80 if i % 2 else 3
-        drawn = simulate(
-            Scene(name, pores=8, max_missing=most, dose=2e6 * more(name), pixel_size=0.03),
-            seed=FIRST_SEED + i,
-        )
-        lattice = find_lattice(drawn.micrograph)
-        if lattice is None:
-            continue
-        labels = Network().find(drawn.micrograph, lattice).labels
-        counted = count_missing(find_sites(drawn.micrograph, lattice, material), labels, lattice, material)
-        by_label = dict(zip(np.unique(labels[labels > 0]).tolist(), counted.tolist(), strict=True))
-        for label, missing in enumerate(drawn.missing_atoms.tolist(), start=1):
-            met = np.unique(labels[(drawn.labels == label) & (labels > 0)])
-            if len(met) == 1 and missing == 1:
-                single.append(by_label[int(met[0])] == 1)
-            elif len(met) == 1 and missing >= 5:
-                large.append(abs(by_label[int(met[0])] / missing - 1))
-    print(f"\nin the network's own outlines (HAADF): {sum(single)} of {len(single)} single vacancies are 1;")
-    print(f"5 or more atoms: error {np.median(large):.1%} (median), {np.percentile(large, 90):.1%} (90 %)")
-
-
 if __name__ == "__main__":
     import sys
 
@@ -419,7 +375,3 @@ if __name__ == "__main__":
     print("|---|---|---|---|---|---|---|---|")
     for modality, dose in (("haadf", 5e5), ("bf", 1e6), ("hrtem", 1e6), ("hrtem", 1e5)):
         detect_pores(modality, dose)
-    print("\n| modality | single vacancies counted as 1 | error of 5 or more atoms, median | 90 % |")
-    print("|---|---|---|---|")
-    print("\n".join(MISSING))
-    count_by_own_outlines()

@@ -115,7 +115,7 @@ def test_a_crowd_of_places_is_counted() -> None:
 
 @pytest.mark.parametrize(("material", "second"), [("WS2", 0.15), ("WSe2", 0.53), ("MoSe2", 0.7)])
 def test_the_average_cell_tells_which_site_is_empty(material: str, second: float) -> None:
-    """The chalcogen's columns scatter 0.15, 0.53 and 1.4 times as much as the metal's: to the power of 1.7."""
+    """The chalcogen's columns scatter 0.15, 0.53 and 1.4 times as the metal's, by Z^1.7."""
     pore = Pore((5.0, 5.0), missing=1)
     drawn = simulate(Scene(material, (300, 320), pores=(pore,), dose=2e6), seed=1)
     lattice = find_lattice(drawn.micrograph)

@@ -94,7 +94,8 @@ def test_a_run_without_any_image_has_all_columns(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"state": "running"}')
     run = read_run(tmp_path)
     assert list(run.images) == list(IMAGE_COLUMNS) and list(run.pores) == list(PORE_COLUMNS)
-    names = [f"{kind}.{ending}" for ending in ("csv", "parquet") for kind in ("images", "pores", "candidates")]
+    kinds = ("images", "pores", "candidates")
+    names = [f"{kind}.{ending}" for ending in ("csv", "parquet") for kind in kinds]
     assert write_tables(tmp_path) == names
     assert list(pd.read_csv(tmp_path / "pores.csv")) == list(PORE_COLUMNS)
 

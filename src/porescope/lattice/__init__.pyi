@@ -1,14 +1,17 @@
 from .amplitude import RESOLUTION, LatticeGaps, find_grains, map_amplitude, measure_amplitude
 from .calibration import calibrate, check_calibration, warn_of_pixel_sizes
 from .finding import Lattice, find_lattice
-from .sites import Sites, build_structure, count_missing, find_sites
+from .occupancy import Occupancy, judge_sites
+from .sites import Crystal, Sites, build_structure, find_crystal, find_sites
 from .straightening import Straightening, map_back, plan_straightening, straighten
 from .vacancies import Vacancies, VacancyMap, map_vacancies
 from .waves import mix_coarsely
 
 __all__ = [
+    "Crystal",
     "Lattice",
     "LatticeGaps",
+    "Occupancy",
     "RESOLUTION",
     "Sites",
     "Straightening",
@@ -17,10 +20,11 @@ __all__ = [
     "build_structure",
     "calibrate",
     "check_calibration",
-    "count_missing",
+    "find_crystal",
     "find_grains",
     "find_lattice",
     "find_sites",
+    "judge_sites",
     "map_amplitude",
     "map_back",
     "map_vacancies",

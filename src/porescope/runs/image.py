@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -26,16 +26,14 @@ from porescope.files import (
 )
 from porescope.labels import HIDDEN, Detection
 from porescope.lattice import (
-    Lattice,
-    Sites,
+    Crystal,
     build_structure,
     calibrate,
     check_calibration,
-    count_missing,
     find_lattice,
     find_sites,
 )
-from porescope.materials import MATERIALS, Material
+from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
 from porescope.micrograph import Micrograph, check_micrograph
 from porescope.network import Network
@@ -47,14 +45,6 @@ if TYPE_CHECKING:
 
 #: Longer side of a picture in the report [px].
 _REPORT_SIZE = 560
-
-
-class Crystal(NamedTuple):
-    """The lattice of an image, and its sites where the material is known."""
-
-    lattice: Lattice
-    material: Material | None
-    sites: Sites | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,33 +194,18 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     found = job.detector.find(micrograph, crystal.lattice if crystal else None, job.material)
     if found.message and found.message not in messages:
         messages.append(found.message)
-    columns = _measure(micrograph, found.labels, found.confidence, found.probability, crystal)
+    columns = measure_columns(micrograph, found.labels, found.probability, crystal)
+    if found.confidence is not None:
+        columns["confidence"] = found.confidence
     candidates = {}
-    if found.candidates is not None:
-        candidates = _measure(
-            micrograph, found.candidates, found.candidate_confidence, found.probability, crystal
-        )
+    if found.candidates is not None and found.candidate_confidence is not None:
+        candidates = measure_columns(micrograph, found.candidates, found.probability, crystal)
+        candidates["confidence"] = found.candidate_confidence
     if micrograph.acquisition.modality_source == "assumed":
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.filled)) == 0:
         messages.append("all pixels have the same value")
     return ImageResult(micrograph, found, columns, candidates, crystal, messages, job.detector.method)
-
-
-def _measure(
-    micrograph: Micrograph,
-    labels: NDArray[np.int32],
-    confidence: NDArray[np.float64] | None,
-    probability: NDArray[np.floating] | None,
-    crystal: Crystal | None,
-) -> dict[str, NDArray[Any]]:
-    """Columns of `PORE_COLUMNS` of a label image."""
-    columns = measure_columns(micrograph, labels, probability)
-    if confidence is not None:
-        columns["confidence"] = confidence
-    if crystal and crystal.sites and crystal.material:
-        columns["missing_atoms"] = count_missing(crystal.sites, labels, crystal.lattice, crystal.material)
-    return columns
 
 
 def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, str]:
