@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from porescope.lattice.search import find_hexagons
+from porescope.lattice.spots import find_hexagons
 from porescope.lattice.spectrum import Spectrum
 
 SHAPE = (256, 300)
