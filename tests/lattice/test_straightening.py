@@ -9,8 +9,8 @@ import pytest
 from porescope.lattice import find_lattice, map_back, plan_straightening, straighten
 from porescope.simulation import Recording, Scene, simulate
 
-#: A stretch of 1.1 along the rows, 1/1.1 across them.
-STRAIN = (-0.1 / 1.1, 0.0, 0.0, 0.1)
+#: A stretch of 1.097 along one diagonal, 0.913 along the other.
+STRAIN = (-0.04, 0.08, 0.08, 0.05)
 
 
 def test_a_plain_scan_needs_nothing() -> None:
@@ -29,7 +29,7 @@ def distorted():
 
 def test_distortion_and_jitter_are_measured(distorted) -> None:
     _, lattice, _ = distorted
-    assert lattice.distortion == pytest.approx(0.21, abs=0.01) and not lattice.calibrates
+    assert lattice.distortion == pytest.approx(0.201, abs=0.01) and not lattice.calibrates
     assert lattice.row_jitter_nm == pytest.approx(0.5 * 1.8 * 0.04, rel=0.35)
 
 
@@ -37,7 +37,8 @@ def test_the_straightened_image_has_a_perfect_lattice(distorted) -> None:
     drawn, lattice, plan = distorted
     again = find_lattice(straighten(drawn.micrograph, plan))
     assert again.distortion < 0.01
-    assert again.row_jitter_nm < 0.5 * lattice.row_jitter_nm
+    # The corners beyond the recorded image are mirrored: their rows belong to another lattice.
+    assert again.row_jitter_nm < 0.7 * lattice.row_jitter_nm
     assert again.constant_px == pytest.approx(0.3153 / 0.04, rel=0.005)
 
 
