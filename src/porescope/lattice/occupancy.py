@@ -39,9 +39,11 @@ _NEVER = 1e-5
 _STATES = np.array([0.0, 0.5, 1.0], np.float32)
 #: Number of random arrangements that are followed, of sweeps until they count, and of sweeps in all.
 _DRAWS, _SETTLED, _SWEEPS = 16, 12, 24
-#: Range of the fitted contrast of the sublattices over the expected one, and largest noise of a site
-#: relative to an atom: outside the sites are not those of the image.
-_PLAUSIBLE, _NOISIEST = (0.6, 1.6), 0.3
+#: Range of the fitted contrast of the sublattices over the expected one, and what may be added: in the
+#: published images of WS2 the sulphur is brighter than its cross-section says. Else the sites are wrong.
+_PLAUSIBLE, _BRIGHTER = (0.6, 1.6), 0.3
+#: Largest noise of a site of the first sublattice, relative to an atom.
+_NOISIEST = 0.3
 #: Factor on the power of the noise at a pore's edge, where atoms are displaced and contamination gathers.
 _CAUTION = 2.0
 #: Distance from a region up to which its surroundings are compared with the fit [lattice constants], and the
@@ -193,11 +195,11 @@ def _judge(
     for _ in range(2):
         response = fit_response(micrograph, cell, sites.positions, sites.second, held)
         sites = sites._replace(positions=response.positions)
-        fitted = response.contrast / material.contrast(micrograph.modality)
+        fitted, wanted = response.contrast, material.contrast(micrograph.modality)
         response = response._replace(contrast=1.0 if material.first == material.second else response.contrast)
         compared = (distance > _FAR * cell) & (response.window[y, x] > 0.9)
         terms = _weigh(response, sites, compared, task, cell, held)
-        if not _PLAUSIBLE[0] < fitted < _PLAUSIBLE[1]:
+        if not _PLAUSIBLE[0] * wanted < fitted < _PLAUSIBLE[1] * wanted + _BRIGHTER:
             return unknown._replace(placed=~yes)
         if terms is None:
             return unknown
@@ -295,7 +297,7 @@ def _weigh(
         for side, response_of in ((False, 1.0), (True, response.contrast))
         if len(values := evidence[compared & (sites.second == side)]) >= _FEWEST
     ]
-    if not spread or not own > 0 or max(spread) / own > _NOISIEST:
+    if not spread or not own > 0 or spread[0] / own > _NOISIEST:
         return None
     power = _CAUTION * max(spread) ** 2 / own
     at, weight = sites.positions[task.chosen], strength[task.chosen]
