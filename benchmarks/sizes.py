@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.atoms import find_crystal
 from porescope.field import look_for_field
 from porescope.labels import find_bordered
-from porescope.lattice import find_crystal
 from porescope.materials import MATERIALS
 from porescope.measurement import measure_columns
 from porescope.network import Network

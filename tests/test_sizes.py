@@ -5,8 +5,8 @@ import pytest
 from skimage.measure import regionprops
 
 from porescope import measure
+from porescope.atoms import Crystal, Occupancy, Sites, find_crystal
 from porescope.labels import label_regions
-from porescope.lattice import Crystal, Occupancy, Sites, find_crystal
 from porescope.materials import MATERIALS
 from porescope.measurement import measure_columns
 from porescope.simulation import Pore, Scene, find_truth, simulate

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 from skimage.measure import regionprops
 
+from porescope.atoms import Crystal, find_crystal, judge_sites
 from porescope.labels import find_bordered
-from porescope.lattice import Crystal, find_crystal, judge_sites
 from porescope.materials import find_material
 from porescope.micrograph import Micrograph, check_micrograph
 from porescope.sizes import Edge, Sheet, lay_out, measure_atoms, measure_edge, measure_pixels

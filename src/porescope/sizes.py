@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from skimage.measure import perimeter_crofton
 
-from porescope.lattice import Crystal, Occupancy
-from porescope.materials import RADIUS, cover, find_pieces
+from porescope.atoms import Crystal, Occupancy, cover, find_pieces
+from porescope.materials import RADIUS
 
 #: Probability at the contour that has the area of the pore. At 0.5, where regions end, the network's pores
 #: come out 1 to 4 % too wide on the validation images.

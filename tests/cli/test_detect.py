@@ -62,10 +62,10 @@ def test_detect_writes_what_the_contract_says(tmp_path: Path) -> None:
     result = run("detect", tmp_path / "in", "-o", tmp_path / "out", "--rois", "--geojson")
     assert result.exit_code == 0, result.output
     stems = ("one", "two_0000", "two_0001")
-    endings = ("_labels.tif", "_overlay.png", "_lattice.png", "_rois.zip", ".geojson")
+    endings = ("_labels.tif", "_overlay.png", "_lattice.png", "_vacancies.png", "_rois.zip", ".geojson")
     tables = (
-        "pores.csv", "pores.parquet", "images.csv", "images.parquet", "report.html", "run.json", "run.log",
-        "pictures",
+        "pores.csv", "pores.parquet", "candidates.csv", "candidates.parquet", "images.csv", "images.parquet",
+        "report.html", "run.json", "run.log", "pictures",
     )  # fmt: skip
     assert {p.name for p in (tmp_path / "out").iterdir()} == {s + e for s in stems for e in endings} | set(
         tables
@@ -308,7 +308,7 @@ def test_demo_uses_the_published_images_where_they_are(tmp_path: Path, data: Pat
     monkeypatch.setenv("PORESCOPE_DATA", str(data))
     result = run("demo", "-o", tmp_path / "demo")
     assert result.exit_code == 0, result.output
-    assert "16 of 17 pores found, 0 false" in result.output
+    assert "17 of 17 pores found, 0 false" in result.output
 
 
 def test_calibrating_keeps_the_pores_and_shrinks_the_areas(ws2: Path, tmp_path: Path) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from porescope.lattice.spots import find_hexagons
 from porescope.lattice.spectrum import Spectrum
+from porescope.lattice.spots import find_hexagons
 
 SHAPE = (256, 300)
 LOW, HIGH = 0.02, 0.3

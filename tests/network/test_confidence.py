@@ -40,7 +40,7 @@ def test_regions_are_kept_by_their_confidence() -> None:
 
 
 def test_what_is_dropped_is_a_candidate() -> None:
-    drawn = simulate(Scene(shape=(256, 280), pores=4, max_missing=3, dose=2e5), seed=5)
+    drawn = simulate(Scene(shape=(300, 320), pores=5, max_missing=6, dose=3e5), seed=6)
     lattice = find_lattice(drawn.micrograph)
     everything = Network(least_confidence=0).find(drawn.micrograph, lattice)
     found = Network(least_confidence=0.9).find(drawn.micrograph, lattice)

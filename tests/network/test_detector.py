@@ -32,11 +32,11 @@ def test_the_published_images_need_no_labels(
         f"A–E, network, zero-shot, material {material}: {pooled.found} of 17 pores, {pooled.false} false, "
         f"mean pixel F1 {f1:.3f}",
     )
-    assert pooled.found == FOUND and pooled.false <= FALSE and f1 > PIXEL_F1
+    assert pooled.found >= FOUND and pooled.false <= FALSE and f1 > PIXEL_F1
 
 
 #: What the shipped network reaches on A–E; docs/accuracy.md has the table.
-FOUND, FALSE, PIXEL_F1 = 16, 0, 0.82
+FOUND, FALSE, PIXEL_F1 = 17, 0, 0.83
 
 
 @pytest.mark.parametrize("material", ["WS2", "MoSe2", "graphene"])

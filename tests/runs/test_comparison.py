@@ -18,7 +18,7 @@ def _run(
     for axis in "yx":
         table[f"{axis}_px"] = table[f"{axis}_nm"] / 0.05
     table[columns[1:]] *= pixel_size / 0.05
-    return Run(rows, table, {}, table[:0])
+    return Run(rows, table, {})
 
 
 def test_another_pixel_size_resizes_the_pores() -> None:

@@ -139,7 +139,7 @@ def test_an_image_with_a_field_is_drawn_and_measured(tmp_path: Path) -> None:
     field[:, 220:] = False
     micrograph = replace(drawn.micrograph, image=np.where(field, drawn.micrograph.image, 1e30), field=field)
     record = process_image(micrograph, "", Job(tmp_path, material="WS2"), picture=True)
-    assert record.row["n_pores"] == 1 and len(record.outputs) == 4
+    assert record.row["n_pores"] == 1 and len(record.outputs) == 5
     overlay = cv2.imread(str(tmp_path / "simulated_overlay.png"), cv2.IMREAD_GRAYSCALE)
     assert overlay[:, :500].std() > 10  # the grey range is that of the field
 

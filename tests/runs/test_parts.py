@@ -15,10 +15,11 @@ from porescope import read_run
 from porescope.files import write_whole
 from porescope.measurement import PORE_COLUMNS
 from porescope.recipes import Threshold
-from porescope.runs import Job, list_done, write_tables
+from porescope.runs import Job, list_done, read_candidates, write_tables
 from porescope.runs.folder import clear_parts
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
-from porescope.runs.parts import PartWriter, restore_parts
+from porescope.runs.parts import PartWriter
+from porescope.runs.run import restore_parts
 
 
 def _record(image: str, frame: int = 0, status: str = "ok", pores: int = 1, n_images: int = 1) -> ImageRecord:
@@ -184,16 +185,17 @@ def test_candidates_are_a_table_of_their_own(tmp_path: Path) -> None:
         writer.add(_record(name)._replace(candidates=dropped))
     writer.close_part()
     run = read_run(tmp_path)
-    assert run.candidates.image.tolist() == ["a", "a", "c"] and run.pores.image.tolist() == ["a", "b", "c"]
+    candidates = read_candidates(tmp_path)
+    assert candidates.image.tolist() == ["a", "a", "c"] and run.pores.image.tolist() == ["a", "b", "c"]
     assert {"candidates.csv", "candidates.parquet"} <= set(write_tables(tmp_path))
     written = pd.read_csv(tmp_path / "candidates.csv")
     assert list(written) == list(PORE_COLUMNS) and written.image.tolist() == ["a", "a", "c"]
     (tmp_path / "run.json").write_text('{"state": "finished"}')
     clear_parts(tmp_path)
-    pd.testing.assert_frame_equal(read_run(tmp_path).candidates, run.candidates)
+    pd.testing.assert_frame_equal(read_candidates(tmp_path), candidates)
     restore_parts(tmp_path)
     (tmp_path / "run.json").write_text('{"state": "running"}')
-    pd.testing.assert_frame_equal(read_run(tmp_path).candidates, run.candidates)
+    pd.testing.assert_frame_equal(read_candidates(tmp_path), candidates)
 
 
 def test_a_run_of_an_older_version_has_no_candidates(tmp_path: Path) -> None:
@@ -204,4 +206,4 @@ def test_a_run_of_an_older_version_has_no_candidates(tmp_path: Path) -> None:
     clear_parts(tmp_path)
     for path in tmp_path.glob("candidates.*"):
         path.unlink()
-    assert read_run(tmp_path).candidates.empty and len(read_run(tmp_path).pores) == 1
+    assert read_candidates(tmp_path).empty and len(read_run(tmp_path).pores) == 1

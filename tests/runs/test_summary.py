@@ -27,7 +27,7 @@ def _run(*images: tuple[str, int, int, str]) -> Run:
         kinds = {name: kind for name, kind in columns.items() if kind in ("Int64", "float64", "str")}
         tables.append(table.astype(kinds))
     pores_table = tables[1].fillna({"touches_border": False}).astype({"touches_border": bool})
-    return Run(tables[0], pores_table, {}, pores_table[:0])
+    return Run(tables[0], pores_table, {})
 
 
 def test_single_images_are_pooled() -> None:

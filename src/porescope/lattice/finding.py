@@ -17,8 +17,8 @@ from porescope.lattice.grains import count_grains
 from porescope.lattice.hexagon import list_spots, measure_constant, measure_distortion, measure_uncertainty
 from porescope.lattice.orders import DOUBTFUL, STANDS_OUT, find_lower_order
 from porescope.lattice.rows import RowOffsets, measure_rows, shift_rows
-from porescope.lattice.spots import find_hexagons
 from porescope.lattice.spectrum import Spectrum, find_peak, measure_spectrum
+from porescope.lattice.spots import find_hexagons
 from porescope.lattice.waves import LONGEST, flatten, refine_by_phase
 from porescope.micrograph import Micrograph
 from porescope.strips import STRIP

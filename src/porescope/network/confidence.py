@@ -69,8 +69,8 @@ def are_layers(layers: Any) -> bool:
     try:
         for weights, offsets in layers:
             shape = np.asarray(weights, float).shape
-            fits = shape == (inputs, len(offsets)) and np.asarray(offsets, float).ndim == 1
-            if not (fits and max(np.abs(weights).max(), np.abs(offsets).max()) < 1e6):
+            numbers = np.append(np.asarray(weights, float).ravel(), np.asarray(offsets, float))
+            if shape != (inputs, len(offsets)) or not (np.abs(numbers) < 1e6).all():
                 return False
             inputs = shape[1]
     except (TypeError, ValueError):

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice import RESOLUTION, Lattice, Sites, mix_coarsely
+from porescope.atoms import Sites
+from porescope.lattice import RESOLUTION, Lattice, mix_coarsely
 from porescope.micrograph import Micrograph
 from porescope.pictures.overlays import BLUE, ORANGE, draw_image
 

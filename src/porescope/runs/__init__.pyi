@@ -4,9 +4,10 @@ from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_f
 from .image import ImageResult, census
 from .job import Job
 from .labelled import read_labelled_images
-from .parts import Run, list_done, list_names, read_run
+from .parts import list_done, list_names
 from .record import list_unnamed, read_record, write_record
 from .report import write_report
+from .run import Run, read_candidates, read_run
 from .scores import score_results
 from .summary import Summary, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
@@ -33,6 +34,7 @@ __all__ = [
     "lock_tables",
     "prepare_folder",
     "read_labelled_images",
+    "read_candidates",
     "read_record",
     "read_run",
     "refresh_tables",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from porescope.runs.parts import Run
+from porescope.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.atoms import Crystal, build_structure, find_sites
 from porescope.detection import Detector
 from porescope.field import look_for_field
 from porescope.files import (
@@ -25,14 +26,7 @@ from porescope.files import (
     write_whole,
 )
 from porescope.labels import HIDDEN, Detection
-from porescope.lattice import (
-    Crystal,
-    build_structure,
-    calibrate,
-    check_calibration,
-    find_lattice,
-    find_sites,
-)
+from porescope.lattice import calibrate, check_calibration, find_lattice
 from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
 from porescope.micrograph import Micrograph, check_micrograph

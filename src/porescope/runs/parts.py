@@ -10,18 +10,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files import (
-    DETECT_ENDINGS,
-    ENDINGS,
-    FILES,
-    NEXT,
     PARTS,
-    list_stems,
     write_whole,
 )
 from porescope.measurement import PORE_COLUMNS
@@ -36,15 +31,6 @@ PART_SECONDS, _PART_PORES = 5.0, 200_000
 #: Columns of a part of ``images`` beside those of the table: number of images in the image's file, and names
 #: of the files written for it.
 HIDDEN = {"_n_images": "int64", "_outputs": "object"}
-
-
-class Run(NamedTuple):
-    """A run, as far as it has come."""
-
-    images: pd.DataFrame  # one row for each image
-    pores: pd.DataFrame  # one row for each pore
-    record: dict[str, Any]  # the content of ``run.json``
-    candidates: pd.DataFrame  # one row for each region that was dropped, with the columns of the pores
 
 
 class PartWriter:
@@ -86,12 +72,23 @@ class PartWriter:
         """Write the records collected so far as a part."""
         if not self._records:
             return
-        _write_part(self.out, self._number, make_tables(list(self._records.values())))
+        write_part(self.out, self._number, make_tables(list(self._records.values())))
         self._records, self._pores = {}, 0
         self._number += 1
 
 
-def _write_part(out: Path, number: int, tables: Sequence[pd.DataFrame]) -> None:
+def write_part(out: Path, number: int, tables: Sequence[pd.DataFrame]) -> None:
+    """Write a part of the tables.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+    number : int
+        Of the part.
+    tables : sequence of DataFrame
+        As `make_tables` returns them.
+    """
     # The images last: with them the part counts.
     for kind, table in reversed(list(zip(PARTS, tables, strict=True))):
         with write_whole(out / kind / f"part-{number:06d}.parquet") as part:
@@ -145,97 +142,6 @@ def _is_whole(part: Path) -> bool:
     except (OSError, ValueError):  # pyarrow's own errors are among them
         return False
     return True
-
-
-def read_run(folder: str | Path) -> Run:
-    """Read a run at any moment, also one that is running or was stopped.
-
-    Parameters
-    ----------
-    folder : str or Path
-        As given to ``porescope detect -o``.
-
-    Returns
-    -------
-    Run
-        In the order of the inputs. If an image was processed again, the last result counts.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds no run.
-
-    Examples
-    --------
-    >>> read_run("nowhere")
-    Traceback (most recent call last):
-    ...
-    ValueError: nowhere holds no run of porescope; give the folder that porescope detect wrote
-    """
-    folder = Path(folder)
-    while True:
-        record = read_record(folder)
-        try:
-            run = _read_now(folder, record)
-        except (OSError, ValueError):
-            if read_record(folder) == record:
-                raise
-        else:
-            if read_record(folder) == record:
-                return run
-        # It went on meanwhile: what was read may be of two states, such as parts that were just removed.
-
-
-def _read_now(folder: Path, record: dict[str, Any]) -> Run:
-    import pandas as pd
-
-    if not record and read_record(folder / NEXT).get("state") == "finished":
-        raise ValueError(f"{folder} is half replaced by a new run; porescope report {folder} completes that")
-    if not _has_final_tables(folder, record):
-        parts = list(iterate_tables(folder))
-        if not parts and not record:
-            raise ValueError(
-                f"{folder} holds no run of porescope; give the folder that porescope detect wrote"
-            )
-        parts = parts or [make_tables([])]
-        images, pores, candidates = (
-            pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)
-        )
-        return Run(images[list(IMAGE_COLUMNS)], pores, record, candidates)
-    images, pores, candidates = (_read_table(folder, kind) for kind in PARTS)
-    return Run(images, pores, record, candidates)
-
-
-def _has_final_tables(folder: Path, record: Mapping[str, Any]) -> bool:
-    """Say whether a run has ended; a run of an older version has no state, and had ended if it had tables."""
-    return record.get("state", "finished") == "finished" and _find_table(folder, "images") is not None
-
-
-def _find_table(folder: Path, kind: str) -> Path | None:
-    csv = folder / FILES[kind]
-    return next((path for path in (csv.with_suffix(".parquet"), csv) if path.is_file()), None)
-
-
-def _read_table(folder: Path, kind: str) -> pd.DataFrame:
-    """Read a final table, of this or an older version."""
-    import pandas as pd
-
-    path = _find_table(folder, kind)
-    if path is None:  # whoever has the images alone has no pores, and older versions kept no candidates
-        return _join([])
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except Exception as error:  # pyarrow has many kinds of error
-        raise ValueError(f"{path} cannot be read ({type(error).__name__}); is it whole?") from None
-    columns = IMAGE_COLUMNS if kind == "images" else PORE_COLUMNS
-    if "message" in table:  # CSV knows no empty text
-        table = table.assign(message=table.message.astype("str").fillna(""))
-    if "image" not in table:
-        raise ValueError(f"{path} is not porescope's: it lacks the column image")
-    if "frame" not in table:
-        table = table.assign(frame=0)
-    # Columns that an older version did not know are unknown.
-    return table.reindex(columns=[*columns, *(name for name in table if name not in columns)])
 
 
 def _list_images(folder: Path) -> pd.DataFrame:
@@ -298,35 +204,6 @@ def list_outputs(folder: Path, record: Mapping[str, Any]) -> list[str]:
             for written in pd.read_parquet(part, columns=["_outputs"])._outputs:
                 outputs += map(str, written)
     return list(dict.fromkeys(outputs))
-
-
-def restore_parts(folder: Path) -> None:
-    """Make a part of the final tables of a finished run, so that it can be gone on with.
-
-    Parameters
-    ----------
-    folder : Path
-    """
-    import pandas as pd
-
-    record = read_record(folder)
-    if not _has_final_tables(folder, record):
-        return
-    images, pores, candidates = (_read_table(folder, kind) for kind in PARTS)
-    outputs = set(list_outputs(folder, record))
-    stems = [
-        next((s for s in stems if f"{s}{ENDINGS['labels']}" in outputs), stems[0])
-        for stems in map(list_stems, images.image, images.signal, images.frame)
-    ]
-    images = images.assign(
-        _n_images=images.groupby("image").image.transform("size"),
-        _outputs=pd.Series(
-            [[stem + e for e in DETECT_ENDINGS if stem + e in outputs] for stem in stems], dtype=object
-        ),
-    )
-    for kind in PARTS:
-        (folder / kind).mkdir(exist_ok=True)
-    _write_part(folder, 0, [images, pores, candidates])
 
 
 def iterate_tables(folder: Path) -> Iterator[list[pd.DataFrame]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from porescope.files import FILES, PICTURES, escape_hidden, list_stems, write_whole
-from porescope.runs.parts import Run
+from porescope.runs.run import Run
 from porescope.runs.summary import describe_stack, list_warnings, summarize
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from porescope.files import describe_counts
 from porescope.lattice import warn_of_pixel_sizes
 from porescope.materials import MATERIALS
 from porescope.measurement import density_interval
-from porescope.runs.parts import Run
+from porescope.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from porescope.materials import ATOMIC_NUMBER, RADIUS, Material, cover, find_pieces
+from porescope.atoms import cover, find_pieces
+from porescope.materials import ATOMIC_NUMBER, RADIUS, Material
 from porescope.simulation.sheets import Atoms
 
 #: Step of the fine grid on which pores are drawn before averaging to pixels [nm].

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from porescope.lattice import find_crystal, judge_sites
-from porescope.lattice import occupancy as module
+from porescope.atoms import find_crystal, judge_sites
+from porescope.atoms import occupancy as module
 from porescope.materials import MATERIALS
 from porescope.simulation import Pore, Scene, Simulation, simulate
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from porescope.lattice import find_crystal
-from porescope.lattice.response import fit_response, interpolate, look_up
+from porescope.atoms import find_crystal
+from porescope.atoms.response import fit_response, interpolate, look_up
 from porescope.materials import MATERIALS
 from porescope.simulation import Optics, Recording, Scene, simulate
 

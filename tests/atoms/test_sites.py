@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from porescope.lattice import build_structure, find_crystal, find_lattice, find_sites
+from porescope.atoms import build_structure, find_crystal, find_sites
+from porescope.lattice import find_lattice
 from porescope.materials import MATERIALS
 from porescope.simulation import Scene, simulate
 

@@ -12,9 +12,9 @@ from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_array, csr_array
 from scipy.spatial import cKDTree
 
-from porescope.lattice.finding import Lattice
-from porescope.lattice.response import Response, fit_response, interpolate, look_up
-from porescope.lattice.sites import Sites
+from porescope.atoms.response import Response, fit_response, interpolate, look_up
+from porescope.atoms.sites import Sites
+from porescope.lattice import Lattice
 from porescope.materials import Material
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
@@ -113,7 +113,8 @@ def judge_sites(
 
     Examples
     --------
-    >>> from porescope.lattice import find_lattice, find_sites
+    >>> from porescope.atoms import find_sites
+    >>> from porescope.lattice import find_lattice
     >>> from porescope.materials import MATERIALS
     >>> from porescope.simulation import Scene, simulate
     >>> drawn = simulate(Scene("WS2", shape=(200, 260), pores=1, max_missing=1), seed=1)

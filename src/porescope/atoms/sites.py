@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice.amplitude import demodulate
-from porescope.lattice.finding import Lattice, find_lattice
+from porescope.lattice import Lattice, demodulate, find_lattice
 from porescope.materials import Material
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN, has_bright_holes
