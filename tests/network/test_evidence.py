@@ -87,15 +87,15 @@ def test_places_are_found_across_strips(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_places_that_the_network_missed_are_proposed_but_not_on_marks_or_beside_regions() -> None:
     z = np.zeros((150, 160), np.float32)
-    for y, x in ((20, 20), (20, 60), (60, 20), (60, 60), (1, 40)):
+    for y, x in ((20, 20), (20, 60), (60, 20), (60, 60), (9, 100)):
         z[y - 1 : y + 2, x - 1 : x + 2] = 3.0
         z[y, x] = 5.0
     labels = np.zeros(z.shape, np.int32)
     labels[58:60, 58:60] = 1
-    marks = np.zeros(z.shape, bool)
-    marks[18:22, 58:62] = True
-    _add_vacancies(labels, z, 8.0, marks)
-    assert sorted(labels[[20, 60, 20, 60, 1], [20, 20, 60, 60, 40]]) == [0, 0, 0, 2, 3]
+    usable = np.ones(z.shape, bool)
+    usable[28:32, 58:62] = False
+    _add_vacancies(labels, z, 8.0, usable)
+    assert sorted(labels[[20, 60, 20, 60, 9], [20, 20, 60, 60, 100]]) == [0, 0, 0, 2, 3]
     assert (labels == 2).sum() == 9
 
 

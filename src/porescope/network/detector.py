@@ -215,20 +215,25 @@ def judge_regions(
     marks = find_marks(micrograph.filled)
     labels = find_regions(maps.probability, micrograph, scale.cell_px, marks)
     if vacancies is not None:
-        _add_vacancies(labels, vacancies.z, scale.cell_px, marks)
+        usable = ~marks if micrograph.field is None else micrograph.field & ~marks
+        _add_vacancies(labels, vacancies.z, scale.cell_px, usable)
     return labels, gather_evidence(labels, maps, vacancies, micrograph, lattice, scale)
 
 
 def _add_vacancies(
-    labels: NDArray[np.int32], z: NDArray[np.floating], cell_px: float, marks: NDArray[np.bool_]
+    labels: NDArray[np.int32], z: NDArray[np.floating], cell_px: float, usable: NDArray[np.bool_]
 ) -> None:
-    """Add regions where the vacancy map stands out and no region is near: where z is half its peak."""
-    number, reach = int(labels.max()), math.ceil(0.4 * cell_px)
+    """Add regions where the vacancy map stands out and no region is near: where z is half its peak.
+
+    Near the frame, the field's edge and marks none is added: the sheet's end may look like a vacancy.
+    """
+    number, reach, depth = int(labels.max()), math.ceil(0.4 * cell_px), math.ceil(_LEAST_DEPTH * cell_px)
     most = max(round(_MOST_PROPOSED * labels.size / cell_px**2), 1)
     for y, x in list_places(z, cell_px, _LEAST_Z).position[:most].tolist():
         near = (slice(max(y - reach, 0), y + reach + 1), slice(max(x - reach, 0), x + reach + 1))
-        inside = min(y, x, labels.shape[0] - 1 - y, labels.shape[1] - 1 - x) >= reach
-        if not inside or labels[near].any() or marks[near].any():
+        inside = min(y, x, labels.shape[0] - 1 - y, labels.shape[1] - 1 - x) >= depth
+        around = usable[max(y - depth, 0) : y + depth + 1, max(x - depth, 0) : x + depth + 1]
+        if not inside or labels[near].any() or not around.all():
             continue
         part = np.asarray(z[near], np.float32)
         halves = label_regions(part >= part[reach, reach] / 2)

@@ -27,7 +27,7 @@ from porescope.network import (
 from porescope.simulation import Pore, Scene, Simulation, draw, draw_pores, draw_scene, make_generator
 
 #: Numbers of the simulated images of a rating: none is in the trainer's validation set.
-INDICES = range(20_000, 24_000)
+INDICES = range(20_000, 26_000)
 #: Side of these images [px].
 _SIDE = 384
 #: Lowest IoU at which a region matches a pore.
