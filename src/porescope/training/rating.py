@@ -36,8 +36,8 @@ _MIN_IOU = 0.3
 _NEAR = 0.15
 #: Number of units of the hidden layer that weighs the evidence, and the strength of the penalty on weights.
 _HIDDEN, _DECAY = 24, 0.3
-#: Number of steps of a fit. The weights are those of the step with the lowest error on every fifth image.
-_STEPS, _LEFT_OUT = 1500, 5
+#: Number of fits, each without another fifth of the images, and of the steps of each.
+_FITS, _STEPS = 5, 1500
 
 
 def rate_network(path: Path, seed: int = 0, processes: int = 1) -> dict[str, Any]:
@@ -197,35 +197,45 @@ def fit_layers(
     Returns
     -------
     list
-        Layers as `network.rate_regions` takes them.
+        Layers as `network.rate_regions` takes them: the mean of `_FITS` fits.
     """
-    torch.manual_seed(seed)
     image = np.repeat(np.arange(len(real)), [len(r) for r in real])
     values, truth = np.concatenate(evidence), np.concatenate(real)
     middle, spread = values.mean(axis=0), values.std(axis=0) + 1e-3
-    x = torch.tensor((values - middle) / spread, dtype=torch.float32)
-    y = torch.tensor(truth, dtype=torch.float32)
-    left_out = torch.tensor(image % _LEFT_OUT == _LEFT_OUT - 1)
+    standard = (values - middle) / spread
+    fits = [_fit_once(standard, truth, image % _FITS == k, seed + k) for k in range(_FITS)]
+    # Their hidden units side by side; the first layer takes the evidence as it is.
+    hidden = np.concatenate([fit[0] for fit in fits]).T
+    offsets = np.concatenate([fit[1] for fit in fits]) - (middle / spread) @ hidden
+    out = np.concatenate([fit[2] for fit in fits], axis=1).T / _FITS
+    last = np.mean([fit[3] for fit in fits], axis=0)
+    layers = ((hidden / spread[:, None], offsets), (out, last))
+    return [(weights.round(5).tolist(), bias.round(5).tolist()) for weights, bias in layers]
+
+
+def _fit_once(
+    standard: NDArray[np.float64], truth: NDArray[np.bool_], left_out: NDArray[np.bool_], seed: int
+) -> list[NDArray[np.float64]]:
+    """Weights and offsets of the hidden and the last layer, fitted to the regions that are not left out.
+
+    They are those of the step with the lowest error on the regions left out, if there are any.
+    """
+    torch.manual_seed(seed)
+    x, y = torch.tensor(standard, dtype=torch.float32), torch.tensor(truth, dtype=torch.float32)
+    aside = torch.tensor(left_out)
     net = nn.Sequential(nn.Linear(len(EVIDENCE), _HIDDEN), nn.Tanh(), nn.Linear(_HIDDEN, 1))
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.01, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
     measure = nn.BCEWithLogitsLoss()
-    best, kept = np.inf, net.state_dict()
+    best, kept = np.inf, None
     for step in range(_STEPS):
         optimizer.zero_grad()
-        measure(net(x[~left_out])[:, 0], y[~left_out]).backward()
+        measure(net(x[~aside])[:, 0], y[~aside]).backward()
         optimizer.step()
         schedule.step()
-        if step % 10 == 9 and left_out.any():
+        if step % 10 == 9 and aside.any():
             with torch.no_grad():
-                error = float(measure(net(x[left_out])[:, 0], y[left_out]))
+                error = float(measure(net(x[aside])[:, 0], y[aside]))
             if error < best:
-                best, kept = error, {name: w.clone() for name, w in net.state_dict().items()}
-    net.load_state_dict(kept if best < np.inf else net.state_dict())
-    layers = []
-    for i, layer in enumerate(part for part in net if isinstance(part, nn.Linear)):
-        weights, offsets = (w.detach().double().numpy() for w in (layer.weight.T, layer.bias))
-        if i == 0:  # the first layer takes the evidence as it is
-            weights, offsets = weights / spread[:, None], offsets - (middle / spread) @ weights
-        layers.append((weights.round(5).tolist(), offsets.round(5).tolist()))
-    return layers
+                best, kept = error, [w.detach().double().numpy().copy() for w in net.parameters()]
+    return kept or [w.detach().double().numpy() for w in net.parameters()]
