@@ -1,0 +1,3 @@
+from .detector import Voids
+
+__all__ = ["Voids"]

@@ -1,0 +1,247 @@
+"""Pores as voids: areas at the level of vacuum in a membrane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.labels import Detection, keep_regions, label_regions, measure_areas
+from porescope.lattice import Lattice
+from porescope.micrograph import Micrograph
+from porescope.modalities import HOLE_SIGN
+from porescope.voids.ground import Ground, find_ground, turn_dark
+from porescope.voids.levels import SMOOTHING, smooth
+from porescope.voids.splitting import split_touching
+
+#: Contrast over noise to which the image is smoothed, and limits of the Gaussian [px].
+_CLEAR, _SHARP, _SMOOTHEST = 10.0, 0.8, 4.0
+#: Ranges over which the levels around and inside a pore are averaged: standard deviation of a Gaussian,
+#: the finest that has pixels enough [px].
+_RANGES = (4.0, 12.0, 40.0)
+#: Least weight of an average.
+_LEAST_WEIGHT = 0.02
+#: Most blur of the image that is undone: standard deviation of a Gaussian [px].
+_MOST_BLURRED = 1.5
+#: Smallest pore [px].
+_SMALLEST = 12
+#: Smallest blur of an edge by which its probability is told, relative to the contrast.
+_SOFT = 0.06
+#: Logistic scale of a standard deviation: the probability there is 0.84.
+_LOGIT = 1.66
+#: Smallest contrast of a pore, relative to that of vacuum and sheet; most that it is above vacuum.
+_LEAST_CONTRAST, _LEAST_DEPTH = 0.35, 0.55
+#: Least gradient at the edge of a pore, relative to the usual one: at a gradual change is no edge.
+_SHARPEST = 0.5
+#: Brightness from which the sheet counts as hidden, in contrasts of sheet and vacuum above the sheet.
+_HIDDEN = 1.5
+
+
+@dataclass(frozen=True)
+class Voids:
+    """Detector: pores are areas at the grey level of vacuum, for images in which no lattice shows.
+
+    Parameters
+    ----------
+    split : bool
+        Whether touching pores are split: where the neck between two parts is narrower than 0.7 times the
+        narrower part.
+    least_confidence : float
+        Pores whose confidence is below this are dropped.
+
+    Raises
+    ------
+    ValueError
+        If ``least_confidence`` is not from 0 to 1.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).normal(100, 5, (200, 220))
+    >>> image[40:70, 50:80] -= 60
+    >>> int(Voids().find(Micrograph(image, 1.0)).labels.max())
+    1
+    """
+
+    split: bool = True
+    least_confidence: float = 0.5
+
+    method: ClassVar[str] = "voids"
+    needs_lattice: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.least_confidence <= 1:
+            raise ValueError(f"least_confidence must be from 0 to 1, not {self.least_confidence:g}")
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the detector for ``run.json``.
+
+        Returns
+        -------
+        dict
+        """
+        return {"method": self.method, "split": self.split, "least_confidence": self.least_confidence}
+
+    def find(
+        self, micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None
+    ) -> Detection:
+        """Find pores.
+
+        Parameters
+        ----------
+        micrograph : Micrograph
+        lattice : Lattice, optional
+        material : str, optional
+            Neither is used.
+
+        Returns
+        -------
+        Detection
+            ``unusable``: where the sheet is hidden by a support film or by carbon.
+        """
+        image, inside = turn_dark(micrograph)
+        ground = find_ground(image, inside, micrograph)
+        if ground.vacuum is None:
+            return Detection(
+                np.zeros(image.shape, np.int32), None, np.zeros(0), _find_hidden(image, ground), ground.message
+            )
+        contrast = ground.sheet - ground.vacuum
+        sigma, noise = _choose_smoothing(ground, 0.0)
+        smoothed = smooth(image, sigma)
+        half, step = _map_levels(smoothed, ground, sigma, inside)
+        blur = _measure_blur(smoothed, half, step, ground)
+        sigma, noise = _choose_smoothing(ground, blur)
+        smoothed = smooth(image, sigma, blur)
+        labels, measured = _find_regions(smoothed, half, step, ground, blur, noise, inside)
+        kept = (measured >= self.least_confidence)
+        labels = keep_regions(labels, kept, out=labels)
+        probability = _map_probability(smoothed, half, labels, max(noise, _SOFT * contrast))
+        confidence = measured[kept]
+        if self.split:
+            labels, parents = split_touching(labels)
+            confidence = confidence[parents - 1]
+        return Detection(labels, probability, confidence, _find_hidden(smoothed, ground), ground.message)
+
+
+def _choose_smoothing(ground: Ground, blur: float) -> tuple[float, float]:
+    """Standard deviation of the Gaussian [px] that leaves the contrast clear of noise, and that noise."""
+    for sigma in np.geomspace(_SHARP, _SMOOTHEST, 12):
+        # White noise after `smooth`: the integral of its squared transfer function.
+        ratio = (sigma**2 + blur**2) / sigma**2
+        noise = ground.noise * SMOOTHING / sigma * np.sqrt(1 + ratio + ratio**2 / 2)
+        if ground.sheet - ground.vacuum >= _CLEAR * noise:
+            break
+    return float(sigma), max(float(noise), 1e-30)
+
+
+def _measure_blur(
+    smoothed: NDArray[np.float32], half: NDArray[np.float32], step: NDArray[np.float32], ground: Ground
+) -> float:
+    """Standard deviation of the Gaussian by which the image is blurred [px], from its sharper edges."""
+    edge = find_edges(smoothed < half)
+    if not edge.any():
+        return 0.0
+    steepest = float(np.percentile(ground.slope[edge] / step[edge], 75))
+    total = 1 / np.sqrt(2 * np.pi) / max(steepest, 1e-30)
+    return float(np.sqrt(np.clip(total**2 - SMOOTHING**2, 0, _MOST_BLURRED**2)))
+
+
+def find_edges(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels of a mask that have a neighbour outside."""
+    return mask & ~cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+
+
+def _find_hidden(image: NDArray[np.float32], ground: Ground) -> NDArray[np.bool_]:
+    contrast = np.inf if ground.vacuum is None else ground.sheet - ground.vacuum
+    return np.asarray(image > ground.sheet + _HIDDEN * contrast)
+
+
+def _map_levels(
+    smoothed: NDArray[np.float32], ground: Ground, sigma: float, inside: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Level half-way between the inside of pores and their surroundings, and their distance, at each pixel."""
+    reach = int(np.ceil(2 * sigma))
+    dark = smoothed < ground.threshold
+    if inside is not None:
+        dark &= inside
+    near = cv2.dilate(dark.view(np.uint8), _disc(reach)).view(bool)
+    around = _average(smoothed, ~near if inside is None else ~near & inside, ground.sheet)
+    core = cv2.erode(dark.view(np.uint8), _disc(reach)).view(bool)
+    inner = _average(smoothed, core, ground.vacuum)
+    half = (around + inner) / 2
+    # Far from what is dark nothing is looked for.
+    half[~near] = -np.inf
+    return half, np.maximum(around - inner, np.float32(1e-30))
+
+
+def _find_regions(
+    smoothed: NDArray[np.float32],
+    half: NDArray[np.float32],
+    step: NDArray[np.float32],
+    ground: Ground,
+    blur: float,
+    noise: float,
+    inside: NDArray[np.bool_] | None,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Regions below the half-way level, and the confidence of each region."""
+    contrast = ground.sheet - ground.vacuum
+    dark = smoothed < half
+    if inside is not None:
+        dark &= inside
+    labels = label_regions(dark)
+    at = labels[dark]
+    areas = np.maximum(np.bincount(at), 1)
+    height, middle = (np.bincount(at, values[dark]) / areas for values in (step, half))
+    ring, mean = middle + height / 2, middle - height / 2
+    lowest = np.full(len(areas), np.inf)
+    np.minimum.at(lowest, at, smoothed[dark])
+    deep = (ring - lowest) / np.maximum(height, 1e-30)
+    edge = find_edges(dark)
+    outline = np.bincount(labels[edge], minlength=len(areas))
+    slope = np.bincount(labels[edge], ground.slope[edge] / step[edge], len(areas)) / np.maximum(outline, 1)
+    sharpness = slope * np.sqrt(2 * np.pi) * np.hypot(SMOOTHING, blur)
+    good = (areas >= _SMALLEST) & (height >= max(_LEAST_CONTRAST * contrast, 5 * noise)) & (deep > 0.75)
+    good &= sharpness > _SHARPEST
+    good &= mean < ground.vacuum + _LEAST_DEPTH * contrast
+    good[0] = False
+    if ground.film is not None:
+        on_film = ring > (ground.sheet + ground.film) / 2
+        typical = float(np.median(areas[good & ~on_film])) if (good & ~on_film).any() else 0.0
+        good &= ~(on_film & (areas > 4 * typical))
+    good &= areas < ground.largest
+    return labels, np.where(good, 0.95, 0.0)[1:]
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)).astype(np.uint8)
+
+
+def _average(image: NDArray[np.float32], where: NDArray[np.bool_], default: float) -> NDArray[np.float32]:
+    """Average an image over nearby pixels of a mask: over the smallest range that has enough of them."""
+    out = np.full(image.shape, np.float32(default))
+    weights = where.astype(np.float32)
+    values = image * weights
+    for sigma in _RANGES[::-1]:
+        # A coarse average is the same on a coarse grid.
+        step = max(1, int(sigma / 4))
+        shape = (max(image.shape[1] // step, 1), max(image.shape[0] // step, 1))
+        parts = [cv2.resize(part, shape, interpolation=cv2.INTER_AREA) for part in (values, weights)]
+        value, weight = (cv2.GaussianBlur(part, (0, 0), sigma / step) for part in parts)
+        mean = value / np.maximum(weight, 1e-6)
+        if step > 1:
+            mean, weight = (cv2.resize(part, image.shape[::-1]) for part in (mean, weight))
+        np.copyto(out, mean, where=weight > _LEAST_WEIGHT)
+    return out
+
+
+def _map_probability(
+    smoothed: NDArray[np.float32], half: NDArray[np.float32], labels: NDArray[np.int32], scale: float
+) -> NDArray[np.float32]:
+    """Probability of a pore at each pixel: 0.5 half-way between the levels, 0 far from the pores."""
+    odds = (half - smoothed) * np.float32(_LOGIT / scale)
+    probability = 1 / (1 + np.exp(-odds.clip(-20, 20)))
+    near = cv2.dilate((labels > 0).astype(np.uint8), _disc(3)).view(bool)
+    probability[~near] = 0
+    return np.asarray(probability, np.float32)
