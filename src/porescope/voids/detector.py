@@ -13,12 +13,12 @@ from porescope.labels import Detection, keep_regions, label_regions, measure_are
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
-from porescope.voids.ground import Ground, find_ground, turn_dark
+from porescope.voids.ground import Ground, find_edges, find_ground, measure_depth, turn_dark
 from porescope.voids.levels import SMOOTHING, smooth
 from porescope.voids.splitting import split_touching
 
 #: Contrast over noise to which the image is smoothed, and limits of the Gaussian [px].
-_CLEAR, _SHARP, _SMOOTHEST = 10.0, 0.8, 4.0
+_CLEAR, _SHARP, _SMOOTHEST = 8.0, 0.8, 4.0
 #: Ranges over which the levels around and inside a pore are averaged: standard deviation of a Gaussian,
 #: the finest that has pixels enough [px].
 _RANGES = (4.0, 12.0, 40.0)
@@ -34,6 +34,8 @@ _SOFT = 0.06
 _LOGIT = 1.66
 #: Smallest contrast of a pore, relative to that of vacuum and sheet; most that it is above vacuum.
 _LEAST_CONTRAST, _LEAST_DEPTH = 0.35, 0.55
+#: Highest level half-way between vacuum and what is thicker than the sheet, relative to the contrast of both.
+_HIGHEST = 0.8
 #: Least gradient at the edge of a pore, relative to the usual one: at a gradual change is no edge.
 _SHARPEST = 0.5
 #: Brightness from which the sheet counts as hidden, in contrasts of sheet and vacuum above the sheet.
@@ -47,7 +49,7 @@ class Voids:
     Parameters
     ----------
     split : bool
-        Whether touching pores are split: where the neck between two parts is narrower than 0.7 times the
+        Whether touching pores are split: where the neck between two parts is narrower than 0.8 times the
         narrower part.
     least_confidence : float
         Pores whose confidence is below this are dropped.
@@ -120,7 +122,7 @@ class Voids:
         probability = _map_probability(smoothed, half, labels, max(noise, _SOFT * contrast))
         confidence = measured[kept]
         if self.split:
-            labels, parents = split_touching(labels)
+            labels, parents = split_touching(labels, half - smoothed)
             confidence = confidence[parents - 1]
         return Detection(labels, probability, confidence, _find_hidden(smoothed, ground), ground.message)
 
@@ -148,11 +150,6 @@ def _measure_blur(
     return float(np.sqrt(np.clip(total**2 - SMOOTHING**2, 0, _MOST_BLURRED**2)))
 
 
-def find_edges(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of a mask that have a neighbour outside."""
-    return mask & ~cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
-
-
 def _find_hidden(image: NDArray[np.float32], ground: Ground) -> NDArray[np.bool_]:
     contrast = np.inf if ground.vacuum is None else ground.sheet - ground.vacuum
     return np.asarray(image > ground.sheet + _HIDDEN * contrast)
@@ -163,7 +160,14 @@ def _map_levels(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Level half-way between the inside of pores and their surroundings, and their distance, at each pixel."""
     reach = int(np.ceil(2 * sigma))
+    highest = ground.vacuum + _HIGHEST * (ground.sheet - ground.vacuum)
     dark = smoothed < ground.threshold
+    if inside is not None:
+        dark &= inside
+    near = cv2.dilate(dark.view(np.uint8), _disc(reach)).view(bool)
+    # In a thick sheet small pores are not as dark.
+    around = _average(smoothed, ~near if inside is None else ~near & inside, ground.sheet)
+    dark = smoothed < np.minimum((around + ground.vacuum) / 2, highest)
     if inside is not None:
         dark &= inside
     near = cv2.dilate(dark.view(np.uint8), _disc(reach)).view(bool)
@@ -200,17 +204,19 @@ def _find_regions(
     deep = (ring - lowest) / np.maximum(height, 1e-30)
     edge = find_edges(dark)
     outline = np.bincount(labels[edge], minlength=len(areas))
-    slope = np.bincount(labels[edge], ground.slope[edge] / step[edge], len(areas)) / np.maximum(outline, 1)
+    # What noise adds to the absolute gradient is taken away.
+    square = np.maximum(ground.slope[edge] ** 2 - ground.slope_noise**2, 0) / step[edge] ** 2
+    slope = np.sqrt(np.bincount(labels[edge], square, len(areas)) / np.maximum(outline, 1))
     sharpness = slope * np.sqrt(2 * np.pi) * np.hypot(SMOOTHING, blur)
-    good = (areas >= _SMALLEST) & (height >= max(_LEAST_CONTRAST * contrast, 5 * noise)) & (deep > 0.75)
-    good &= sharpness > _SHARPEST
+    good = (areas >= _SMALLEST) & (height >= max(_LEAST_CONTRAST * contrast, 5 * noise)) & (deep > 0.6)
+    good &= (sharpness > _SHARPEST) & (lowest < ground.vacuum + _LEAST_DEPTH * contrast)
     good &= mean < ground.vacuum + _LEAST_DEPTH * contrast
     good[0] = False
     if ground.film is not None:
         on_film = ring > (ground.sheet + ground.film) / 2
         typical = float(np.median(areas[good & ~on_film])) if (good & ~on_film).any() else 0.0
         good &= ~(on_film & (areas > 4 * typical))
-    good &= areas < ground.largest
+    good &= 2 * measure_depth(dark, labels, len(areas)) < ground.widest
     return labels, np.where(good, 0.95, 0.0)[1:]
 
 

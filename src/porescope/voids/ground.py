@@ -13,7 +13,7 @@ from porescope.labels import label_regions, measure_areas
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
 from porescope.network.views import find_marks
-from porescope.voids.levels import Level, Smoothed, find_levels, flatten, prepare
+from porescope.voids.levels import SMOOTHING, Level, Smoothed, find_levels, flatten, prepare
 
 #: Diameter from which a dark area may be a hole of the support film [nm], and relative to the frame.
 _HOLE_NM, _HOLE_SHARE = 200.0, 0.25
@@ -21,6 +21,10 @@ _HOLE_NM, _HOLE_SHARE = 200.0, 0.25
 _MOST_DARK = 0.5
 #: Contrast from which an area darker than the sheet may be vacuum [standard deviations of the noise].
 _CLEAR = 8.0
+#: Least gradient at the edge of vacuum, relative to that of a step.
+_SHARPEST = 0.5
+#: Most growth of the area of pores with the threshold, from a third to two thirds of the contrast.
+_MOST_GROWTH = 3.5
 #: Smallest area that tells the level of vacuum [px].
 _SMALLEST = 20
 
@@ -32,10 +36,11 @@ class Ground(NamedTuple):
     sheet: float
     film: float | None  # level of a support film
     threshold: float  # between vacuum and sheet
-    noise: float  # standard deviation after a Gaussian of `levels.SMOOTHING`
-    largest: float  # area from which a region is a hole of the support [px]
+    noise: float  # standard deviation of the noise after a Gaussian of `levels.SMOOTHING`
+    widest: float  # width from which a region is a hole of the support [px]
     levels: list[Level]
     slope: NDArray[np.float32]  # (M, N), absolute gradient after the same Gaussian [1/px]
+    slope_noise: float  # root mean square of the gradient that noise alone has [1/px]
     message: str
 
 
@@ -82,18 +87,21 @@ def find_ground(
     smoothed = prepare(image, inside)
     levels = find_levels(smoothed)
     side = _HOLE_SHARE * min(image.shape)
-    largest = np.pi / 4 * max(side, _HOLE_NM / np.sqrt(micrograph.pixel_area)) ** 2
+    widest = max(side, _HOLE_NM / float(np.sqrt(micrograph.pixel_area)))
     film = _find_film(levels)
-    found = _take_lowest(levels, smoothed, inside, largest, film)
+    found = _take_lowest(levels, smoothed, inside, widest, film)
     index = 0
     if found is None:
-        found = _take_outliers(levels[0], smoothed, inside, largest)
+        found = _take_outliers(levels[0], smoothed, inside, widest)
     else:
         index = 1
     sheet = levels[index]
     film = film if film is not None and film > sheet.value else None
     vacuum, threshold = found or (None, sheet.value)
-    return Ground(vacuum, sheet.value, film, threshold, smoothed.noise, largest, levels, smoothed.slope, "")
+    return Ground(
+        vacuum, sheet.value, film, threshold, smoothed.noise, widest, levels, smoothed.slope,
+        smoothed.slope_noise, "",
+    )  # fmt: skip
 
 
 def _find_film(levels: list[Level]) -> float | None:
@@ -106,7 +114,7 @@ def _take_lowest(
     levels: list[Level],
     smoothed: Smoothed,
     inside: NDArray[np.bool_] | None,
-    largest: float,
+    widest: float,
     film: float | None,
 ) -> tuple[float, float] | None:
     """Level of vacuum and threshold, if the lowest level is that of pores."""
@@ -116,9 +124,10 @@ def _take_lowest(
     dark = smoothed.image < threshold
     if inside is not None:
         dark &= inside
-    areas = measure_areas(label_regions(dark))[1:]
-    giants = areas[areas >= largest].sum()
-    pores = areas[(areas < largest) & (areas >= _SMALLEST)].sum()
+    labels = label_regions(dark)
+    areas = measure_areas(labels)[1:]
+    giant = 2 * measure_depth(dark, labels, len(areas) + 1)[1:] >= widest
+    giants, pores = areas[giant].sum(), areas[~giant & (areas >= _SMALLEST)].sum()
     covered = 0 if film is None else np.count_nonzero(smoothed.image > (film + levels[1].value) / 2)
     rest = dark.size - giants - covered
     if pores == 0 or pores > _MOST_DARK * rest:
@@ -127,23 +136,84 @@ def _take_lowest(
 
 
 def _take_outliers(
-    sheet: Level, smoothed: Smoothed, inside: NDArray[np.bool_] | None, largest: float
+    sheet: Level, smoothed: Smoothed, inside: NDArray[np.bool_] | None, widest: float
 ) -> tuple[float, float] | None:
     """Level of vacuum and threshold, from areas darker than the sheet that are too few to show a level."""
-    limit = sheet.value - _CLEAR * smoothed.noise
-    dark = smoothed.image < limit
-    if inside is not None:
-        dark &= inside
+    inside = np.ones(smoothed.image.shape, np.bool_) if inside is None else inside
+    regions = _find_dark(smoothed, sheet.value - _CLEAR * smoothed.noise, inside, widest)
+    if not len(regions.lowest):
+        return None
+    # Small pores are too blurred to reach the level of vacuum, and shades are none.
+    deep = regions.lowest <= (sheet.value + np.percentile(regions.lowest, 5)) / 2
+    vacuum = float(np.median(regions.lowest[deep])) + 2 * smoothed.noise
+    threshold = (vacuum + sheet.value) / 2
+    contrast = sheet.value - vacuum
+    wide, middle, narrow = (
+        _find_dark(smoothed, vacuum + share * contrast, inside, widest) for share in (0.65, 0.5, 0.35)
+    )
+    # The tail of the sheet's own grey values grows fast with the threshold; pores hardly do.
+    if wide.areas.sum() > _MOST_GROWTH * narrow.areas.sum():
+        return None
+    steep = contrast / np.sqrt(2 * np.pi) / SMOOTHING
+    sharp = middle.areas[middle.slope > _SHARPEST * steep].sum()
+    return (vacuum, threshold) if sharp > 0.5 * middle.areas.sum() else None
+
+
+class _Dark(NamedTuple):
+    """Regions darker than a threshold, as columns."""
+
+    areas: NDArray[np.int64]  # [px]
+    lowest: NDArray[np.float64]  # lowest grey value
+    slope: NDArray[np.float64]  # root mean square of the gradient at the edge, without that of noise
+
+
+def _find_dark(
+    smoothed: Smoothed, threshold: float, inside: NDArray[np.bool_], widest: float
+) -> _Dark:
+    """Regions darker than a threshold that may be pores."""
+    dark = (smoothed.image < threshold) & inside
     labels = label_regions(dark)
     areas = measure_areas(labels)
-    good = (areas >= _SMALLEST) & (areas < largest)
+    good = (areas >= _SMALLEST) & (2 * measure_depth(dark, labels, len(areas)) < widest)
     good[0] = False
-    if not good.any():
-        return None
     lowest = np.full(len(areas), np.inf)
-    at = labels > 0
-    np.minimum.at(lowest, labels[at], smoothed.image[at])
-    # Large areas reach the level of vacuum, small ones are blurred.
-    order = np.argsort(areas[good])[::-1][:50]
-    vacuum = float(np.median(lowest[good][order])) + 2 * smoothed.noise
-    return vacuum, (vacuum + sheet.value) / 2
+    np.minimum.at(lowest, labels[dark], smoothed.image[dark])
+    edge = find_edges(dark)
+    square = np.bincount(labels[edge], smoothed.slope[edge] ** 2, len(areas))
+    square = square / np.maximum(np.bincount(labels[edge], minlength=len(areas)), 1) - smoothed.slope_noise**2
+    return _Dark(areas[good], lowest[good], np.sqrt(np.maximum(square[good], 0)))
+
+
+def find_edges(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find the pixels of a mask that have a neighbour outside.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (M, N)
+
+    Returns
+    -------
+    ndarray of bool, shape (M, N)
+    """
+    return mask & ~cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+
+
+def measure_depth(mask: NDArray[np.bool_], labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """Measure the largest disc within each region of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (M, N)
+    labels : ndarray of int32, shape (M, N)
+    count : int
+        Number of labels, the background included.
+
+    Returns
+    -------
+    ndarray of float, shape (count,)
+        Radius [px]; 0 for the background.
+    """
+    distance = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    deepest = np.zeros(count)
+    np.maximum.at(deepest, labels[mask], distance[mask])
+    return deepest

@@ -24,10 +24,10 @@ _BINS, _MOST_SAMPLED = 1024, 2**21
 _PROMINENCE = 2.0
 #: Least share of a level's edges that it has in common with the next level: a gradual change of brightness
 #: makes no level. And the window in which the two sides of an edge are looked for [px].
-_FEWEST_EDGES, _EDGE_WINDOW = 0.1, 9
-#: Number of pixels to which the change of brightness is fitted, its largest value across the image, and the
-#: least entropy that it must save.
-_FITTED, _STEEPEST, _LEAST_GAIN = 40_000, 0.6, 0.03
+_FEWEST_EDGES, _EDGE_WINDOW = 0.05, 9
+#: Number of pixels to which the change of brightness is fitted, the entropy that the change of all of it must
+#: save, and the least entropy saved.
+_FITTED, _COST, _LEAST_GAIN = 40_000, 0.5, 0.03
 
 
 class Level(NamedTuple):
@@ -46,6 +46,11 @@ class Smoothed(NamedTuple):
     slope: NDArray[np.float32]  # (M, N), absolute gradient [1/px]
     flat: NDArray[np.bool_]  # (M, N), where the image has no edge
     noise: float  # standard deviation of the noise that is left
+
+    @property
+    def slope_noise(self) -> float:
+        """Root mean square of the gradient that noise alone has [1/px]."""
+        return self.noise / SMOOTHING
 
 
 def smooth(image: NDArray[np.float32], sigma: float, blur: float = 0.0) -> NDArray[np.float32]:
@@ -118,7 +123,7 @@ def flatten(image: NDArray[np.float32], inside: NDArray[np.bool_] | None) -> NDA
         counts = np.histogram(values / (1 + plane[0] * y + plane[1] * x), ends)[0]
         counts = gaussian_filter1d(counts.astype(float), 2.0)
         share = counts[counts > 0] / counts.sum()
-        return float(-(share * np.log(share)).sum() + 10 * max(np.abs(plane).max() - _STEEPEST, 0))
+        return float(-(share * np.log(share)).sum() + _COST * np.hypot(*plane))
 
     simplex = np.array([[0, 0], [0.1, 0], [0, 0.1]])
     best = minimize(

@@ -10,20 +10,26 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 #: Width of the neck below which two parts are pores of their own, relative to the narrower part.
-NECK = 0.7
+NECK = 0.8
 #: Solidity from which a region has no neck.
 _SOLID = 0.93
-#: Narrowest part that is split off: radius of its largest inscribed disc [px].
-_NARROWEST = 2.0
+#: Narrowest part that is split off: radius of its largest inscribed disc [px]; smallest region that is [px].
+_NARROWEST, _SMALLEST = 1.5, 40
+#: Factor by which the grid is refined to measure a neck, and the largest side of the refined grid [px].
+_FINER, _FINEST = 4, 400
 
 
-def split_touching(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def split_touching(
+    labels: NDArray[np.int32], height: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Split the regions of a label image at their necks.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (M, N)
         Numbered without gaps; changed in place.
+    height : ndarray of float32, shape (M, N)
+        Any quantity that is 0 at the edge of the regions and above it inside.
 
     Returns
     -------
@@ -34,46 +40,49 @@ def split_touching(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArra
     Notes
     -----
     Watershed of the distance to the edge. Two maxima of the distance are parts of one pore unless the way
-    between them passes a neck narrower than 0.7 times the lower one.
+    between them passes a neck narrower than 0.8 times the lower one.
 
     Examples
     --------
     >>> y, x = np.mgrid[:30, :50]
-    >>> two = (np.hypot(y - 15, x - 15) < 10) | (np.hypot(y - 15, x - 34) < 10)
-    >>> split_touching(two.astype(np.int32))[1].tolist()
+    >>> height = np.float32(10 - np.minimum(np.hypot(y - 15, x - 15), np.hypot(y - 15, x - 34)))
+    >>> split_touching((height > 0).astype(np.int32), height)[1].tolist()
     [1, 1]
     """
     parents = np.arange(1, int(labels.max()) + 1)
-    added = []
+    added: list[int] = []
     for region in regionprops(labels):
-        mask = region.image
-        if region.area < np.pi * (2 * _NARROWEST) ** 2 or region.area > 0.25 * labels.size:
-            continue
         hull = cv2.convexHull(region.coords[:, ::-1].astype(np.int32))
         # The hull goes through the centres of the outermost pixels.
         convex = cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2 + 1
-        if region.area >= _SOLID * convex:
+        if region.area < _SMALLEST or region.area >= _SOLID * convex:
             continue
-        parts = _split(mask)
-        if parts.max() < 2:
-            continue
+        parts = _split(region.image, height[region.slice])
         here = labels[region.slice]
         for part in range(2, int(parts.max()) + 1):
-            added.append(region.label)
-            here[parts == part] = len(parents) + len(added)
+            if (parts == part).any():
+                added.append(region.label)
+                here[parts == part] = len(parents) + len(added)
     return labels, np.concatenate([parents, np.array(added, parents.dtype)])
 
 
-def _split(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+def _split(mask: NDArray[np.bool_], height: NDArray[np.float32]) -> NDArray[np.int32]:
     """Parts of one region."""
-    padded = np.pad(mask, 1).astype(np.uint8)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    inner = distance > 0
-    log = np.log(np.maximum(distance, 0.5))
+    # In narrow pores the distance in whole pixels is too coarse to tell a neck.
+    finer = max(1, min(_FINER, _FINEST // max(mask.shape)))
+    padded = np.pad(np.where(mask, np.maximum(height, 0), np.minimum(height, 0)), 1, constant_values=-1)
+    padded[~np.isfinite(padded)] = -1
+    size = (padded.shape[1] * finer, padded.shape[0] * finer)
+    fine = (cv2.resize(padded, size, interpolation=cv2.INTER_LINEAR) > 0).astype(np.uint8)
+    distance = cv2.distanceTransform(fine, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # To the edge of the pixels, not to the centres of those outside.
+    distance = np.maximum(distance - 0.5, 0.25) / finer
     drop = -np.log(NECK)
+    log = np.log(distance)
     # Maxima of what is left once all maxima are lowered by the drop and filled up again.
     peaks = local_maxima(reconstruction(log - drop, log)) & (distance >= _NARROWEST)
     count, markers = cv2.connectedComponents(peaks.astype(np.uint8), connectivity=8)
     if count < 3:
         return np.asarray(mask, np.int32)
-    return np.asarray(watershed(-distance, markers, mask=inner)[1:-1, 1:-1], np.int32)
+    parts = watershed(-distance, markers)[finer // 2 :: finer, finer // 2 :: finer]
+    return np.where(mask, parts[1:-1, 1:-1], 0).astype(np.int32)
