@@ -13,7 +13,7 @@ from porescope.labels import Detection, keep_regions, label_regions, measure_are
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
-from porescope.voids.ground import Ground, find_edges, find_ground, measure_depth, turn_dark
+from porescope.voids.ground import Ground, find_edges, find_film, find_ground, measure_depth, measure_near, turn_dark
 from porescope.voids.levels import SMOOTHING, smooth
 from porescope.voids.splitting import split_touching
 
@@ -21,11 +21,13 @@ from porescope.voids.splitting import split_touching
 _CLEAR, _SHARP, _SMOOTHEST = 8.0, 0.8, 4.0
 #: Ranges over which the levels around and inside a pore are averaged: standard deviation of a Gaussian,
 #: the finest that has pixels enough [px].
-_RANGES = (4.0, 12.0, 40.0)
+_RANGES = (2.0, 5.0, 12.0, 40.0)
 #: Least weight of an average.
 _LEAST_WEIGHT = 0.02
 #: Most blur of the image that is undone: standard deviation of a Gaussian [px].
 _MOST_BLURRED = 1.5
+#: Most that the level half-way is raised, relative to the contrast.
+_MOST_RAISED = 0.2
 #: Smallest pore [px].
 _SMALLEST = 12
 #: Smallest blur of an edge by which its probability is told, relative to the contrast.
@@ -36,6 +38,9 @@ _LOGIT = 1.66
 _LEAST_CONTRAST, _LEAST_DEPTH = 0.35, 0.55
 #: Highest level half-way between vacuum and what is thicker than the sheet, relative to the contrast of both.
 _HIGHEST = 0.8
+#: Share of a region's outline from which the support film surrounds it: it is a hole of the film. And its
+#: area, relative to its largest disc's squared radius, from which half of that is enough.
+_MOST_FILM, _THIN = 0.5, 16.0
 #: Least gradient at the edge of a pore, relative to the usual one: at a gradual change is no edge.
 _SHARPEST = 0.5
 #: Brightness from which the sheet counts as hidden, in contrasts of sheet and vacuum above the sheet.
@@ -110,12 +115,11 @@ class Voids:
                 np.zeros(image.shape, np.int32), None, np.zeros(0), _find_hidden(image, ground), ground.message
             )
         contrast = ground.sheet - ground.vacuum
-        sigma, noise = _choose_smoothing(ground, 0.0)
+        sigma, noise = _choose_smoothing(ground)
         smoothed = smooth(image, sigma)
-        half, step = _map_levels(smoothed, ground, sigma, inside)
+        half, step = _map_levels(smoothed, ground, sigma, noise, inside)
         blur = _measure_blur(smoothed, half, step, ground)
-        sigma, noise = _choose_smoothing(ground, blur)
-        smoothed = smooth(image, sigma, blur)
+        _undo_blur(half, step, smoothed, sigma, blur)
         labels, measured = _find_regions(smoothed, half, step, ground, blur, noise, inside)
         kept = (measured >= self.least_confidence)
         labels = keep_regions(labels, kept, out=labels)
@@ -127,15 +131,30 @@ class Voids:
         return Detection(labels, probability, confidence, _find_hidden(smoothed, ground), ground.message)
 
 
-def _choose_smoothing(ground: Ground, blur: float) -> tuple[float, float]:
+def _choose_smoothing(ground: Ground) -> tuple[float, float]:
     """Standard deviation of the Gaussian [px] that leaves the contrast clear of noise, and that noise."""
-    for sigma in np.geomspace(_SHARP, _SMOOTHEST, 12):
-        # White noise after `smooth`: the integral of its squared transfer function.
-        ratio = (sigma**2 + blur**2) / sigma**2
-        noise = ground.noise * SMOOTHING / sigma * np.sqrt(1 + ratio + ratio**2 / 2)
-        if ground.sheet - ground.vacuum >= _CLEAR * noise:
-            break
-    return float(sigma), max(float(noise), 1e-30)
+    # White noise after `smooth`: the root of the integral of its squared transfer function.
+    noise = ground.noise * SMOOTHING * np.sqrt(2.5)
+    sigma = float(np.clip(_CLEAR * noise / (ground.sheet - ground.vacuum), _SHARP, _SMOOTHEST))
+    return sigma, max(noise / sigma, 1e-30)
+
+
+def _undo_blur(
+    half: NDArray[np.float32], step: NDArray[np.float32], smoothed: NDArray[np.float32], sigma: float, blur: float
+) -> None:
+    """Raise the half-way level, in place, so that the image's blur takes nothing off a region's area.
+
+    A blur moves an edge of curvature κ inwards by κ·blur²/2, which is π·blur² along a closed edge, whatever
+    its form.
+    """
+    labels = label_regions(smoothed < half)
+    edge = find_edges(labels > 0)
+    outline = np.bincount(labels[edge], minlength=int(labels.max()) + 1)
+    total = np.hypot(sigma, blur)
+    slope = (1 + (sigma / total) ** 2 / 2) / np.sqrt(2 * np.pi) / total
+    raised = (np.pi * blur**2 / np.maximum(outline, 8) * slope).astype(np.float32).clip(0, _MOST_RAISED)
+    raised[0] = 0
+    half += step * cv2.dilate(raised[labels], np.ones((7, 7), np.uint8))
 
 
 def _measure_blur(
@@ -156,11 +175,16 @@ def _find_hidden(image: NDArray[np.float32], ground: Ground) -> NDArray[np.bool_
 
 
 def _map_levels(
-    smoothed: NDArray[np.float32], ground: Ground, sigma: float, inside: NDArray[np.bool_] | None
+    smoothed: NDArray[np.float32],
+    ground: Ground,
+    sigma: float,
+    noise: float,
+    inside: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Level half-way between the inside of pores and their surroundings, and their distance, at each pixel."""
     reach = int(np.ceil(2 * sigma))
-    highest = ground.vacuum + _HIGHEST * (ground.sheet - ground.vacuum)
+    contrast = ground.sheet - ground.vacuum
+    highest = ground.sheet - max((1 - _HIGHEST) * contrast, 3 * noise)
     dark = smoothed < ground.threshold
     if inside is not None:
         dark &= inside
@@ -174,7 +198,7 @@ def _map_levels(
     around = _average(smoothed, ~near if inside is None else ~near & inside, ground.sheet)
     core = cv2.erode(dark.view(np.uint8), _disc(reach)).view(bool)
     inner = _average(smoothed, core, ground.vacuum)
-    half = (around + inner) / 2
+    half = np.minimum((around + inner) / 2, ground.sheet - np.float32(2 * noise))
     # Far from what is dark nothing is looked for.
     half[~near] = -np.inf
     return half, np.maximum(around - inner, np.float32(1e-30))
@@ -212,11 +236,12 @@ def _find_regions(
     good &= (sharpness > _SHARPEST) & (lowest < ground.vacuum + _LEAST_DEPTH * contrast)
     good &= mean < ground.vacuum + _LEAST_DEPTH * contrast
     good[0] = False
+    depth = measure_depth(dark, labels, len(areas))
     if ground.film is not None:
-        on_film = ring > (ground.sheet + ground.film) / 2
-        typical = float(np.median(areas[good & ~on_film])) if (good & ~on_film).any() else 0.0
-        good &= ~(on_film & (areas > 4 * typical))
-    good &= 2 * measure_depth(dark, labels, len(areas)) < ground.widest
+        share = measure_near(find_film(smoothed, ground.sheet, ground.film), labels, edge, len(areas))
+        # A fringe along the film's edge is thin.
+        good &= share < np.where(areas > _THIN * depth**2, _MOST_FILM / 2, _MOST_FILM)
+    good &= 2 * depth < ground.widest
     return labels, np.where(good, 0.95, 0.0)[1:]
 
 

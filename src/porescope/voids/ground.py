@@ -17,6 +17,12 @@ from porescope.voids.levels import SMOOTHING, Level, Smoothed, find_levels, flat
 
 #: Diameter from which a dark area may be a hole of the support film [nm], and relative to the frame.
 _HOLE_NM, _HOLE_SHARE = 200.0, 0.25
+#: Contrast of a support film to vacuum, relative to the sheet's: less may be a second layer.
+_FILM = 2.4
+#: Share of the image below which a level is not the sheet's.
+_RARE = 0.02
+#: Smallest brightness of the film, below its level, relative to its contrast to the sheet.
+_TO_FILM = 0.25
 #: Share of the membrane from which what is dark is no pore but the membrane.
 _MOST_DARK = 0.5
 #: Contrast from which an area darker than the sheet may be vacuum [standard deviations of the noise].
@@ -25,6 +31,10 @@ _CLEAR = 8.0
 _SHARPEST = 0.5
 #: Most growth of the area of pores with the threshold, from a third to two thirds of the contrast.
 _MOST_GROWTH = 3.5
+#: Share of the film along its outline from which a dark area may be a part of the film's hole.
+_CUT_OFF = 0.2
+#: Share of the film along its outline from which a dark area is a hole of the film.
+_SURROUNDED = 0.6
 #: Smallest area that tells the level of vacuum [px].
 _SMALLEST = 20
 
@@ -88,15 +98,13 @@ def find_ground(
     levels = find_levels(smoothed)
     side = _HOLE_SHARE * min(image.shape)
     widest = max(side, _HOLE_NM / float(np.sqrt(micrograph.pixel_area)))
-    film = _find_film(levels)
-    found = _take_lowest(levels, smoothed, inside, widest, film)
-    index = 0
-    if found is None:
-        found = _take_outliers(levels[0], smoothed, inside, widest)
-    else:
-        index = 1
-    sheet = levels[index]
-    film = film if film is not None and film > sheet.value else None
+    levels = _join_rare(levels)
+    found = _take_lowest(levels, smoothed, inside, widest, _find_film(levels[2:]))
+    index = 0 if found is None else 1
+    sheet, film = levels[index], _find_film(levels[index + 1 :])
+    found = found or _take_outliers(sheet, smoothed, inside, widest)
+    if film is not None and (found is None or film < found[0] + _FILM * (sheet.value - found[0])):
+        film = None
     vacuum, threshold = found or (None, sheet.value)
     return Ground(
         vacuum, sheet.value, film, threshold, smoothed.noise, widest, levels, smoothed.slope,
@@ -104,9 +112,19 @@ def find_ground(
     )  # fmt: skip
 
 
-def _find_film(levels: list[Level]) -> float | None:
-    """Level of the support film: the commonest of the third and the brighter ones, if a tenth shows it."""
-    bright = max(levels[2:], key=lambda level: level.share, default=None)
+def _join_rare(levels: list[Level]) -> list[Level]:
+    """Join the darkest levels as long as they are rare: all of them are vacuum, with fringes or shades."""
+    count = next((i for i, level in enumerate(levels) if level.share >= _RARE), 0)
+    if count < 2:
+        return levels
+    main = max(levels[:count], key=lambda level: level.share)
+    share = sum(level.share for level in levels[:count])
+    return [Level(main.value, levels[0].first, levels[count - 1].last, share), *levels[count:]]
+
+
+def _find_film(brighter: list[Level]) -> float | None:
+    """Level of the support film: the commonest above the sheet's, if a tenth of the image shows it."""
+    bright = max(brighter, key=lambda level: level.share, default=None)
     return bright.value if bright and bright.share >= 0.1 else None
 
 
@@ -127,12 +145,26 @@ def _take_lowest(
     labels = label_regions(dark)
     areas = measure_areas(labels)[1:]
     giant = 2 * measure_depth(dark, labels, len(areas) + 1)[1:] >= widest
-    giants, pores = areas[giant].sum(), areas[~giant & (areas >= _SMALLEST)].sum()
-    covered = 0 if film is None else np.count_nonzero(smoothed.image > (film + levels[1].value) / 2)
-    rest = dark.size - giants - covered
-    if pores == 0 or pores > _MOST_DARK * rest:
+    on_film = np.zeros(dark.shape, np.bool_)
+    if film is not None:
+        on_film = find_film(smoothed.image, levels[1].value, film)
+    edge = find_edges(dark)
+    shares = measure_near(on_film, labels, edge, len(areas) + 1)[1:]
+    large = areas >= _SMALLEST
+    holes = large & (shares >= _SURROUNDED)
+    small = large & ~giant & (shares < _CUT_OFF)
+    if not small.any():
         return None
-    return levels[0].value, threshold
+    # The membrane itself may be what is darkest.
+    rest = dark.size - np.count_nonzero(on_film) - areas[holes].sum()
+    if areas[large & ~holes].sum() > _MOST_DARK * rest:
+        return None
+    # What lies within the sheet's darkest level may be darker still.
+    lowest = np.full(len(areas) + 1, np.inf)
+    np.minimum.at(lowest, labels[dark], smoothed.image[dark])
+    deepest = float(np.average(lowest[1:][small], weights=areas[small])) + 2 * smoothed.noise
+    gap = max(_CLEAR * smoothed.noise, 0.35 * (levels[1].first - levels[0].last))
+    return None if deepest < levels[0].first - gap else (levels[0].value, threshold)
 
 
 def _take_outliers(
@@ -145,7 +177,8 @@ def _take_outliers(
         return None
     # Small pores are too blurred to reach the level of vacuum, and shades are none.
     deep = regions.lowest <= (sheet.value + np.percentile(regions.lowest, 5)) / 2
-    vacuum = float(np.median(regions.lowest[deep])) + 2 * smoothed.noise
+    large = regions.areas >= np.percentile(regions.areas[deep], 75)
+    vacuum = float(np.median(regions.lowest[deep & large])) + 2 * smoothed.noise
     threshold = (vacuum + sheet.value) / 2
     contrast = sheet.value - vacuum
     wide, middle, narrow = (
@@ -196,6 +229,48 @@ def find_edges(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     ndarray of bool, shape (M, N)
     """
     return mask & ~cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+
+
+def find_film(image: NDArray[np.float32], sheet: float, film: float) -> NDArray[np.bool_]:
+    """Find the pixels of the support film.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+    sheet, film : float
+        Their grey levels.
+
+    Returns
+    -------
+    ndarray of bool, shape (M, N)
+        Brighter than a second layer of the sheet may be, and at least 9 px wide.
+    """
+    bright = (image > film - _TO_FILM * (film - sheet)).view(np.uint8)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    return np.asarray(cv2.morphologyEx(bright, cv2.MORPH_OPEN, disc)).view(bool)
+
+
+def measure_near(
+    mask: NDArray[np.bool_], labels: NDArray[np.int32], edge: NDArray[np.bool_], count: int
+) -> NDArray[np.float64]:
+    """Measure which share of the outline of each region is within 5 px of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (M, N)
+    labels : ndarray of int32, shape (M, N)
+    edge : ndarray of bool, shape (M, N)
+        Pixels of the regions' outlines.
+    count : int
+        Number of labels, the background included.
+
+    Returns
+    -------
+    ndarray of float, shape (count,)
+    """
+    near = cv2.dilate(mask.view(np.uint8), np.ones((11, 11), np.uint8)).view(bool)
+    owner = labels[edge]
+    return np.bincount(owner, near[edge], count) / np.maximum(np.bincount(owner, minlength=count), 1)
 
 
 def measure_depth(mask: NDArray[np.bool_], labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:

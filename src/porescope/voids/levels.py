@@ -28,6 +28,9 @@ _FEWEST_EDGES, _EDGE_WINDOW = 0.05, 9
 #: Number of pixels to which the change of brightness is fitted, the entropy that the change of all of it must
 #: save, and the least entropy saved.
 _FITTED, _COST, _LEAST_GAIN = 40_000, 0.5, 0.03
+#: Distance of levels that may be one [standard deviations of the noise], and density between levels that may
+#: be one, relative to the lower peak.
+_NEAR, _FILLED = 10.0, 0.03
 
 
 class Level(NamedTuple):
@@ -53,7 +56,7 @@ class Smoothed(NamedTuple):
         return self.noise / SMOOTHING
 
 
-def smooth(image: NDArray[np.float32], sigma: float, blur: float = 0.0) -> NDArray[np.float32]:
+def smooth(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Smooth an image without moving its curved edges.
 
     Parameters
@@ -61,8 +64,6 @@ def smooth(image: NDArray[np.float32], sigma: float, blur: float = 0.0) -> NDArr
     image : ndarray of float32, shape (M, N)
     sigma : float
         Standard deviation of the Gaussian [px].
-    blur : float
-        Standard deviation of the blur that the image has already [px].
 
     Returns
     -------
@@ -81,8 +82,7 @@ def smooth(image: NDArray[np.float32], sigma: float, blur: float = 0.0) -> NDArr
     [149, 149, 137]
     """
     blurred = cv2.GaussianBlur(image, (0, 0), sigma)
-    weight = np.float32((sigma**2 + blur**2) / 2)
-    return np.asarray(blurred - weight * cv2.Laplacian(blurred, cv2.CV_32F), np.float32)
+    return np.asarray(blurred - np.float32(sigma**2 / 2) * cv2.Laplacian(blurred, cv2.CV_32F), np.float32)
 
 
 def flatten(image: NDArray[np.float32], inside: NDArray[np.bool_] | None) -> NDArray[np.float32]:
@@ -205,10 +205,11 @@ def find_levels(smoothed: Smoothed) -> list[Level]:
         Level(*[float(centres[p])] * 3, float(counts[a:b].sum() / counts.sum()))
         for p, a, b in zip(peaks, [0, *ends], [*ends, _BINS], strict=True)
     ]
-    return _join_gradual(levels, smoothed)
+    valleys = [float(density[a] / min(density[p], density[q])) for a, p, q in zip(ends, peaks, peaks[1:])]
+    return _join_gradual(levels, valleys, smoothed)
 
 
-def _join_gradual(levels: list[Level], smoothed: Smoothed) -> list[Level]:
+def _join_gradual(levels: list[Level], valleys: list[float], smoothed: Smoothed) -> list[Level]:
     """Join levels that have hardly an edge between them."""
     if len(levels) < 2:
         return levels
@@ -218,7 +219,9 @@ def _join_gradual(levels: list[Level], smoothed: Smoothed) -> list[Level]:
         before = joined[-1]
         common = edges[members, i].sum()
         others = edges[members].sum() - edges[np.ix_(members, members)].sum()
-        if common >= _FEWEST_EDGES * min(others, edges[i].sum()) > 0:
+        near = level.first - before.last < _NEAR * smoothed.noise
+        apart = common >= _FEWEST_EDGES * min(others, edges[i].sum()) > 0
+        if apart or not (near or valleys[i - 1] > _FILLED):
             joined.append(level)
             members = [i]
             continue
