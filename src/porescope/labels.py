@@ -31,6 +31,10 @@ class Detection:
         Probability at each pixel that contamination or disorder hides the sheet, or whether it does.
     message : str
         What the user must know about this image.
+    method : str
+        Method that was used, where the detector chose one.
+    reason : str
+        Why it was chosen.
     """
 
     labels: NDArray[np.int32]
@@ -38,6 +42,8 @@ class Detection:
     confidence: NDArray[np.float64] | None = None
     unusable: NDArray[np.floating] | NDArray[np.bool_] | None = None
     message: str = ""
+    method: str = ""
+    reason: str = ""
 
 
 def label_regions(mask: NDArray[Any], least: float | None = None, pixels: int = STRIP) -> NDArray[np.int32]:

@@ -2,7 +2,7 @@ from .confidence import UNRATED, gather_evidence
 from .detector import Network, look_at
 from .model import INPUTS, MODES, SHIPPED, SHIPPED_SHA256, describe_image, find_mode, load_model
 from .scale import CELL_PX, choose_scale
-from .views import present, rescale, standardize
+from .views import find_marks, present, rescale, standardize
 
 __all__ = [
     "CELL_PX",
@@ -14,6 +14,7 @@ __all__ = [
     "UNRATED",
     "choose_scale",
     "describe_image",
+    "find_marks",
     "find_mode",
     "gather_evidence",
     "load_model",

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.detection import Detector
+from porescope.detection import Detector, Fitting
 from porescope.field import look_for_field
 from porescope.files import (
     ENDINGS,
@@ -37,9 +37,9 @@ from porescope.lattice import (
 from porescope.materials import MATERIALS, Material
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
 from porescope.micrograph import Micrograph, check_micrograph
-from porescope.network import Network
 from porescope.runs.job import ImageRecord, Job
 from porescope.strips import cut_strips
+from porescope.voids import list_doubts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ def census(
     ----------
     micrograph : Micrograph
     detector : Detector, optional
-        Default: the network.
+        Default: the method that fits the image.
     material : str, optional
         One of `MATERIALS`.
     calibrate : bool
@@ -142,7 +142,7 @@ def census(
     check_micrograph(micrograph, "census")
     job = Job(
         Path(),
-        detector or Network(),
+        detector or Fitting(),
         material=material,
         calibrate=calibrate,
         lattice=lattice,
@@ -210,7 +210,8 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.filled)) == 0:
         messages.append("all pixels have the same value")
-    return ImageResult(micrograph, found, columns, crystal, messages, job.detector.method)
+    messages += list_doubts(micrograph, found, crystal is not None)
+    return ImageResult(micrograph, found, columns, crystal, messages, found.method or job.detector.method)
 
 
 def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, str]:
@@ -268,6 +269,7 @@ def _make_row(result: ImageResult) -> dict[str, Any]:
         "status": "ok",
         "message": "; ".join(result.messages),
         "signal": micrograph.signal,
+        "reason": result.detection.reason or "asked for",
     }
 
 

@@ -1,5 +1,6 @@
 from .contamination import thick_carbon
 from .drawing import Simulation, draw, expose, simulate
+from .membranes import Membrane, draw_membrane, vary_membrane
 from .optics import Optics
 from .random_scenes import draw_pores, draw_scene, make_generator
 from .recording import Recording
@@ -11,12 +12,14 @@ from .specimen import prepare
 from .truth import find_truth
 
 __all__ = [
+    "Membrane",
     "Optics",
     "Pore",
     "Recording",
     "Scene",
     "Simulation",
     "draw",
+    "draw_membrane",
     "draw_movie",
     "draw_pores",
     "draw_scene",
@@ -29,4 +32,5 @@ __all__ = [
     "save_stage",
     "simulate",
     "thick_carbon",
+    "vary_membrane",
 ]

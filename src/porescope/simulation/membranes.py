@@ -152,7 +152,7 @@ def vary_recording(rng: np.random.Generator) -> Recording:
     Recording
     """
     eight = rng.random() < 0.4
-    clip = (float(rng.uniform(0, 0.01)), float(rng.uniform(0, 0.05))) if rng.random() < 0.3 else (0.0, 0.0)
+    clip = (float(rng.uniform(0, 0.01)), float(rng.uniform(0, 0.01))) if rng.random() < 0.3 else (0.0, 0.0)
     return Recording(
         jitter=float(rng.choice([0, 0, rng.uniform(0, 0.4)])),
         flicker=float(rng.choice([0, 0, rng.uniform(0, 0.02)])),
@@ -206,7 +206,9 @@ def _draw_support(
     side = min(scene.shape)
     holes = scene.support_holes + scene.bare_hole
     # One large hole, or several that share the frame.
-    radius = side * (rng.uniform(0.36, 0.6) if holes == 1 else rng.uniform(0.8, 1.05) / 2 / np.sqrt(holes + 0.6))
+    radius = side * (
+        rng.uniform(0.36, 0.6) if holes == 1 else rng.uniform(0.8, 1.05) / 2 / np.sqrt(holes + 0.6)
+    )
     centres = [np.array(scene.shape) / 2 + rng.normal(0, 0.06 * side, 2)]
     if holes > 1:
         turn = rng.uniform(0, 2 * np.pi)
@@ -296,8 +298,12 @@ def _place_pores(
             part, here = _fill(centre, outline, scene.shape)
             own = (part >= 0.5) & (labels[here] == 0)
             gap = 0 if near else 2 * _GAP + 1
-            grown = cv2.dilate((part > 0).astype(np.uint8), np.ones((gap, gap))) if gap else own.astype(np.uint8)
-            blocked = np.count_nonzero(grown & taken[here]) if not near else np.count_nonzero(own & ~free[here])
+            grown = (
+                cv2.dilate((part > 0).astype(np.uint8), np.ones((gap, gap))) if gap else own.astype(np.uint8)
+            )
+            blocked = (
+                np.count_nonzero(grown & taken[here]) if not near else np.count_nonzero(own & ~free[here])
+            )
             overlap = np.count_nonzero((part >= 0.5) & (labels[here] > 0))
             if own.sum() > 30 and not blocked and overlap <= (_OVERLAP * own.sum() if near else 0):
                 break
@@ -382,9 +388,7 @@ def _draw_network(shape: tuple[int, int], cover: float, rng: np.random.Generator
     return np.asarray(np.clip((noise - level) / soft, 0, 1) * (1 + 0.15 * rough / rough.std()), np.float32)
 
 
-def _expose(
-    scene: Membrane, thickness: NDArray[np.float32], rng: np.random.Generator
-) -> NDArray[np.float32]:
+def _expose(scene: Membrane, thickness: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Image a membrane by its thickness, and record the image."""
     if scene.modality == "haadf":
         signal = thickness + scene.background

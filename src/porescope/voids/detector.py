@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import Detection, keep_regions, label_regions, measure_areas
+from porescope.labels import EDGE, Detection, keep_regions, label_regions, number_consecutively
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
-from porescope.modalities import HOLE_SIGN
-from porescope.voids.ground import Ground, find_edges, find_film, find_ground, measure_depth, measure_near, turn_dark
+from porescope.voids.averaging import average, choose_step
+from porescope.voids.ground import Ground, find_edges, find_ground, turn_dark
 from porescope.voids.levels import SMOOTHING, smooth
+from porescope.voids.regions import find_regions
 from porescope.voids.splitting import split_touching
 
 #: Contrast over noise to which the image is smoothed, and limits of the Gaussian [px].
@@ -24,25 +25,16 @@ _CLEAR, _SHARP, _SMOOTHEST = 8.0, 0.8, 4.0
 _RANGES = (2.0, 5.0, 12.0, 40.0)
 #: Least weight of an average.
 _LEAST_WEIGHT = 0.02
-#: Most blur of the image that is undone: standard deviation of a Gaussian [px].
-_MOST_BLURRED = 1.5
+#: Softest edges of pores, and most blur of the image that is undone: standard deviation of a Gaussian [px].
+_SOFTEST, _MOST_BLURRED = 6.0, 1.5
 #: Most that the level half-way is raised, relative to the contrast.
 _MOST_RAISED = 0.2
-#: Smallest pore [px].
-_SMALLEST = 12
 #: Smallest blur of an edge by which its probability is told, relative to the contrast.
 _SOFT = 0.06
 #: Logistic scale of a standard deviation: the probability there is 0.84.
 _LOGIT = 1.66
-#: Smallest contrast of a pore, relative to that of vacuum and sheet; most that it is above vacuum.
-_LEAST_CONTRAST, _LEAST_DEPTH = 0.35, 0.55
 #: Highest level half-way between vacuum and what is thicker than the sheet, relative to the contrast of both.
 _HIGHEST = 0.8
-#: Share of a region's outline from which the support film surrounds it: it is a hole of the film. And its
-#: area, relative to its largest disc's squared radius, from which half of that is enough.
-_MOST_FILM, _THIN = 0.5, 16.0
-#: Least gradient at the edge of a pore, relative to the usual one: at a gradual change is no edge.
-_SHARPEST = 0.5
 #: Brightness from which the sheet counts as hidden, in contrasts of sheet and vacuum above the sheet.
 _HIDDEN = 1.5
 
@@ -101,7 +93,7 @@ class Voids:
         micrograph : Micrograph
         lattice : Lattice, optional
         material : str, optional
-            Neither is used.
+            They give the scale at which atoms are averaged out, where the pixels resolve them.
 
         Returns
         -------
@@ -109,21 +101,30 @@ class Voids:
             ``unusable``: where the sheet is hidden by a support film or by carbon.
         """
         image, inside = turn_dark(micrograph)
-        ground = find_ground(image, inside, micrograph)
-        if ground.vacuum is None:
-            return Detection(
-                np.zeros(image.shape, np.int32), None, np.zeros(0), _find_hidden(image, ground), ground.message
-            )
-        contrast = ground.sheet - ground.vacuum
+        step = choose_step(micrograph, lattice, material)
+        image, inside = average(image, inside, step)
+        found = self._find(image, inside, micrograph.pixel_area * step**2)
+        return found if step == 1 else _refine(found, micrograph)
+
+    def _find(
+        self, image: NDArray[np.float32], inside: NDArray[np.bool_] | None, pixel_area: float
+    ) -> Detection:
+        """Find the voids of an image whose vacuum is dark and that shows no atoms."""
+        ground = find_ground(image, inside, pixel_area)
+        if np.isnan(ground.vacuum):
+            nothing = np.zeros(image.shape, np.int32)
+            return Detection(nothing, None, np.zeros(0), _find_hidden(image, ground), ground.message)
         sigma, noise = _choose_smoothing(ground)
         smoothed = smooth(image, sigma)
-        half, step = _map_levels(smoothed, ground, sigma, noise, inside)
-        blur = _measure_blur(smoothed, half, step, ground)
-        _undo_blur(half, step, smoothed, sigma, blur)
-        labels, measured = _find_regions(smoothed, half, step, ground, blur, noise, inside)
-        kept = (measured >= self.least_confidence)
+        half, height = _map_levels(smoothed, ground, sigma, noise, inside)
+        blur = _measure_blur(smoothed, half, height, ground)
+        _undo_blur(half, height, smoothed, sigma, blur)
+        labels, measured = find_regions(smoothed, half, height, ground, blur, noise, inside)
+        kept = measured >= self.least_confidence
         labels = keep_regions(labels, kept, out=labels)
-        probability = _map_probability(smoothed, half, labels, max(noise, _SOFT * contrast))
+        probability = _map_probability(
+            smoothed, half, labels, max(noise, _SOFT * ground.contrast)
+        )
         confidence = measured[kept]
         if self.split:
             labels, parents = split_touching(labels, half - smoothed)
@@ -131,22 +132,53 @@ class Voids:
         return Detection(labels, probability, confidence, _find_hidden(smoothed, ground), ground.message)
 
 
+def _refine(found: Detection, micrograph: Micrograph) -> Detection:
+    """Bring what was found in an averaged image to the pixels of a micrograph."""
+    shape = micrograph.image.shape
+    width, height = shape[::-1]
+    hidden = cv2.resize(
+        np.asarray(found.unusable, np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+    )
+    if found.probability is None:
+        return replace(found, labels=np.zeros(shape, np.int32), unusable=hidden > 0)
+    probability = cv2.resize(np.asarray(found.probability), (width, height), interpolation=cv2.INTER_LINEAR)
+    if micrograph.field is not None:
+        probability[~micrograph.field] = 0
+    # The edge moves by less than an averaged pixel.
+    grown = cv2.dilate(found.labels.astype(np.float32), np.ones((3, 3), np.uint8))
+    grown = np.where(found.labels > 0, found.labels, grown).astype(np.float32)
+    labels = cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.int32)
+    labels[probability < EDGE] = 0
+    numbers = np.unique(labels)
+    assert found.confidence is not None
+    confidence = found.confidence[numbers[numbers > 0] - 1]
+    return replace(
+        found, labels=number_consecutively(labels), probability=probability, confidence=confidence,
+        unusable=hidden > 0,
+    )  # fmt: skip
+
+
 def _choose_smoothing(ground: Ground) -> tuple[float, float]:
     """Standard deviation of the Gaussian [px] that leaves the contrast clear of noise, and that noise."""
     # White noise after `smooth`: the root of the integral of its squared transfer function.
     noise = ground.noise * SMOOTHING * np.sqrt(2.5)
-    sigma = float(np.clip(_CLEAR * noise / (ground.sheet - ground.vacuum), _SHARP, _SMOOTHEST))
+    sigma = float(np.clip(_CLEAR * noise / ground.contrast, _SHARP, _SMOOTHEST))
     return sigma, max(noise / sigma, 1e-30)
 
 
 def _undo_blur(
-    half: NDArray[np.float32], step: NDArray[np.float32], smoothed: NDArray[np.float32], sigma: float, blur: float
+    half: NDArray[np.float32],
+    step: NDArray[np.float32],
+    smoothed: NDArray[np.float32],
+    sigma: float,
+    blur: float,
 ) -> None:
     """Raise the half-way level, in place, so that the image's blur takes nothing off a region's area.
 
     A blur moves an edge of curvature κ inwards by κ·blur²/2, which is π·blur² along a closed edge, whatever
     its form.
     """
+    blur = min(blur, _MOST_BLURRED)
     labels = label_regions(smoothed < half)
     edge = find_edges(labels > 0)
     outline = np.bincount(labels[edge], minlength=int(labels.max()) + 1)
@@ -166,11 +198,11 @@ def _measure_blur(
         return 0.0
     steepest = float(np.percentile(ground.slope[edge] / step[edge], 75))
     total = 1 / np.sqrt(2 * np.pi) / max(steepest, 1e-30)
-    return float(np.sqrt(np.clip(total**2 - SMOOTHING**2, 0, _MOST_BLURRED**2)))
+    return float(np.sqrt(np.clip(total**2 - SMOOTHING**2, 0, _SOFTEST**2)))
 
 
 def _find_hidden(image: NDArray[np.float32], ground: Ground) -> NDArray[np.bool_]:
-    contrast = np.inf if ground.vacuum is None else ground.sheet - ground.vacuum
+    contrast = np.inf if np.isnan(ground.vacuum) else ground.contrast
     return np.asarray(image > ground.sheet + _HIDDEN * contrast)
 
 
@@ -183,7 +215,7 @@ def _map_levels(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Level half-way between the inside of pores and their surroundings, and their distance, at each pixel."""
     reach = int(np.ceil(2 * sigma))
-    contrast = ground.sheet - ground.vacuum
+    contrast = ground.contrast
     highest = ground.sheet - max((1 - _HIGHEST) * contrast, 3 * noise)
     dark = smoothed < ground.threshold
     if inside is not None:
@@ -202,47 +234,6 @@ def _map_levels(
     # Far from what is dark nothing is looked for.
     half[~near] = -np.inf
     return half, np.maximum(around - inner, np.float32(1e-30))
-
-
-def _find_regions(
-    smoothed: NDArray[np.float32],
-    half: NDArray[np.float32],
-    step: NDArray[np.float32],
-    ground: Ground,
-    blur: float,
-    noise: float,
-    inside: NDArray[np.bool_] | None,
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Regions below the half-way level, and the confidence of each region."""
-    contrast = ground.sheet - ground.vacuum
-    dark = smoothed < half
-    if inside is not None:
-        dark &= inside
-    labels = label_regions(dark)
-    at = labels[dark]
-    areas = np.maximum(np.bincount(at), 1)
-    height, middle = (np.bincount(at, values[dark]) / areas for values in (step, half))
-    ring, mean = middle + height / 2, middle - height / 2
-    lowest = np.full(len(areas), np.inf)
-    np.minimum.at(lowest, at, smoothed[dark])
-    deep = (ring - lowest) / np.maximum(height, 1e-30)
-    edge = find_edges(dark)
-    outline = np.bincount(labels[edge], minlength=len(areas))
-    # What noise adds to the absolute gradient is taken away.
-    square = np.maximum(ground.slope[edge] ** 2 - ground.slope_noise**2, 0) / step[edge] ** 2
-    slope = np.sqrt(np.bincount(labels[edge], square, len(areas)) / np.maximum(outline, 1))
-    sharpness = slope * np.sqrt(2 * np.pi) * np.hypot(SMOOTHING, blur)
-    good = (areas >= _SMALLEST) & (height >= max(_LEAST_CONTRAST * contrast, 5 * noise)) & (deep > 0.6)
-    good &= (sharpness > _SHARPEST) & (lowest < ground.vacuum + _LEAST_DEPTH * contrast)
-    good &= mean < ground.vacuum + _LEAST_DEPTH * contrast
-    good[0] = False
-    depth = measure_depth(dark, labels, len(areas))
-    if ground.film is not None:
-        share = measure_near(find_film(smoothed, ground.sheet, ground.film), labels, edge, len(areas))
-        # A fringe along the film's edge is thin.
-        good &= share < np.where(areas > _THIN * depth**2, _MOST_FILM / 2, _MOST_FILM)
-    good &= 2 * depth < ground.widest
-    return labels, np.where(good, 0.95, 0.0)[1:]
 
 
 def _disc(radius: int) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt
 from porescope.labels import label_regions, measure_areas
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
-from porescope.network.views import find_marks
+from porescope.network import find_marks
 from porescope.voids.levels import SMOOTHING, Level, Smoothed, find_levels, flatten, prepare
 
 #: Diameter from which a dark area may be a hole of the support film [nm], and relative to the frame.
@@ -42,7 +42,7 @@ _SMALLEST = 20
 class Ground(NamedTuple):
     """The levels of a membrane's image, vacuum dark."""
 
-    vacuum: float | None  # None: no vacuum shows
+    vacuum: float  # NaN: no vacuum shows
     sheet: float
     film: float | None  # level of a support film
     threshold: float  # between vacuum and sheet
@@ -52,6 +52,11 @@ class Ground(NamedTuple):
     slope: NDArray[np.float32]  # (M, N), absolute gradient after the same Gaussian [1/px]
     slope_noise: float  # root mean square of the gradient that noise alone has [1/px]
     message: str
+
+    @property
+    def contrast(self) -> float:
+        """Level of the sheet above vacuum; NaN if no vacuum shows."""
+        return self.sheet - self.vacuum
 
 
 def turn_dark(micrograph: Micrograph) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
@@ -79,16 +84,15 @@ def turn_dark(micrograph: Micrograph) -> tuple[NDArray[np.float32], NDArray[np.b
     return flatten(np.asarray(image[tuple(nearest)]), inside), inside
 
 
-def find_ground(
-    image: NDArray[np.float32], inside: NDArray[np.bool_] | None, micrograph: Micrograph
-) -> Ground:
+def find_ground(image: NDArray[np.float32], inside: NDArray[np.bool_] | None, pixel_area: float) -> Ground:
     """Find the levels of vacuum, sheet and support film.
 
     Parameters
     ----------
     image, inside
         As `turn_dark` returns them.
-    micrograph : Micrograph
+    pixel_area : float
+        [nm²]
 
     Returns
     -------
@@ -97,7 +101,7 @@ def find_ground(
     smoothed = prepare(image, inside)
     levels = find_levels(smoothed)
     side = _HOLE_SHARE * min(image.shape)
-    widest = max(side, _HOLE_NM / float(np.sqrt(micrograph.pixel_area)))
+    widest = max(side, _HOLE_NM / float(np.sqrt(pixel_area)))
     levels = _join_rare(levels)
     found = _take_lowest(levels, smoothed, inside, widest, _find_film(levels[2:]))
     index = 0 if found is None else 1
@@ -105,11 +109,23 @@ def find_ground(
     found = found or _take_outliers(sheet, smoothed, inside, widest)
     if film is not None and (found is None or film < found[0] + _FILM * (sheet.value - found[0])):
         film = None
-    vacuum, threshold = found or (None, sheet.value)
+    vacuum, threshold = found or (float("nan"), sheet.value)
+    message = _explain_nothing(levels) if found is None else ""
     return Ground(
         vacuum, sheet.value, film, threshold, smoothed.noise, widest, levels, smoothed.slope,
-        smoothed.slope_noise, "",
+        smoothed.slope_noise, message,
     )  # fmt: skip
+
+
+def _explain_nothing(levels: list[Level]) -> str:
+    """Why no pores are found in an image without a level of vacuum."""
+    if len(levels) == 1:
+        return "the image shows one grey level only, taken as intact sheet: no pores can be told from it"
+    return (
+        f"the darkest grey level ({levels[0].share:.0%}".replace("%", " %")
+        + " of the image) is taken as intact sheet or as holes "
+        "of a support film, and nothing darker shows in it: no pores found"
+    )
 
 
 def _join_rare(levels: list[Level]) -> list[Level]:
@@ -200,9 +216,7 @@ class _Dark(NamedTuple):
     slope: NDArray[np.float64]  # root mean square of the gradient at the edge, without that of noise
 
 
-def _find_dark(
-    smoothed: Smoothed, threshold: float, inside: NDArray[np.bool_], widest: float
-) -> _Dark:
+def _find_dark(smoothed: Smoothed, threshold: float, inside: NDArray[np.bool_], widest: float) -> _Dark:
     """Regions darker than a threshold that may be pores."""
     dark = (smoothed.image < threshold) & inside
     labels = label_regions(dark)

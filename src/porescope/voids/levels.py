@@ -19,6 +19,8 @@ SMOOTHING = 1.5
 _FLAT = 2.0
 #: Number of bins of the histogram, and most pixels that are counted.
 _BINS, _MOST_SAMPLED = 1024, 2**21
+#: Range of grey values, relative to the largest, up to which an image is even.
+_EVEN = 1e-5
 #: Least prominence of a peak of the histogram, in square roots of independent pixels: four standard
 #: deviations.
 _PROMINENCE = 2.0
@@ -79,7 +81,7 @@ def smooth(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     >>> y, x = np.mgrid[-20:21, -20:21]
     >>> disc = (np.hypot(y, x) < 7).astype(np.float32)
     >>> [int((smoothed > 0.5).sum()) for smoothed in (disc, smooth(disc, 2), cv2.GaussianBlur(disc, (0, 0), 2))]
-    [149, 149, 137]
+    [145, 145, 137]
     """
     blurred = cv2.GaussianBlur(image, (0, 0), sigma)
     return np.asarray(blurred - np.float32(sigma**2 / 2) * cv2.Laplacian(blurred, cv2.CV_32F), np.float32)
@@ -113,9 +115,9 @@ def flatten(image: NDArray[np.float32], inside: NDArray[np.bool_] | None) -> NDA
     rows, columns = (np.linspace(-0.5, 0.5, n, dtype=np.float32) for n in image.shape)
     at = np.argwhere(kept) * step
     y, x = rows[at[:, 0]], columns[at[:, 1]]
-    if len(values) < _BINS or float(np.ptp(values)) == 0:
+    low, high = np.percentile(values, (0.1, 99.9)) if len(values) else (0.0, 0.0)
+    if len(values) < _BINS or high - low <= _EVEN * max(abs(high), abs(low)):
         return image
-    low, high = np.percentile(values, (0.1, 99.9))
     width = max((high - low) / _BINS, smoothed.noise / 2)
     ends = np.arange(low - 0.3 * (high - low), high + 0.3 * (high - low) + width, width)
 
@@ -185,11 +187,11 @@ def find_levels(smoothed: Smoothed) -> list[Level]:
     >>> [round(level.value) for level in find_levels(prepare(image, None))]
     [4, 10]
     """
-    values = _sample(smoothed.image[smoothed.flat])
-    if not len(values) or float(np.ptp(values)) == 0:
-        return [Level(float(v), float(v), float(v), 1.0) for v in values[:1]]
-    low, high = np.percentile(values, (0.001, 99.999))
-    counts, edges = np.histogram(values, _BINS, (float(low), float(high) + 1e-30))
+    values = _sample(smoothed.image[smoothed.flat]).astype(float)
+    low, high = np.percentile(values, (0.001, 99.999)) if len(values) else (0.0, 0.0)
+    if high - low <= _EVEN * max(abs(high), abs(low)):
+        return [Level(*[float(low)] * 3, 1.0)]
+    counts, edges = np.histogram(values, _BINS, (low, high))
     step = float(edges[1] - edges[0])
     # Smoothed pixels are not independent.
     counts = counts * (int(smoothed.flat.sum()) / len(values) / (4 * np.pi * SMOOTHING**2))
@@ -205,7 +207,10 @@ def find_levels(smoothed: Smoothed) -> list[Level]:
         Level(*[float(centres[p])] * 3, float(counts[a:b].sum() / counts.sum()))
         for p, a, b in zip(peaks, [0, *ends], [*ends, _BINS], strict=True)
     ]
-    valleys = [float(density[a] / min(density[p], density[q])) for a, p, q in zip(ends, peaks, peaks[1:])]
+    valleys = [
+        float(density[a] / min(density[p], density[q]))
+        for a, p, q in zip(ends, peaks[:-1], peaks[1:], strict=True)
+    ]
     return _join_gradual(levels, valleys, smoothed)
 
 
