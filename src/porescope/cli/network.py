@@ -107,7 +107,9 @@ def simulate(
         if tiles and frames > 1:
             raise ValueError("--tiles and --frames do not go together; draw them one after the other")
         if voids and (tiles or frames > 1 or wild):
-            raise ValueError("--voids goes with none of --tiles, --frames and --wild; draw them one after the other")
+            raise ValueError(
+                "--voids goes with none of --tiles, --frames and --wild; draw them one after the other"
+            )
         for one in range(seed, seed + count):
             name = f"{'voids' if voids else material}_{modality}_{one}"
             if list(out.glob(f"{name}*.tif")) and not overwrite:
@@ -146,9 +148,7 @@ def _draw_wild(like: Scene, keep_pores: bool, seed: int, name: str) -> Simulatio
     return draw(scene, rng, name)
 
 
-def _draw_voids(
-    like: Scene, pixel_size: float | None, pores: int | None, seed: int, name: str
-) -> Simulation:
+def _draw_voids(like: Scene, pixel_size: float | None, pores: int | None, seed: int, name: str) -> Simulation:
     """Draw a random membrane, with a random stream that nothing else uses."""
     from porescope.simulation import draw_membrane, make_generator, vary_membrane
 

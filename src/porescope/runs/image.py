@@ -210,8 +210,9 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.filled)) == 0:
         messages.append("all pixels have the same value")
-    messages += list_doubts(micrograph, found, crystal is not None)
-    return ImageResult(micrograph, found, columns, crystal, messages, found.method or job.detector.method)
+    method = found.method or job.detector.method
+    messages += list_doubts(micrograph, found, crystal is not None, method)
+    return ImageResult(micrograph, found, columns, crystal, messages, method)
 
 
 def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, str]:

@@ -79,6 +79,7 @@ def vary_membrane(
     modality: str | None = None,
     pores: int | None = None,
     pixel_size: float | None = None,
+    thick: bool | None = None,
 ) -> Membrane:
     """Draw the parameters of a membrane at random.
 
@@ -93,6 +94,8 @@ def vary_membrane(
         Default: 50 to 600, less in a frame of fewer than 1024² pixels; 1 to 30 in a SiN membrane.
     pixel_size : float, optional
         [nm]; default: 0.4 to 5.
+    thick : bool, optional
+        Whether it is a SiN membrane, without film, folds and carbon; default: in one of four.
 
     Returns
     -------
@@ -100,7 +103,8 @@ def vary_membrane(
     """
     modality = modality or str(rng.choice(["haadf", "bf", "hrtem"], p=[0.66, 0.17, 0.17]))
     size = pixel_size or float(np.exp(rng.uniform(np.log(0.4), np.log(5))))
-    thick = rng.random() < 0.25  # a SiN membrane
+    by_chance = rng.random() < 0.25
+    thick = by_chance if thick is None else thick
     share = shape[0] * shape[1] / 2**20
     most = 30 if thick else max(30, int(600 * share**0.7))
     count = int(np.exp(rng.uniform(np.log(1 if thick else min(50, most / 2)), np.log(most))))

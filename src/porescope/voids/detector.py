@@ -25,6 +25,8 @@ _CLEAR, _SHARP, _SMOOTHEST = 8.0, 0.8, 4.0
 _RANGES = (2.0, 5.0, 12.0, 40.0)
 #: Least weight of an average.
 _LEAST_WEIGHT = 0.02
+#: Largest speck of noise within a pore [px].
+_SPECK = 12
 #: Softest edges of pores, and most blur of the image that is undone: standard deviation of a Gaussian [px].
 _SOFTEST, _MOST_BLURRED = 6.0, 1.5
 #: Most that the level half-way is raised, relative to the contrast.
@@ -119,12 +121,11 @@ class Voids:
         half, height = _map_levels(smoothed, ground, sigma, noise, inside)
         blur = _measure_blur(smoothed, half, height, ground)
         _undo_blur(half, height, smoothed, sigma, blur)
+        _fill_specks(half, height, smoothed)
         labels, measured = find_regions(smoothed, half, height, ground, blur, noise, inside)
         kept = measured >= self.least_confidence
         labels = keep_regions(labels, kept, out=labels)
-        probability = _map_probability(
-            smoothed, half, labels, max(noise, _SOFT * ground.contrast)
-        )
+        probability = _map_probability(smoothed, half, labels, max(noise, _SOFT * ground.contrast))
         confidence = measured[kept]
         if self.split:
             labels, parents = split_touching(labels, half - smoothed)
@@ -187,6 +188,16 @@ def _undo_blur(
     raised = (np.pi * blur**2 / np.maximum(outline, 8) * slope).astype(np.float32).clip(0, _MOST_RAISED)
     raised[0] = 0
     half += step * cv2.dilate(raised[labels], np.ones((7, 7), np.uint8))
+
+
+def _fill_specks(
+    half: NDArray[np.float32], height: NDArray[np.float32], smoothed: NDArray[np.float32]
+) -> None:
+    """Raise the half-way level, in place, in specks of noise within pores."""
+    _, parts, boxes, _ = cv2.connectedComponentsWithStats((smoothed >= half).view(np.uint8), connectivity=4)
+    specks = boxes[:, cv2.CC_STAT_AREA] <= _SPECK
+    here = specks[parts]
+    half[here] = smoothed[here] + height[here] / 2
 
 
 def _measure_blur(

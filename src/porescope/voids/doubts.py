@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +10,9 @@ from skimage.filters import threshold_otsu
 from porescope.labels import Detection, find_boxes
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
+from porescope.voids.detector import Voids
 
-#: Most pixels that are looked at: a larger image is averaged.
+#: Most pixels that are looked at: a larger image is looked at on a coarser grid.
 _MOST_PIXELS = 2**20
 #: Range over which grey values are averaged [nm], and its limits [px]: the atoms of a crystal are evened out.
 _AVERAGED_NM, _AVERAGED_PX = 0.12, (1.5, 6.0)
@@ -30,7 +29,9 @@ _APART, _CONTRAST, _SHARE = 6.0, 0.35, 0.1
 _LOOSE, _STRICT, _FACTOR = 0.25, 0.75, 2.0
 
 
-def list_doubts(micrograph: Micrograph, found: Detection, crystal: bool = False) -> list[str]:
+def list_doubts(
+    micrograph: Micrograph, found: Detection, crystal: bool = False, method: str = ""
+) -> list[str]:
     """List the doubts about what was found in an image.
 
     Parameters
@@ -40,6 +41,8 @@ def list_doubts(micrograph: Micrograph, found: Detection, crystal: bool = False)
     crystal : bool
         Whether the image shows a lattice. In HRTEM a pore may then be dark or bright, and its grey level tells
         nothing.
+    method : str
+        Method by which it was found: what to try depends on it.
 
     Returns
     -------
@@ -59,12 +62,14 @@ def list_doubts(micrograph: Micrograph, found: Detection, crystal: bool = False)
     sign = HOLE_SIGN[micrograph.modality]
     if (crystal and sign == 0) or not found.labels.any():
         return []
-    step = max(1.0, float(np.sqrt(found.labels.size / _MOST_PIXELS)))
-    image, labels, probability, field = (
-        None if values is None else _shrink(values, step)
-        for values in (micrograph.filled, found.labels, found.probability, micrograph.field)
-    )
-    assert image is not None and labels is not None
+    step = int(np.ceil(np.sqrt(found.labels.size / _MOST_PIXELS)))
+    coarse = np.s_[::step, ::step]
+    labels = found.labels[coarse]
+    image = micrograph.filled
+    if step > 1:
+        image = np.asarray(cv2.resize(image, labels.shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    probability = None if found.probability is None else found.probability[coarse]
+    field = None if micrograph.field is None else micrograph.field[coarse]
     pixel = float(np.sqrt(micrograph.pixel_area)) * step
     sigma = float(np.clip(_AVERAGED_NM / pixel, *_AVERAGED_PX))
     smoothed = cv2.GaussianBlur(image, (0, 0), sigma)
@@ -85,38 +90,28 @@ def list_doubts(micrograph: Micrograph, found: Detection, crystal: bool = False)
     # Without a probability, the grey level between sheet (0) and vacuum (1), near the pores.
     depth = np.where(clear, 0, (sheet - dark) / contrast) if probability is None else probability
     return [
-        *_doubt_outside(dark, clear, vacuum + _AS_DARK * contrast, field),
+        *_doubt_outside(dark, clear, vacuum + _AS_DARK * contrast, field, method),
         *_doubt_inside(dark, np.where(core, labels, 0), contrast),
         *_doubt_threshold(depth),
     ]
 
 
-def _shrink(values: NDArray[Any], step: float) -> NDArray[Any]:
-    """Values on a grid ``step`` times as coarse: averages of an image, else the nearest."""
-    if step == 1:
-        return values
-    shape = (round(values.shape[1] / step), round(values.shape[0] / step))
-    if values.dtype == np.bool_:
-        return cv2.resize(values.view(np.uint8), shape, interpolation=cv2.INTER_NEAREST).view(bool)
-    if values.dtype.kind in "iu":
-        # Exact up to 2²⁴ labels; OpenCV resizes no integers of 32 bits.
-        return cv2.resize(values.astype(np.float32), shape, interpolation=cv2.INTER_NEAREST).astype(np.int32)
-    return np.asarray(cv2.resize(values, shape, interpolation=cv2.INTER_AREA))
-
-
 def _doubt_outside(
-    dark: NDArray[np.float32], clear: NDArray[np.bool_], level: float, field: NDArray[np.bool_] | None
+    dark: NDArray[np.float32],
+    clear: NDArray[np.bool_],
+    level: float,
+    field: NDArray[np.bool_] | None,
+    method: str,
 ) -> list[str]:
     """Whether much of the field is as dark as vacuum outside all pores."""
     total = dark.size if field is None else np.count_nonzero(field)
     share = np.count_nonzero((dark < level) & clear) / total
     if share <= _MOST_OUTSIDE:
         return []
-    return [
-        f"{share:.0%} of the field is as dark as vacuum outside all pores".replace("%", " %")
-        + ": look at the overlay whether these are holes of a support film; if they are pores, try "
-        "--method voids, or another threshold"
-    ]
+    what = f"{share:.0%} of the field is as dark as vacuum outside all pores".replace("%", " %")
+    if method == Voids.method:
+        return [f"{what}: taken for holes of the support film, which it surrounds or which are wide"]
+    return [f"{what}: if the overlay shows pores there, try --method voids"]
 
 
 def _doubt_inside(dark: NDArray[np.float32], cores: NDArray[np.integer], contrast: float) -> list[str]:
@@ -144,8 +139,8 @@ def _doubt_inside(dark: NDArray[np.float32], cores: NDArray[np.integer], contras
         return []
     named = ", ".join(str(label) for label in sorted(doubtful)[:5]) + (", …" if len(doubtful) > 5 else "")
     return [
-        f"{len(doubtful)} of the pores have two grey levels inside (label {named}): one may be sheet or film; "
-        "look at the overlay, and try --method voids"
+        f"{len(doubtful)} of the pores have two grey levels inside (label {named}), of which one may be sheet or "
+        "film: look at the overlay, and try another method"
     ]
 
 
@@ -153,10 +148,11 @@ def _doubt_threshold(depth: NDArray[np.floating] | None) -> list[str]:
     """Whether the area of the pores changes by a factor with the threshold."""
     if depth is None:
         return []
-    loose, strict = (np.count_nonzero(depth >= level) for level in (_LOOSE, _STRICT))
+    loose, strict = (int(np.count_nonzero(depth >= level)) for level in (_LOOSE, _STRICT))
     if loose <= _FACTOR * strict:
         return []
+    factor = loose / max(strict, 1)
     return [
-        f"the area of the pores changes by a factor of {loose / max(strict, 1):.1f} with the threshold: edges are "
-        "not sharp; treat sizes and porosity as rough"
+        f"the area of the pores changes by a factor of {factor:.1f} with the threshold: their edges are not sharp, "
+        "so take sizes and porosity as rough, or try another method"
     ]

@@ -156,7 +156,7 @@ def prepare(image: NDArray[np.float32], inside: NDArray[np.bool_] | None) -> Smo
     slope = cv2.Sobel(smoothed, cv2.CV_32F, 1, 0, scale=0.125)
     slope = np.asarray(np.hypot(slope, cv2.Sobel(smoothed, cv2.CV_32F, 0, 1, scale=0.125), out=slope))
     here = slope if inside is None else slope[inside]
-    flat = slope <= _FLAT * float(np.median(here))
+    flat = slope <= _FLAT * (float(np.median(here)) if here.size else 0.0)
     if inside is not None:
         flat &= inside
     rest = smoothed - cv2.GaussianBlur(smoothed, (0, 0), 3 * SMOOTHING)

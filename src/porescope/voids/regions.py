@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import label_regions
+from porescope.labels import find_boxes, label_regions
 from porescope.voids.ground import Ground, find_edges, find_film, measure_depth, measure_near
 from porescope.voids.levels import SMOOTHING
 
@@ -16,6 +17,8 @@ _HIGHEST = 0.55
 #: Share of a region's outline from which the support film surrounds it: it is a hole of the film. And its
 #: area, relative to its largest disc's squared radius, from which half of that is enough.
 _MOST_FILM, _THIN = 0.5, 16.0
+#: Area of a slender region, relative to its largest disc's squared radius; and solidity below which it is bent.
+_SLENDER, _BENT = 40.0, 0.6
 #: Weights of the evidence for a pore, as `gather_evidence` returns it: the sharpness's fitted on simulated
 #: membranes (seeds for validation), the contrast's chosen.
 _WEIGHTS = (-8.2, 1.0, 13.2)
@@ -64,12 +67,27 @@ def find_regions(
     np.minimum.at(lowest, labels[dark], smoothed[dark])
     kept = (areas >= _SMALLEST) & (lowest < ground.vacuum + _HIGHEST * ground.contrast)
     kept &= 2 * depth < ground.widest
+    kept &= ~_find_rings(labels, kept & (areas > _SLENDER * depth**2), areas)
     if ground.film is not None:
         film = find_film(smoothed, ground.sheet, ground.film)
         share = measure_near(film, labels, find_edges(dark), len(areas))
         # A fringe along the film's edge is thin.
         kept &= share < np.where(areas > _THIN * depth**2, _MOST_FILM / 2, _MOST_FILM)
     return labels, np.where(kept, confidence, 0.0)[1:]
+
+
+def _find_rings(
+    labels: NDArray[np.int32], slender: NDArray[np.bool_], areas: NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """Which of the slender regions are bent: Fresnel fringes around pores and carbon, not slits."""
+    rings = np.zeros(len(areas), np.bool_)
+    boxes = find_boxes(labels) if slender[1:].any() else {}
+    for label in np.flatnonzero(slender[1:]) + 1:
+        top, left, bottom, right = boxes[int(label)]
+        points = np.argwhere(labels[top:bottom, left:right] == label)[:, ::-1].astype(np.int32)
+        hull = cv2.convexHull(points)
+        rings[label] = areas[label] < _BENT * (cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2 + 1)
+    return rings
 
 
 def gather_evidence(
@@ -97,7 +115,9 @@ def gather_evidence(
     """
     dark = labels > 0
     count = int(labels.max()) + 1
-    height = np.bincount(labels[dark], step[dark], count) / np.maximum(np.bincount(labels[dark], minlength=count), 1)
+    height = np.bincount(labels[dark], step[dark], count) / np.maximum(
+        np.bincount(labels[dark], minlength=count), 1
+    )
     edge = find_edges(dark)
     owner = labels[edge]
     # What noise adds to the absolute gradient is taken away.

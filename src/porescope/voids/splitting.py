@@ -12,7 +12,7 @@ from skimage.segmentation import watershed
 #: Width of the neck below which two parts are pores of their own, relative to the narrower part.
 NECK = 0.8
 #: Solidity from which a region has no neck.
-_SOLID = 0.93
+_SOLID = 0.97
 #: Narrowest part that is split off: radius of its largest inscribed disc [px]; smallest region that is [px].
 _NARROWEST, _SMALLEST = 1.5, 40
 #: Factor by which the grid is refined to measure a neck, and the largest side of the refined grid [px].
