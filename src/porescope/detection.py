@@ -273,7 +273,7 @@ def choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
     ----------
     method : str or None
         A name of `DETECTORS`, or ``FILE.py:NAME`` for a function of the user's; None: the threshold method
-        if a recipe is given, the only one that has all options that are given, else the one that fits the image.
+        if a recipe is given, the one that has the options given, else the one that fits the image.
     options : mapping
         Fields of the detector → value; None counts as not given.
 
@@ -317,8 +317,8 @@ def detect(micrograph: Micrograph, recipe: Recipe | None = None) -> NDArray[np.i
     ----------
     micrograph : Micrograph
     recipe : Recipe, optional
-        Parameters of the paper's pipeline; without one the method that fits the image is used: the network, or
-        voids where no lattice shows.
+        Parameters of the paper's pipeline; without one the method that fits the image is used: the network,
+        or voids where no lattice shows.
 
     Returns
     -------

@@ -79,8 +79,8 @@ def simulate(
         bool,
         typer.Option(
             "--voids",
-            help="Draw a random membrane at low magnification: many pores, no lattice. Only --modality, sizes "
-            "and, if given, --pixel-size and --pores are kept.",
+            help="Draw a random membrane at low magnification: many pores, no lattice. Only --modality, "
+            "sizes and, if given, --pixel-size and --pores are kept.",
         ),
     ] = False,
     frames: Annotated[

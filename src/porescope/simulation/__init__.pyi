@@ -1,8 +1,8 @@
 from .contamination import thick_carbon
 from .drawing import Simulation, draw, expose, simulate
-from .membranes import Membrane, draw_membrane, vary_membrane
+from .membranes import Membrane, draw_membrane
 from .optics import Optics
-from .random_scenes import draw_pores, draw_scene, make_generator
+from .random_scenes import draw_pores, draw_scene, make_generator, vary_membrane
 from .recording import Recording
 from .saving import save_simulation, save_stage
 from .scene import Scene

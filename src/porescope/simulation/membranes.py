@@ -6,7 +6,7 @@ pores are known as they were drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
-from porescope.modalities import has_bright_holes
 from porescope.simulation.contamination import choose_area
 from porescope.simulation.drawing import Simulation
 from porescope.simulation.recording import Recording, record
@@ -30,10 +29,8 @@ _GAP = 3
 _NECK = 0.5
 #: Largest share of a touching pore that others cover.
 _OVERLAP = 0.06
-#: Least width of a frame that shows a support film, whose holes are of a micrometre [nm].
-_HOLE_NM = 800.0
 #: Wavelength of the electrons at 200 kV [nm].
-_WAVELENGTH = 0.00251
+WAVELENGTH = 0.00251
 
 
 @dataclass(frozen=True)
@@ -73,102 +70,6 @@ class Membrane:
     recording: Recording = field(default_factory=Recording)
 
 
-def vary_membrane(
-    rng: np.random.Generator,
-    shape: tuple[int, int],
-    modality: str | None = None,
-    pores: int | None = None,
-    pixel_size: float | None = None,
-    thick: bool | None = None,
-) -> Membrane:
-    """Draw the parameters of a membrane at random.
-
-    Parameters
-    ----------
-    rng : Generator
-    shape : tuple of int
-        Rows and columns.
-    modality : str, optional
-        Default: HAADF, or in one of three BF or HRTEM.
-    pores : int, optional
-        Default: 50 to 600, less in a frame of fewer than 1024² pixels; 1 to 30 in a SiN membrane.
-    pixel_size : float, optional
-        [nm]; default: 0.4 to 5.
-    thick : bool, optional
-        Whether it is a SiN membrane, without film, folds and carbon; default: in one of four.
-
-    Returns
-    -------
-    Membrane
-    """
-    modality = modality or str(rng.choice(["haadf", "bf", "hrtem"], p=[0.66, 0.17, 0.17]))
-    size = pixel_size or float(np.exp(rng.uniform(np.log(0.4), np.log(5))))
-    by_chance = rng.random() < 0.25
-    thick = by_chance if thick is None else thick
-    share = shape[0] * shape[1] / 2**20
-    most = 30 if thick else max(30, int(600 * share**0.7))
-    count = int(np.exp(rng.uniform(np.log(1 if thick else min(50, most / 2)), np.log(most))))
-    given = count if pores is None else pores
-    bright = has_bright_holes(modality) or modality == "hrtem"
-    film = not thick and rng.random() < 0.5
-    scene = Membrane(
-        shape=shape, pixel_size=size, modality=modality, pores=given,
-        porosity=float(np.exp(rng.uniform(np.log(0.02), np.log(0.4 if count > 20 else 0.1)))),
-        spread=float(rng.uniform(0.05, 0.55)),
-        forms=tuple(rng.choice(FORMS, rng.integers(1, 4), p=[0.4, 0.3, 0.1, 0.2]).tolist()),
-        touching=float(rng.choice([0, 0, rng.uniform(0, 0.3)])),
-        texture=float(rng.uniform(0, 0.05)),
-        absorption=float(rng.uniform(0.5, 1.2) if thick else rng.uniform(0.12, 0.5)),
-        phase=float(rng.uniform(0.2, 1.0)) if bright else 0.0,
-        defocus=float(rng.normal(0, 1) * (3 * size) ** 2 / _WAVELENGTH) if rng.random() < 0.6 else 0.0,
-        background=float(rng.choice([rng.uniform(0, 0.3), rng.uniform(0.3, 2)])),
-        blur=float(rng.uniform(0.4, 2.0 if thick else 1.4)),
-        noise=float(np.exp(rng.uniform(np.log(0.03), np.log(0.5)))),
-        recording=vary_recording(rng),
-    )  # fmt: skip
-    if thick:
-        return replace(scene, rim=float(rng.choice([0, rng.uniform(0, 0.3)])))
-    if film:
-        scene = replace(
-            scene, support_holes=int(rng.integers(1, 4)), support=float(rng.uniform(1.5, 8)),
-            bare_hole=bool(rng.random() < 0.3), pixel_size=pixel_size or max(size, _HOLE_NM / min(shape)),
-        )  # fmt: skip
-    return replace(
-        scene,
-        carbon=float(rng.uniform(0.3, 1.5)),
-        carbon_cover=float(rng.choice([0, rng.uniform(0.02, 0.4)])),
-        folds=int(rng.choice([0, 0, 1, 3])),
-        layers=int(rng.choice([0, 0, 1, 2])),
-        tear=pores is None and bool(rng.random() < 0.15),
-        rim=float(rng.choice([0, rng.uniform(0, 0.6)])),
-    )
-
-
-def vary_recording(rng: np.random.Generator) -> Recording:
-    """Draw at random how the image of a membrane is recorded.
-
-    Parameters
-    ----------
-    rng : Generator
-
-    Returns
-    -------
-    Recording
-    """
-    eight = rng.random() < 0.4
-    clip = (float(rng.uniform(0, 0.01)), float(rng.uniform(0, 0.01))) if rng.random() < 0.3 else (0.0, 0.0)
-    return Recording(
-        jitter=float(rng.choice([0, 0, rng.uniform(0, 0.4)])),
-        flicker=float(rng.choice([0, 0, rng.uniform(0, 0.02)])),
-        gradient=float(rng.choice([0, rng.uniform(0, 0.3)])),
-        clip=clip,
-        bits=8 if eight else 16,
-        gamma=float(rng.uniform(0.7, 1.4)) if eight else 1.0,
-        jpeg=int(rng.integers(60, 96)) if eight and rng.random() < 0.5 else None,
-        bar=bool(rng.random() < 0.3),
-    )
-
-
 def draw_membrane(scene: Membrane, rng: np.random.Generator, name: str = "membrane") -> Simulation:
     """Simulate the micrograph of a membrane.
 
@@ -192,7 +93,7 @@ def draw_membrane(scene: Membrane, rng: np.random.Generator, name: str = "membra
     labels, areas, cover = _place_pores(scene, free, rng)
     thickness = _add_sheet(scene, film, np.clip(cover + bare, 0, 1), rng)
     image = _expose(scene, thickness, rng)
-    micrograph = Micrograph(image, scene.pixel_size, modality=scene.modality, name=name)
+    micrograph = Micrograph(image, (scene.pixel_size, scene.pixel_size), modality=scene.modality, name=name)
     nothing = np.zeros(0, np.int64)
     atoms = Atoms(np.zeros((0, 2)), nothing.astype(bool), nothing, nothing)
     unknown = np.full(len(areas), np.nan)
@@ -225,7 +126,7 @@ def _draw_support(
         film[here] = np.minimum(film[here], 1 - hole)
         if scene.bare_hole and index == 0:
             bare[here] = hole
-    return cv2.GaussianBlur(film, (0, 0), 1.0), bare
+    return np.asarray(cv2.GaussianBlur(film, (0, 0), 1.0), np.float32), bare
 
 
 def _wave(radius: float, amplitude: float, waves: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -268,7 +169,10 @@ def _fill(
     at = ((corners - low + 0.5) * _FINE - 0.5) * 2**_SHIFT
     cv2.fillPoly(fine, [np.rint(at[:, ::-1]).astype(np.int32)], 255, cv2.LINE_8, _SHIFT)
     cover = cv2.resize(fine, (int(size[1]), int(size[0])), interpolation=cv2.INTER_AREA)
-    return np.float32(cover) / 255, (slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))
+    return np.asarray(cover, np.float32) / np.float32(255), (
+        slice(int(low[0]), int(high[0])),
+        slice(int(low[1]), int(high[1])),
+    )
 
 
 def _place_pores(
@@ -276,7 +180,7 @@ def _place_pores(
 ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float32]]:
     """Label image of the pores, their areas [px], and the share of each pixel that is pore."""
     labels, cover = np.zeros(scene.shape, np.int32), np.zeros(scene.shape, np.float32)
-    taken = (~free).astype(np.uint8)
+    taken = ~free
     areas: list[float] = []
     room = np.argwhere(free)
     if not scene.pores or not len(room):
@@ -301,15 +205,13 @@ def _place_pores(
                 centre = room[rng.integers(len(room))] + rng.uniform(-0.5, 0.5, 2)
             part, here = _fill(centre, outline, scene.shape)
             own = (part >= 0.5) & (labels[here] == 0)
-            gap = 0 if near else 2 * _GAP + 1
-            grown = (
-                cv2.dilate((part > 0).astype(np.uint8), np.ones((gap, gap))) if gap else own.astype(np.uint8)
-            )
-            blocked = (
-                np.count_nonzero(grown & taken[here]) if not near else np.count_nonzero(own & ~free[here])
-            )
-            overlap = np.count_nonzero((part >= 0.5) & (labels[here] > 0))
-            if own.sum() > 30 and not blocked and overlap <= (_OVERLAP * own.sum() if near else 0):
+            if near:
+                covered = np.count_nonzero((part >= 0.5) & (labels[here] > 0))
+                fits = bool((free[here] | ~own).all()) and covered <= _OVERLAP * own.sum()
+            else:
+                grown = cv2.dilate(part, np.ones((2 * _GAP + 1, 2 * _GAP + 1))) > 0
+                fits = not (taken[here] & grown).any()
+            if fits and own.sum() > 30:
                 break
             near = False if rng.random() < 0.1 else near
         else:
@@ -338,18 +240,18 @@ def _approach(
 
     def fill(corners: NDArray[np.float64]) -> NDArray[np.uint8]:
         turned = np.rint(corners * scale + 200)[:, ::-1].astype(np.int32)
-        return np.asarray(cv2.fillPoly(frame.copy(), [turned], 1))
+        return np.asarray(cv2.fillPoly(frame.copy(), [turned], 1), np.uint8)
 
-    there, own = fill(other[1]), fill(outline)
-    widest = [2 * cv2.distanceTransform(one, cv2.DIST_L2, 3).max() for one in (there, own)]
+    there = fill(other[1])
+    widest = [2 * cv2.distanceTransform(one, cv2.DIST_L2, 3).max() for one in (there, fill(outline))]
     low, high = 0.0, 2 * reach
     for _ in range(9):
         middle = (low + high) / 2
-        common = np.argwhere(fill(outline + middle * way) & there)
+        common = np.argwhere((fill(outline + middle * way) > 0) & (there > 0))
         # The corners of what they share are the ends of the neck.
         neck = max(cv2.minAreaRect(common.astype(np.float32))[1]) if len(common) else 0.0
         low, high = (middle, high) if neck > _NECK * min(widest) else (low, middle)
-    return other[0] + high * way
+    return np.asarray(other[0] + high * way)
 
 
 def _add_sheet(
@@ -360,8 +262,7 @@ def _add_sheet(
     sheet = np.ones(scene.shape, np.float32)
     if scene.texture:
         for sigma in (2.0, 0.05 * side):
-            grain = cv2.GaussianBlur(rng.normal(size=scene.shape).astype(np.float32), (0, 0), sigma)
-            sheet += np.float32(scene.texture / 1.4) * grain / grain.std()
+            sheet += np.float32(scene.texture / 1.4) * _draw_grain(scene.shape, sigma, rng)
     for _ in range(scene.layers):
         sheet += choose_area(scene.shape, float(rng.uniform(0.05, 0.2)), 0.12 * side, rng)
     for _ in range(scene.folds):
@@ -378,35 +279,40 @@ def _add_sheet(
     return np.maximum(sheet, 0.1) * whole + scene.support * film * (1 - (holes > 0.99))
 
 
+def _draw_grain(shape: tuple[int, int], sigma: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Random field of mean 0 and standard deviation 1, correlated over ``sigma`` px."""
+    grain = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), sigma)
+    return np.asarray(grain / grain.std(), np.float32)
+
+
 def _draw_network(shape: tuple[int, int], cover: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Carbon as veins and clouds: thickness, 1 on average where there is any."""
     side = min(shape)
     sigma = side * float(rng.uniform(0.015, 0.06))
-    noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), sigma)
-    noise /= noise.std()
+    noise = _draw_grain(shape, sigma, rng)
     if rng.random() < 0.6:
         noise = -np.abs(noise)  # veins along the zeros of a random field
     level = np.quantile(noise, 1 - cover)
     soft = float(rng.uniform(0.05, 0.4))
-    rough = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), 3.0)
-    return np.asarray(np.clip((noise - level) / soft, 0, 1) * (1 + 0.15 * rough / rough.std()), np.float32)
+    rough = _draw_grain(shape, 3.0, rng)
+    return np.asarray(np.clip((noise - level) / soft, 0, 1) * (1 + 0.15 * rough), np.float32)
 
 
 def _expose(scene: Membrane, thickness: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Image a membrane by its thickness, and record the image."""
     if scene.modality == "haadf":
-        signal = thickness + scene.background
+        signal: NDArray[np.floating] = thickness + scene.background
     else:
         signal = np.exp(-scene.absorption * thickness)
         if scene.defocus and scene.phase:
             signal = _defocus(scene, signal, thickness)
-    signal = cv2.GaussianBlur(np.asarray(signal, np.float32), (0, 0), scene.blur)
+    blurred = np.asarray(cv2.GaussianBlur(np.asarray(signal, np.float32), (0, 0), scene.blur), np.float32)
     whole = 1 + scene.background if scene.modality == "haadf" else np.exp(-scene.absorption)
     empty = scene.background if scene.modality == "haadf" else 1.0
     # The dose at which Poisson noise is the wanted share of the contrast between sheet and vacuum.
     electrons = max(whole, empty) / (scene.noise * (whole - empty)) ** 2
     dose = electrons / scene.pixel_size**2
-    return record(signal, scene.pixel_size, scene.recording, rng, dose=dose)
+    return record(blurred, scene.pixel_size, scene.recording, rng, dose=dose)
 
 
 def _defocus(
@@ -418,7 +324,7 @@ def _defocus(
     wave = np.pad(wave, pad, mode="reflect")
     ky, kx = (np.fft.fftfreq(n, scene.pixel_size) for n in wave.shape)
     k2 = ky[:, None] ** 2 + kx[None] ** 2
-    turned = np.exp(-1j * np.pi * _WAVELENGTH * scene.defocus * k2)
+    turned = np.exp(-1j * np.pi * WAVELENGTH * scene.defocus * k2)
     out = np.abs(np.fft.ifft2(np.fft.fft2(wave) * turned)) ** 2
     # The source's angle blurs the finer fringes.
     blurred = cv2.GaussianBlur(out.astype(np.float32), (0, 0), 1.0)

@@ -142,7 +142,8 @@ def _refine(found: Detection, micrograph: Micrograph) -> Detection:
     )
     if found.probability is None:
         return replace(found, labels=np.zeros(shape, np.int32), unusable=hidden > 0)
-    probability = cv2.resize(np.asarray(found.probability), (width, height), interpolation=cv2.INTER_LINEAR)
+    fine = cv2.resize(np.asarray(found.probability), (width, height), interpolation=cv2.INTER_LINEAR)
+    probability = np.asarray(fine, np.float32)
     if micrograph.field is not None:
         probability[~micrograph.field] = 0
     # The edge moves by less than an averaged pixel.
@@ -224,7 +225,7 @@ def _map_levels(
     noise: float,
     inside: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Level half-way between the inside of pores and their surroundings, and their distance, at each pixel."""
+    """Level half-way between the inside of pores and their surroundings, and the distance of both."""
     reach = int(np.ceil(2 * sigma))
     contrast = ground.contrast
     highest = ground.sheet - max((1 - _HIGHEST) * contrast, 3 * noise)
@@ -262,9 +263,10 @@ def _average(image: NDArray[np.float32], where: NDArray[np.bool_], default: floa
         shape = (max(image.shape[1] // step, 1), max(image.shape[0] // step, 1))
         parts = [cv2.resize(part, shape, interpolation=cv2.INTER_AREA) for part in (values, weights)]
         value, weight = (cv2.GaussianBlur(part, (0, 0), sigma / step) for part in parts)
-        mean = value / np.maximum(weight, 1e-6)
+        mean = np.asarray(value / np.maximum(weight, 1e-6), np.float32)
         if step > 1:
-            mean, weight = (cv2.resize(part, image.shape[::-1]) for part in (mean, weight))
+            fine = [cv2.resize(part, image.shape[::-1]) for part in (mean, weight)]
+            mean, weight = np.asarray(fine[0], np.float32), fine[1]
         np.copyto(out, mean, where=weight > _LEAST_WEIGHT)
     return out
 

@@ -22,8 +22,8 @@ _MOST_OUTSIDE = 0.02
 _AS_DARK = 0.25
 #: Smallest inside of a pore in which two grey levels are looked for [px], and most pores that are looked at.
 _SMALLEST_INSIDE, _MOST_PORES = 200, 50
-#: Distance of two grey levels inside a pore, in standard deviations of each and relative to the contrast, and
-#: smallest share of the pore that each takes.
+#: Distance of two grey levels inside a pore, in standard deviations of each and relative to the contrast,
+#: and smallest share of the pore that each takes.
 _APART, _CONTRAST, _SHARE = 6.0, 0.35, 0.1
 #: Probabilities or levels between which the porosity is compared, and the factor from which that is told.
 _LOOSE, _STRICT, _FACTOR = 0.25, 0.75, 2.0
@@ -39,8 +39,8 @@ def list_doubts(
     micrograph : Micrograph
     found : Detection
     crystal : bool
-        Whether the image shows a lattice. In HRTEM a pore may then be dark or bright, and its grey level tells
-        nothing.
+        Whether the image shows a lattice. In HRTEM a pore may then be dark or bright, and its grey level
+        tells nothing.
     method : str
         Method by which it was found: what to try depends on it.
 
@@ -139,8 +139,8 @@ def _doubt_inside(dark: NDArray[np.float32], cores: NDArray[np.integer], contras
         return []
     named = ", ".join(str(label) for label in sorted(doubtful)[:5]) + (", …" if len(doubtful) > 5 else "")
     return [
-        f"{len(doubtful)} of the pores have two grey levels inside (label {named}), of which one may be sheet or "
-        "film: look at the overlay, and try another method"
+        f"{len(doubtful)} of the pores have two grey levels inside (label {named}), of which one may be "
+        "sheet or film: look at the overlay, and try another method"
     ]
 
 
@@ -153,6 +153,6 @@ def _doubt_threshold(depth: NDArray[np.floating] | None) -> list[str]:
         return []
     factor = loose / max(strict, 1)
     return [
-        f"the area of the pores changes by a factor of {factor:.1f} with the threshold: their edges are not sharp, "
-        "so take sizes and porosity as rough, or try another method"
+        f"the area of the pores changes by a factor of {factor:.1f} with the threshold: their edges are not "
+        "sharp, so take sizes and porosity as rough, or try another method"
     ]

@@ -69,9 +69,9 @@ def turn_dark(micrograph: Micrograph) -> tuple[NDArray[np.float32], NDArray[np.b
     Returns
     -------
     image : ndarray of float32, shape (M, N)
-        Left out pixels have the value of the nearest other one.
+        Left out pixels have the value of the nearest other one, so that a pore goes on under a text.
     inside : ndarray of bool, shape (M, N), or None
-        What was not left out; None: everything.
+        Where there is data; None: everywhere.
     """
     image = micrograph.filled
     marks = find_marks(image)
@@ -79,9 +79,11 @@ def turn_dark(micrograph: Micrograph) -> tuple[NDArray[np.float32], NDArray[np.b
     if micrograph.field is None and not marks.any():
         return flatten(image, None), None
     marks = cv2.dilate(marks.view(np.uint8), np.ones((5, 5), np.uint8)).view(bool)
-    inside = ~marks if micrograph.field is None else micrograph.field & ~marks
-    nearest = distance_transform_edt(~inside, return_distances=False, return_indices=True)
-    return flatten(np.asarray(image[tuple(nearest)]), inside), inside
+    field = micrograph.field
+    nearest = distance_transform_edt(
+        marks if field is None else marks | ~field, return_distances=False, return_indices=True
+    )
+    return flatten(np.asarray(image[tuple(nearest)]), field), field
 
 
 def find_ground(image: NDArray[np.float32], inside: NDArray[np.bool_] | None, pixel_area: float) -> Ground:
@@ -226,8 +228,9 @@ def _find_dark(smoothed: Smoothed, threshold: float, inside: NDArray[np.bool_], 
     lowest = np.full(len(areas), np.inf)
     np.minimum.at(lowest, labels[dark], smoothed.image[dark])
     edge = find_edges(dark)
-    square = np.bincount(labels[edge], smoothed.slope[edge] ** 2, len(areas))
-    square = square / np.maximum(np.bincount(labels[edge], minlength=len(areas)), 1) - smoothed.slope_noise**2
+    squares = np.bincount(labels[edge], smoothed.slope[edge] ** 2, len(areas))
+    mean = squares / np.maximum(np.bincount(labels[edge], minlength=len(areas)), 1)
+    square = mean - smoothed.slope_noise**2
     return _Dark(areas[good], lowest[good], np.sqrt(np.maximum(square[good], 0)))
 
 
@@ -261,7 +264,8 @@ def find_film(image: NDArray[np.float32], sheet: float, film: float) -> NDArray[
     """
     bright = (image > film - _TO_FILM * (film - sheet)).view(np.uint8)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
-    return np.asarray(cv2.morphologyEx(bright, cv2.MORPH_OPEN, disc)).view(bool)
+    opened: NDArray[np.bool_] = np.asarray(cv2.morphologyEx(bright, cv2.MORPH_OPEN, disc)) > 0
+    return opened
 
 
 def measure_near(

@@ -80,7 +80,8 @@ def smooth(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     --------
     >>> y, x = np.mgrid[-20:21, -20:21]
     >>> disc = (np.hypot(y, x) < 7).astype(np.float32)
-    >>> [int((smoothed > 0.5).sum()) for smoothed in (disc, smooth(disc, 2), cv2.GaussianBlur(disc, (0, 0), 2))]
+    >>> blurred = cv2.GaussianBlur(disc, (0, 0), 2)
+    >>> [int((image > 0.5).sum()) for image in (disc, smooth(disc, 2), blurred)]
     [145, 145, 137]
     """
     blurred = cv2.GaussianBlur(image, (0, 0), sigma)
@@ -161,7 +162,7 @@ def prepare(image: NDArray[np.float32], inside: NDArray[np.bool_] | None) -> Smo
         flat &= inside
     rest = smoothed - cv2.GaussianBlur(smoothed, (0, 0), 3 * SMOOTHING)
     noise = 1.4826 * float(np.median(np.abs(_sample(rest[flat])))) if flat.any() else 0.0
-    return Smoothed(np.asarray(smoothed, np.float32), slope, flat, noise)
+    return Smoothed(np.asarray(smoothed, np.float32), np.asarray(slope, np.float32), flat, noise)
 
 
 def _sample(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -190,7 +191,7 @@ def find_levels(smoothed: Smoothed) -> list[Level]:
     values = _sample(smoothed.image[smoothed.flat]).astype(float)
     low, high = np.percentile(values, (0.001, 99.999)) if len(values) else (0.0, 0.0)
     if high - low <= _EVEN * max(abs(high), abs(low)):
-        return [Level(*[float(low)] * 3, 1.0)]
+        return [Level(float(low), float(low), float(low), 1.0)]
     counts, edges = np.histogram(values, _BINS, (low, high))
     step = float(edges[1] - edges[0])
     # Smoothed pixels are not independent.
@@ -201,10 +202,10 @@ def find_levels(smoothed: Smoothed) -> list[Level]:
     peaks = find_peaks(np.pad(root, 1), prominence=_PROMINENCE)[0] - 1
     if not len(peaks):
         peaks = np.array([int(np.argmax(root))])
-    centres = (edges[:-1] + edges[1:]) / 2
+    centres = ((edges[:-1] + edges[1:]) / 2).tolist()
     ends = [a + int(np.argmin(density[a:b])) for a, b in zip(peaks[:-1], peaks[1:], strict=True)]
     levels = [
-        Level(*[float(centres[p])] * 3, float(counts[a:b].sum() / counts.sum()))
+        Level(centres[p], centres[p], centres[p], float(counts[a:b].sum() / counts.sum()))
         for p, a, b in zip(peaks, [0, *ends], [*ends, _BINS], strict=True)
     ]
     valleys = [

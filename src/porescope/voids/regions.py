@@ -17,7 +17,7 @@ _HIGHEST = 0.55
 #: Share of a region's outline from which the support film surrounds it: it is a hole of the film. And its
 #: area, relative to its largest disc's squared radius, from which half of that is enough.
 _MOST_FILM, _THIN = 0.5, 16.0
-#: Area of a slender region, relative to its largest disc's squared radius; and solidity below which it is bent.
+#: Area of a slender region, relative to its largest disc's squared radius, and solidity of a bent one.
 _SLENDER, _BENT = 40.0, 0.6
 #: Weights of the evidence for a pore, as `gather_evidence` returns it: the sharpness's fitted on simulated
 #: membranes (seeds for validation), the contrast's chosen.
@@ -110,8 +110,8 @@ def gather_evidence(
     Returns
     -------
     ndarray of float, shape (n + 1, 3)
-        For each label, the background included: 1; logarithm of contrast over noise; sharpness of the edge (1:
-        as sharp as the image's blur lets it be).
+        For each label, the background included: 1; logarithm of contrast over noise; sharpness of the edge
+        (1: as sharp as the image's blur lets it be).
     """
     dark = labels > 0
     count = int(labels.max()) + 1

@@ -15,8 +15,8 @@ NECK = 0.8
 _SOLID = 0.97
 #: Narrowest part that is split off: radius of its largest inscribed disc [px]; smallest region that is [px].
 _NARROWEST, _SMALLEST = 1.5, 40
-#: Factor by which the grid is refined to measure a neck, and the largest side of the refined grid [px].
-_FINER, _FINEST = 4, 400
+#: Most by which the grid is refined to measure a neck, and radius to which that brings a narrow pore [px].
+_FINER, _FINE_RADIUS = 4, 12.0
 
 
 def split_touching(
@@ -69,7 +69,8 @@ def split_touching(
 def _split(mask: NDArray[np.bool_], height: NDArray[np.float32]) -> NDArray[np.int32]:
     """Parts of one region."""
     # In narrow pores the distance in whole pixels is too coarse to tell a neck.
-    finer = max(1, min(_FINER, _FINEST // max(mask.shape)))
+    coarse = cv2.distanceTransform(np.pad(mask, 1).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    finer = int(np.clip(np.ceil(_FINE_RADIUS / coarse.max()), 1, _FINER))
     padded = np.pad(np.where(mask, np.maximum(height, 0), np.minimum(height, 0)), 1, constant_values=-1)
     padded[~np.isfinite(padded)] = -1
     size = (padded.shape[1] * finer, padded.shape[0] * finer)
