@@ -245,7 +245,8 @@ def find_edges(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     -------
     ndarray of bool, shape (M, N)
     """
-    return mask & ~cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+    inner = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8))
+    return np.asarray(mask & (inner == 0))
 
 
 def find_film(image: NDArray[np.float32], sheet: float, film: float) -> NDArray[np.bool_]:
