@@ -39,6 +39,10 @@ class Detection:
         Probability that a candidate is a pore, in the order of its labels.
     vacancies : ndarray of float, shape (M, N), or None
         The vacancy map: how far each place stands out of noise as a missing column of atoms.
+    method : str
+        Method that was used, where the detector chose one.
+    reason : str
+        Why it was chosen.
     """
 
     labels: NDArray[np.int32]
@@ -49,6 +53,8 @@ class Detection:
     candidates: NDArray[np.int32] | None = None
     candidate_confidence: NDArray[np.float64] | None = None
     vacancies: NDArray[np.floating] | None = None
+    method: str = ""
+    reason: str = ""
 
 
 def label_regions(mask: NDArray[Any], least: float | None = None, pixels: int = STRIP) -> NDArray[np.int32]:

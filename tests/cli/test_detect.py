@@ -197,7 +197,7 @@ def test_a_forged_run_file_cannot_delete_elsewhere(tmp_path: Path) -> None:
         (["one.tif", "--pixel-size", "-1"], "must be a length above 0 nm"),
         (
             ["one.tif", "--method", "magic"],
-            "--method must be network, threshold, lattice, vacancies or FILE.py:NAME",
+            "--method must be network, threshold, lattice, vacancies, voids or FILE.py:NAME",
         ),
         (["one.tif", "--method", "none.py:find"], "none.py cannot be opened"),
         (["one.tif", "--method", "lattice", "--no-lattice"], "--method lattice needs the lattice"),

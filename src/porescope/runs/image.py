@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.atoms import Crystal, build_structure, find_sites
-from porescope.detection import Detector
+from porescope.detection import Detector, Fitting
 from porescope.field import look_for_field
 from porescope.files import (
     ENDINGS,
@@ -30,9 +30,9 @@ from porescope.lattice import calibrate, check_calibration, find_lattice
 from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
 from porescope.micrograph import Micrograph, check_micrograph
-from porescope.network import Network
 from porescope.runs.job import ImageRecord, Job
 from porescope.strips import cut_strips
+from porescope.voids import list_doubts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,7 @@ def census(
     ----------
     micrograph : Micrograph
     detector : Detector, optional
-        Default: the network.
+        Default: the method that fits the image.
     material : str, optional
         One of `MATERIALS`.
     calibrate : bool
@@ -126,7 +126,7 @@ def census(
     check_micrograph(micrograph, "census")
     job = Job(
         Path(),
-        detector or Network(),
+        detector or Fitting(),
         material=material,
         calibrate=calibrate,
         lattice=lattice,
@@ -199,7 +199,9 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.filled)) == 0:
         messages.append("all pixels have the same value")
-    return ImageResult(micrograph, found, columns, candidates, crystal, messages, job.detector.method)
+    method = found.method or job.detector.method
+    messages += list_doubts(micrograph, found, crystal is not None, method)
+    return ImageResult(micrograph, found, columns, candidates, crystal, messages, method)
 
 
 def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, str]:
@@ -259,6 +261,7 @@ def _make_row(result: ImageResult) -> dict[str, Any]:
         "signal": micrograph.signal,
         "scan_distortion": result.crystal.lattice.distortion if result.crystal else np.nan,
         "row_jitter_nm": result.crystal.lattice.row_jitter_nm if result.crystal else np.nan,
+        "reason": result.detection.reason or "asked for",
     }
 
 

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from porescope.detection import Detector
+from porescope.detection import Detector, Fitting
 from porescope.lattice import LatticeGaps, Vacancies
 from porescope.materials import find_material
-from porescope.network import Network
 
 #: Columns of ``images.csv``, in order, with their types.
 IMAGE_COLUMNS = {
@@ -24,7 +23,7 @@ IMAGE_COLUMNS = {
     "density_per_um2": "float64", "porosity": "float64", "median_diameter_nm": "float64",
     "clean_fraction": "float64", "method": "str", "status": "str", "message": "str",
     "field_fraction": "float64", "density_low_per_um2": "float64", "density_high_per_um2": "float64",
-    "signal": "str", "scan_distortion": "float64", "row_jitter_nm": "float64",
+    "signal": "str", "scan_distortion": "float64", "row_jitter_nm": "float64", "reason": "str",
 }  # fmt: skip
 
 
@@ -61,7 +60,7 @@ class Job:
     """
 
     out: Path
-    detector: Detector = field(default_factory=Network)
+    detector: Detector = field(default_factory=Fitting)
     lattice: bool | None = None
     material: str | None = None
     calibrate: bool = False

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -32,8 +32,8 @@ class Simulation(NamedTuple):
     micrograph: Micrograph
     labels: NDArray[np.int32]  # (M, N), label image of the pores
     area_nm2: NDArray[np.float64]  # (n,), area of each pore
-    missing_atoms: NDArray[np.int64]  # (n,), missing metal atoms of each pore, or C, B and N
-    atoms: Atoms  # of the first layer
+    missing_atoms: NDArray[Any]  # (n,), missing metal atoms of each pore, or C, B and N; NaN: not known
+    atoms: Atoms  # of the first layer; none where no atoms are drawn
     material: Material
     snr: NDArray[np.float64] | None = None  # (n,), ideal signal-to-noise ratio, as `measure_snr` gives it
 
