@@ -11,7 +11,7 @@ import pytest
 from conftest import require
 from helpers import save_simulated
 
-from porescope.cli.start import protect_name
+from porescope.cli.start import _explain, protect_name
 
 needs_shell = pytest.mark.skipif(os.name == "nt", reason="streams are closed by a POSIX shell")
 
@@ -78,6 +78,14 @@ def test_results_that_cannot_be_printed_end_in_a_sentence(tmp_path: Path) -> Non
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "the results cannot be printed ([Errno 28] No space left on device)" in done.stderr
     assert json.loads((tmp_path / "out" / "run.json").read_text())["state"] == "finished"
+
+
+def test_an_error_of_a_file_is_not_said_to_be_one_of_printing() -> None:
+    said = _explain(PermissionError(13, "Permission denied", "out/run.json"))
+    assert said == (
+        "out/run.json cannot be read or written (Permission denied); check the path and its permissions"
+    )
+    assert _explain(BlockingIOError(11, "no more processes")) == "[Errno 11] no more processes"
 
 
 @needs_shell

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from porescope import census
-from porescope.lattice import find_lattice, find_sites
+from porescope.atoms import find_sites, judge_sites
+from porescope.lattice import find_lattice
 from porescope.materials import MATERIALS
 from porescope.membrane import (
-    assign_missing,
     find_clear,
     identify_pores,
     index_sites,
@@ -58,7 +58,8 @@ def test_the_isomers_of_simulated_pores(material: str) -> None:
     sublattices = judge_sublattices(lattice, sites, sheet, drawn.labels)
     assert sublattices.sure
     numbers = np.arange(1, drawn.labels.max() + 1)
-    owner = assign_missing(sites, drawn.labels, lattice)
+    judged = judge_sites(drawn.micrograph, lattice, sites, sheet, drawn.labels)
+    owner = np.where(judged.held, 0, judged.owner)
     columns = identify_pores(numbers, sites, owner, sheet, sublattices, np.ones(len(numbers), bool))
     right = [name == _name_truth(drawn, n) for n, name in zip(numbers, columns["isomer"], strict=True)]
     assert np.mean(right) >= 0.8
@@ -99,7 +100,8 @@ def test_where_the_sublattices_look_the_same_it_is_not_sure() -> None:
     sites = find_sites(drawn.micrograph, lattice, sheet)
     sublattices = judge_sublattices(lattice, sites, sheet, drawn.labels)
     assert not sublattices.sure
-    owner = assign_missing(sites, drawn.labels, lattice)
+    judged = judge_sites(drawn.micrograph, lattice, sites, sheet, drawn.labels)
+    owner = np.where(judged.held, 0, judged.owner)
     columns = identify_pores(np.array([1]), sites, owner, sheet, sublattices, np.array([True]))
     assert columns["isomer"][0].endswith("?") and np.isnan(columns["edge_zigzag_metal"][0])
 

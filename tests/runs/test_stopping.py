@@ -263,6 +263,17 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(folder: Path
     assert process.returncode == 2 and "cannot be written" in process.stderr
 
 
+def test_a_report_on_a_folder_that_cannot_be_written_is_refused(folder: Path, small_disk: Path) -> None:
+    out = small_disk / "out"
+    command = [*COMMAND, str(folder / "n000.tif"), "-o", str(out), *OPTIONS, "--method", "threshold"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    done = subprocess.run([*COMMAND[:-1], "report", out], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr == (
+        f"porescope: {out} cannot be written; copy the run to a folder that can, and name that\n"
+    )
+
+
 def test_another_signal_does_not_disturb_the_end(folder: Path, tmp_path: Path) -> None:
     """As when a system shuts down: SIGTERM and SIGHUP again and again."""
     process = _start(folder, tmp_path / "out")

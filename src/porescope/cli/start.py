@@ -28,12 +28,24 @@ def main() -> None:
 
     try:
         app()
-    except OSError as error:  # commands tell of all but where their own words go
-        sys.stderr.write(f"porescope: the results cannot be printed ({error})\n")
+    except OSError as error:  # what is wrong with a command's inputs and outputs it says itself
+        sys.stderr.write(f"porescope: {_explain(error)}\n")
         sys.exit(1)
     finally:  # the interpreter drops handlers before it is gone; a signal then would change the exit code
         for name in _SIGNALS:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def _explain(error: OSError) -> str:
+    """Say that the results cannot be printed, if so; else what the error says."""
+    from porescope.files import explain_error
+
+    if error.filename is None:  # it may come from a stream, which then takes no line
+        try:
+            print(flush=True)  # noqa: T201
+        except OSError:
+            return f"the results cannot be printed ({error})"
+    return explain_error(error)
 
 
 def protect_name(argument: str) -> str:
