@@ -55,7 +55,7 @@ def find_lowest_otsu(micrograph: Micrograph) -> NDArray[np.int32]:
 
 def find_voronoi_otsu(micrograph: Micrograph, spot: float = 3.0, outline: float = 1.5) -> NDArray[np.int32]:
     """Voronoi-Otsu labelling: maxima of one Gaussian, Otsu's threshold of another, a watershed between."""
-    image = micrograph.image if HOLE_SIGN[micrograph.modality] > 0 else -micrograph.image
+    image = micrograph.image if HOLE_SIGN[micrograph.modality] >= 0 else -micrograph.image
     smoothed = gaussian_filter(image, outline)
     inside = smoothed > threshold_otsu(smoothed)
     peaks = gaussian_filter(image, spot)

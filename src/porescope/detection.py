@@ -66,7 +66,7 @@ DETECTORS: dict[str, type[Network] | type[Threshold] | type[LatticeGaps] | type[
 
 
 @dataclass(frozen=True)
-class Fitting:
+class Automatic:
     """Detector: the default, the method that fits what an image shows.
 
     Parameters
@@ -80,7 +80,7 @@ class Fitting:
     --------
     >>> image = np.random.default_rng(0).normal(100, 5, (200, 220))
     >>> image[40:70, 50:80] -= 60
-    >>> found = Fitting().find(Micrograph(image, 1.0))
+    >>> found = Automatic().find(Micrograph(image, 1.0))
     >>> found.method, found.reason
     ('voids', 'pixels of 1 nm are too coarse for a lattice')
     """
@@ -311,7 +311,7 @@ def choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
     """
     given = {name: value for name, value in options.items() if value is not None}
     if method is None and given.keys() <= {"least_confidence"}:
-        return Fitting(Network(**given), Voids(**given))
+        return Automatic(Network(**given), Voids(**given))
     if method is None:
         method = (
             Threshold.method if "recipe" in given else Voids.method if "split" in given else Network.method
@@ -350,7 +350,7 @@ def detect(micrograph: Micrograph, recipe: Recipe | None = None) -> NDArray[np.i
     (40, 50)
     """
     check_micrograph(micrograph, "detect")
-    detector: Detector = Fitting() if recipe is None else Threshold(recipe)
+    detector: Detector = Automatic() if recipe is None else Threshold(recipe)
     micrograph = look_for_field(micrograph)
     lattice = find_lattice(micrograph) if detector.needs_lattice else None
     return detector.find(micrograph, lattice, None).labels

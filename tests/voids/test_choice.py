@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from porescope import Micrograph, census, detect, read
-from porescope.detection import Fitting, choose_detector
+from porescope.detection import Automatic, choose_detector
 from porescope.lattice import find_lattice
 from porescope.network import Network
 from porescope.simulation import Membrane, Pore, Scene, draw_membrane, simulate
@@ -63,9 +63,9 @@ def test_python_and_the_command_line_choose_alike() -> None:
     expected = Voids().find(micrograph).labels
     assert np.array_equal(detect(micrograph), expected)
     assert np.array_equal(census(micrograph).labels, expected)
-    assert choose_detector(None, {}) == Fitting()
+    assert choose_detector(None, {}) == Automatic()
     assert choose_detector(None, {"split": False}) == Voids(split=False)
-    assert choose_detector(None, {"least_confidence": 0.9}) == Fitting(
+    assert choose_detector(None, {"least_confidence": 0.9}) == Automatic(
         Network(least_confidence=0.9), Voids(least_confidence=0.9)
     )
     asked = census(micrograph, detector=Network())

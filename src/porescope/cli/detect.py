@@ -209,10 +209,10 @@ def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector
 
 def _tell_default(detector: Detector, model: Path | None) -> str:
     """What is used where no method was asked for."""
-    from porescope.detection import Fitting
+    from porescope.detection import Automatic
 
     network = f"network ({model.name if model else 'the shipped one'}), which needs no labels"
-    if not isinstance(detector, Fitting):
+    if not isinstance(detector, Automatic):
         return f"Method: {detector.method if model is None else network}."
     return f"Method: {network}; voids where no lattice can show (--method chooses one)."
 

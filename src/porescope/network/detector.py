@@ -215,7 +215,9 @@ def judge_regions(
     marks = find_marks(micrograph.filled)
     labels = find_regions(maps.probability, micrograph, scale.cell_px, marks)
     if vacancies is not None:
-        usable = ~marks if micrograph.field is None else micrograph.field & ~marks
+        usable = np.logical_not(marks, out=marks)
+        if micrograph.field is not None:
+            usable &= micrograph.field
         _add_vacancies(labels, vacancies.z, scale.cell_px, usable)
     return labels, gather_evidence(labels, maps, vacancies, micrograph, lattice, scale)
 

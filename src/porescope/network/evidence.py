@@ -196,7 +196,7 @@ def _measure_sites(
     the sum of the phases of two waves less that of the third.
     """
     shape = lattice.image.shape
-    step = max(lattice.constant_px / 2, 1.0)
+    step = max(lattice.constant_px, 1.0)
     size = (max(round(shape[0] / step), 1), max(round(shape[1] / step), 1))
     near = np.clip((places + 0.5) * np.array(size) / np.array(shape), 0, np.array(size) - 1).astype(int)
     waves = np.empty((3, len(places)), complex)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.atoms import Crystal, Occupancy, build_structure, find_sites, judge_crystal
-from porescope.detection import Detector, Fitting
+from porescope.detection import Automatic, Detector
 from porescope.field import look_for_field
 from porescope.files import (
     ENDINGS,
@@ -127,7 +127,7 @@ def census(
     check_micrograph(micrograph, "census")
     job = Job(
         Path(),
-        detector or Fitting(),
+        detector or Automatic(),
         material=material,
         calibrate=calibrate,
         lattice=lattice,

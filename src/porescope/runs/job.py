@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from porescope.detection import Detector, Fitting
+from porescope.detection import Automatic, Detector
 from porescope.lattice import LatticeGaps, Vacancies
 from porescope.materials import find_material
 
@@ -60,7 +60,7 @@ class Job:
     """
 
     out: Path
-    detector: Detector = field(default_factory=Fitting)
+    detector: Detector = field(default_factory=Automatic)
     lattice: bool | None = None
     material: str | None = None
     calibrate: bool = False
