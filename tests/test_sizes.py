@@ -5,7 +5,7 @@ import pytest
 from skimage.measure import regionprops
 
 from porescope import measure
-from porescope.atoms import Crystal, Occupancy, Sites, find_crystal
+from porescope.atoms import Crystal, Occupancy, Sites, find_crystal, judge_crystal
 from porescope.labels import label_regions
 from porescope.materials import MATERIALS
 from porescope.measurement import measure_columns
@@ -126,6 +126,10 @@ def test_pores_are_measured_by_their_atoms_if_the_material_is_known() -> None:
     crystal = find_crystal(drawn.micrograph, MATERIALS["MoSe2"])
     columns = measure_columns(drawn.micrograph, drawn.labels, None, crystal)
     assert columns["area_nm2"].tolist() == table.area_nm2.tolist()
+    judged = judge_crystal(drawn.micrograph, crystal, drawn.labels)
+    own = judged._replace(held=judged.held | (judged.owner == 1))  # what is given is not judged again
+    given = measure_columns(drawn.micrograph, drawn.labels, None, crystal, own)["missing_atoms"]
+    assert given[0] == 0 and (given[1:] == columns["missing_atoms"][1:]).all()
     unnamed = measure_columns(drawn.micrograph, drawn.labels, None, Crystal(crystal.lattice, None, None))
     assert set(unnamed["size_method"]) == {"pixels"} and np.isnan(unnamed["missing_atoms"]).all()
 

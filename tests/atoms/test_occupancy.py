@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from porescope.atoms import find_crystal, judge_sites
+from porescope.atoms import Crystal, find_crystal, judge_crystal, judge_sites
 from porescope.atoms import occupancy as module
 from porescope.materials import MATERIALS
 from porescope.simulation import Pore, Scene, Simulation, simulate
@@ -37,6 +37,18 @@ def test_a_region_without_a_pore_lacks_no_metal() -> None:
     labels[120:128, 130:138] = 1
     found, _ = judge(drawn._replace(labels=labels))
     assert found.held[(found.owner == 1) & ~found.sites.second].all()
+
+
+def test_a_crystal_is_judged_if_its_atoms_are_known_and_there_is_a_region() -> None:
+    drawn = simulate(Scene("WS2", (200, 260), pores=1, max_missing=1), seed=1)
+    crystal = find_crystal(drawn.micrograph, drawn.material)
+    found, _ = judge(drawn)
+    whole = judge_crystal(drawn.micrograph, crystal, drawn.labels)
+    assert whole is not None and (whole.held == found.held).all() and not whole.held.all()
+    unnamed = Crystal(crystal.lattice, None, None)
+    assert judge_crystal(drawn.micrograph, unnamed, drawn.labels) is None
+    assert judge_crystal(drawn.micrograph, None, drawn.labels) is None
+    assert judge_crystal(drawn.micrograph, crystal, np.zeros_like(drawn.labels)) is None
 
 
 def test_blocks_of_a_large_image_give_the_same_atoms(monkeypatch: pytest.MonkeyPatch) -> None:

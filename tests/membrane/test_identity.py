@@ -93,6 +93,14 @@ def test_a_pore_at_the_border_has_no_identity() -> None:
     assert pores.missing_atoms[pores.touches_border].notna().all()
 
 
+def test_pores_whose_atoms_the_image_does_not_tell_are_not_named() -> None:
+    """In HRTEM the sites inside a pore are counted, but which ones lack an atom is not known."""
+    scene = Scene("MoS2", shape=(240, 280), pores=2, max_missing=12, modality="hrtem")
+    pores = census(simulate(scene, seed=4).micrograph, material="MoS2").pores
+    assert sorted(pores.missing_atoms) == [2, 12] and not pores.touches_border.any()
+    assert pores.isomer.isna().all() and pores.missing_metal.isna().all() and pores["shape"].notna().all()
+
+
 def test_where_the_sublattices_look_the_same_it_is_not_sure() -> None:
     """Graphene taken for boron nitride."""
     drawn = _draw("graphene", seed=3, pores=1)
