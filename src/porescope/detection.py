@@ -171,7 +171,7 @@ class Own:
         if not isinstance(self.function, str):
             return {"method": self.method}
         file, name = _split_reference(self.function)
-        _load_function(self.function)
+        load_function(self.function)
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         return {"method": self.method, "function": {"file": printable(file), "name": name, "sha256": sha256}}
 
@@ -196,7 +196,7 @@ class Own:
         ValueError
             If the function fails, or returns something else.
         """
-        function = _load_function(self.function) if isinstance(self.function, str) else self.function
+        function = load_function(self.function) if isinstance(self.function, str) else self.function
         image = micrograph.image.view()
         image.flags.writeable = False  # tables and pictures need it as it was read
         try:
@@ -243,15 +243,33 @@ def _split_reference(text: str) -> tuple[Path, str]:
     return Path(file), name
 
 
-def _load_function(reference: str) -> Callable[[Micrograph], _Found]:
+def load_function(reference: str, option: str = "--method") -> Callable[..., Any]:
+    """Load a function of the user's.
+
+    Parameters
+    ----------
+    reference : str
+        ``FILE.py:NAME``, split at the last colon; the file is run.
+    option : str
+        By which it was given, for messages.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
     file, name = _split_reference(reference)
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise ValueError(f"--method {reference}: {file} cannot be opened ({error.strerror})") from None
+        raise ValueError(f"{option} {reference}: {file} cannot be opened ({error.strerror})") from None
     function = _run_file(file.resolve(), content).get(name)
     if not callable(function):
-        raise ValueError(f"--method {reference}: {file} has no function {name}")
+        raise ValueError(f"{option} {reference}: {file} has no function {name}")
     return function  # type: ignore[no-any-return]
 
 

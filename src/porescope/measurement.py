@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 from skimage.measure import regionprops
 
-from porescope.atoms import Crystal, find_crystal, judge_sites
+from porescope.atoms import Crystal, Occupancy, find_crystal, judge_crystal
 from porescope.labels import find_bordered
 from porescope.materials import find_material
 from porescope.micrograph import Micrograph, check_micrograph
+from porescope.shapes import classify_shapes
 from porescope.sizes import Edge, Sheet, lay_out, measure_atoms, measure_edge, measure_pixels
 
 if TYPE_CHECKING:
@@ -30,6 +31,16 @@ PORE_COLUMNS = {
     "eccentricity": "float64", "orientation_deg": "float64",
     "touches_border": "bool", "missing_atoms": "float64", "confidence": "float64", "signal": "str",
     "size_method": "str",
+    "isomer": "str", "missing_metal": "float64", "missing_chalcogen": "float64",
+    "edge_zigzag_metal": "float64", "edge_zigzag_chalcogen": "float64", "edge_armchair": "float64",
+    "symmetry": "str", "shape": "str",
+}  # fmt: skip
+#: Columns of text that may hold None, which no text array holds.
+_MAY_BE_NONE = ("signal", "isomer", "symmetry", "shape")
+#: What only `census` knows, and the shape, which is classified once all pores are measured.
+_UNKNOWN = {
+    "isomer": None, "missing_metal": np.nan, "missing_chalcogen": np.nan, "edge_zigzag_metal": np.nan,
+    "edge_zigzag_chalcogen": np.nan, "edge_armchair": np.nan, "symmetry": None, "shape": None,
 }  # fmt: skip
 
 
@@ -61,7 +72,7 @@ def measure(
         (0, 0) is the centre of the first pixel. ``touches_border``: the pore touches the edge of the
         frame or of the micrograph's field. ``size_method``: whether area, perimeter, circularity and
         diameter are by the ``atoms``, the ``contour`` or the ``pixels``. What is not known is NaN, as the
-        shape of a single pixel, and the confidence, which `census` knows.
+        circularity of a single pixel, and what only `census` knows: the isomer, the confidence.
 
     Raises
     ------
@@ -90,7 +101,7 @@ def measure(
     return (
         pd.DataFrame(measure_columns(micrograph, labels, probability, crystal))
         .astype(PORE_COLUMNS)
-        .astype({"signal": "str"})
+        .astype(dict.fromkeys(_MAY_BE_NONE, "str"))
     )
 
 
@@ -99,6 +110,7 @@ def measure_columns(
     labels: NDArray[np.integer],
     probability: NDArray[np.floating] | None = None,
     crystal: Crystal | None = None,
+    occupancy: Occupancy | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Measure as `measure` does, into plain arrays, so that a worker need not load pandas.
 
@@ -108,6 +120,8 @@ def measure_columns(
         As for `measure`.
     crystal : Crystal, optional
         The lattice of the micrograph, with the sites of its atoms.
+    occupancy : Occupancy, optional
+        Which of them hold atoms, if `judge_crystal` has told it; default: it is asked.
 
     Returns
     -------
@@ -127,7 +141,11 @@ def measure_columns(
             f"not {labels.dtype} of shape {labels.shape}"
         )
     bordered = set(find_bordered(labels, micrograph.field).tolist())
-    sheet = _find_sheet(micrograph, labels, probability, crystal)
+    if occupancy is None:
+        occupancy = judge_crystal(micrograph, crystal, labels, probability)
+    sheet = None
+    if crystal is not None and occupancy is not None:
+        sheet = lay_out(crystal, occupancy, labels.shape, micrograph.pixel_area)
     regions, rows = regionprops(labels)[::-1], []
     while regions:
         region = regions.pop()  # with it goes what it has cached
@@ -135,22 +153,13 @@ def measure_columns(
         edge, missing = _find_edge(region, micrograph, probability, sheet, touches)
         row = _measure_region(region, micrograph, edge)
         rows.append({**row, "touches_border": touches, "missing_atoms": missing})
-    # A signal may be None, which no text array holds.
-    types = {**PORE_COLUMNS, "signal": "object"}
-    return {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
-
-
-def _find_sheet(
-    micrograph: Micrograph,
-    labels: NDArray[np.integer],
-    probability: NDArray[np.floating] | None,
-    crystal: Crystal | None,
-) -> Sheet | None:
-    """The atoms of a micrograph; None without a lattice, a material or a region."""
-    if crystal is None or crystal.material is None or crystal.sites is None or not labels.any():
-        return None
-    occupancy = judge_sites(micrograph, crystal.lattice, crystal.sites, crystal.material, labels, probability)
-    return lay_out(crystal, occupancy, labels.shape, micrograph.pixel_area)
+    types = {**PORE_COLUMNS, **dict.fromkeys(_MAY_BE_NONE, "object")}
+    columns = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
+    columns["shape"] = classify_shapes(
+        labels.astype(np.int32, copy=False), probability, micrograph.pixel_size, columns["label"],
+        columns["equivalent_diameter_nm"], columns["missing_atoms"], ~columns["touches_border"],
+    )  # fmt: skip
+    return columns
 
 
 def _find_edge(
@@ -202,6 +211,7 @@ def _measure_region(region: Any, micrograph: Micrograph, edge: Edge) -> dict[str
         "confidence": np.nan,
         "signal": micrograph.signal,
         "size_method": edge.method,
+        **_UNKNOWN,
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from porescope.files.writing import hash_file, write_whole
+from porescope.files.writing import hash_file, write_folder, write_whole
 
 
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:
@@ -28,3 +28,31 @@ def test_a_hash_is_of_all_bytes(tmp_path: Path) -> None:
     content = bytes(range(256)) * 3000
     (tmp_path / "a").write_bytes(content)
     assert hash_file(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
+    out = tmp_path / "a" / "out"
+    with pytest.raises(RuntimeError), write_folder(out, "run.json") as part:
+        (part / "table.csv").write_text("half")
+        raise RuntimeError
+    assert not list((tmp_path / "a").iterdir())
+    with write_folder(out, "run.json") as part:
+        (part / "run.json").write_text("1")
+        assert not out.exists()
+    assert [p.name for p in out.iterdir()] == ["run.json"] and [p.name for p in out.parent.iterdir()] == [
+        "out"
+    ]
+
+
+def test_only_files_of_the_same_names_are_replaced_in_a_folder(tmp_path: Path) -> None:
+    for name in ("run.json", "table.csv", "mine.txt"):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / name).write_text("old")
+    with pytest.raises(RuntimeError), write_folder(tmp_path / "out", "run.json") as part:
+        raise RuntimeError
+    assert (tmp_path / "out" / "run.json").read_text() == "old"
+    with write_folder(tmp_path / "out", "run.json") as part:
+        for name in ("run.json", "table.csv"):
+            (part / name).write_text("new")
+    texts = {p.name: p.read_text() for p in (tmp_path / "out").iterdir()}
+    assert texts == {"run.json": "new", "table.csv": "new", "mine.txt": "old"}

@@ -1,5 +1,5 @@
 from .definition import cover, find_pieces
-from .occupancy import Occupancy, judge_sites
+from .occupancy import Occupancy, judge_crystal, judge_sites
 from .sites import Crystal, Sites, build_structure, find_crystal, find_sites
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "find_crystal",
     "find_pieces",
     "find_sites",
+    "judge_crystal",
     "judge_sites",
 ]

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.spatial import cKDTree
 
 from porescope.atoms.response import Response, fit_response, interpolate, look_up
-from porescope.atoms.sites import Sites
+from porescope.atoms.sites import Crystal, Sites
 from porescope.lattice import Lattice
 from porescope.materials import Material
 from porescope.micrograph import Micrograph
@@ -74,6 +74,31 @@ class _Task(NamedTuple):
     neighbours: NDArray[np.int64]  # (N, 3), on the other sublattice; N for one that is not judged
     prior: NDArray[np.float32]  # (N + 1, 3), log probability of each state
     bonds: NDArray[np.float32]  # (N + 1, 4, 3), the same given the number of neighbours that hold atoms
+
+
+def judge_crystal(
+    micrograph: Micrograph,
+    crystal: Crystal | None,
+    labels: NDArray[np.integer],
+    probability: NDArray[np.floating] | None = None,
+) -> Occupancy | None:
+    """Judge the sites of a crystal as `judge_sites` does, if they are known and there is a region.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    crystal : Crystal or None
+    labels, probability
+        As for `judge_sites`.
+
+    Returns
+    -------
+    Occupancy or None
+        None without a lattice, a material or a region.
+    """
+    if crystal is None or crystal.material is None or crystal.sites is None or not labels.any():
+        return None
+    return judge_sites(micrograph, crystal.lattice, crystal.sites, crystal.material, labels, probability)
 
 
 def judge_sites(

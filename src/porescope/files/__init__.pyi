@@ -30,7 +30,7 @@ from .signals import (
     require_pixel_size,
 )
 from .units import nanometres
-from .writing import explain_error, hash_file, remove_unfinished, write_whole
+from .writing import explain_error, hash_file, remove_unfinished, write_folder, write_whole
 
 __all__ = [
     "DETECT_ENDINGS",
@@ -69,5 +69,6 @@ __all__ = [
     "save_labels",
     "save_rois",
     "save_structure",
+    "write_folder",
     "write_whole",
 ]

@@ -41,6 +41,11 @@ FILES = {
     # porescope tune
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
+    # porescope conductance
+    "conductance": "conductance.csv", "membrane": "membrane.json", "currents": "conductance.png",
+    # porescope statistics
+    "spacing": "spacing.csv", "statistics": "statistics.json", "pattern": "statistics.png",
+    "isomers": "isomers.csv", "isomer_table": "isomers.png",
 }  # fmt: skip
 #: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
 #: replace it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,36 @@ def write_whole(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_folder(out: Path, last: str) -> Iterator[Path]:
+    """Write the files of a folder whole or not at all.
+
+    Parameters
+    ----------
+    out : Path
+        Made if it does not exist. Files of the same names are replaced, others stay.
+    last : str
+        Name of the file that says that the folder is whole; it is removed first and comes last.
+
+    Yields
+    ------
+    Path
+        A temporary folder beside. Its files are moved to ``out`` if the block succeeds, else removed.
+    """
+    part = out.with_name(f"_{out.name}.{os.getpid()}.part")
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if not out.exists():
+            os.replace(part, out)
+            return
+        (out / last).unlink(missing_ok=True)
+        for path in sorted(part.iterdir(), key=lambda path: path.name == last):
+            os.replace(path, out / path.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def remove_unfinished(folder: Path) -> None:

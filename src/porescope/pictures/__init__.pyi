@@ -1,6 +1,8 @@
 from .climbs import draw_ascent
 from .cvvp import draw_cvvp, read_off, write_page
+from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
+from .membrane_plots import draw_conductance, draw_statistics
 from .overlays import draw_image, draw_overlay
 from .stages import draw_findings, draw_stages
 from .vacancy_map import draw_vacancies
@@ -8,12 +10,15 @@ from .vacancy_map import draw_vacancies
 __all__ = [
     "PALETTE",
     "draw_ascent",
+    "draw_conductance",
     "draw_cvvp",
     "draw_findings",
     "draw_image",
+    "draw_isomers",
     "draw_lattice",
     "draw_overlay",
     "draw_stages",
+    "draw_statistics",
     "draw_vacancies",
     "read_off",
     "write_page",

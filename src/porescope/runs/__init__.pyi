@@ -5,15 +5,16 @@ from .image import ImageResult, census
 from .job import Job
 from .labelled import read_labelled_images
 from .parts import list_done, list_names
-from .record import list_unnamed, read_record, write_record
+from .record import check_results, list_unnamed, read_record, write_record, write_results
 from .report import write_report
-from .run import Run, read_candidates, read_run
+from .run import CleanField, Run, read_candidates, read_fields, read_run
 from .scores import score_results
 from .summary import Summary, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
 from .tuning import Goal, tune
 
 __all__ = [
+    "CleanField",
     "DISK_FULL",
     "Goal",
     "ImageResult",
@@ -23,6 +24,7 @@ __all__ = [
     "UNWRITABLE",
     "census",
     "check_folder",
+    "check_results",
     "close_run",
     "compare_runs",
     "describe_stack",
@@ -33,8 +35,9 @@ __all__ = [
     "lock_folder",
     "lock_tables",
     "prepare_folder",
-    "read_labelled_images",
     "read_candidates",
+    "read_fields",
+    "read_labelled_images",
     "read_record",
     "read_run",
     "refresh_tables",
@@ -45,5 +48,6 @@ __all__ = [
     "tune",
     "write_record",
     "write_report",
+    "write_results",
     "write_tables",
 ]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.atoms import Crystal, build_structure, find_sites
+from porescope.atoms import Crystal, Occupancy, build_structure, find_sites, judge_crystal
 from porescope.detection import Automatic, Detector
 from porescope.field import look_for_field
 from porescope.files import (
@@ -29,6 +29,7 @@ from porescope.labels import HIDDEN, Detection
 from porescope.lattice import calibrate, check_calibration, find_lattice
 from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
+from porescope.membrane import find_clear, identify_pores, judge_sublattices
 from porescope.micrograph import Micrograph, check_micrograph
 from porescope.runs.job import ImageRecord, Job
 from porescope.strips import cut_strips
@@ -188,9 +189,11 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     found = job.detector.find(micrograph, crystal.lattice if crystal else None, job.material)
     if found.message and found.message not in messages:
         messages.append(found.message)
-    columns = measure_columns(micrograph, found.labels, found.probability, crystal)
+    occupancy = judge_crystal(micrograph, crystal, found.labels, found.probability)
+    columns = measure_columns(micrograph, found.labels, found.probability, crystal, occupancy)
     if found.confidence is not None:
         columns["confidence"] = found.confidence
+    columns |= _identify(found, columns, crystal, occupancy)
     candidates = {}
     if found.candidates is not None and found.candidate_confidence is not None:
         candidates = measure_columns(micrograph, found.candidates, found.probability, crystal)
@@ -202,6 +205,20 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     method = found.method or job.detector.method
     messages += list_doubts(micrograph, found, crystal is not None, method)
     return ImageResult(micrograph, found, columns, candidates, crystal, messages, method)
+
+
+def _identify(
+    found: Detection, columns: dict[str, NDArray[Any]], crystal: Crystal | None, occupancy: Occupancy | None
+) -> dict[str, NDArray[Any]]:
+    """The columns that say what each pore is, if its atoms are known."""
+    if crystal is None or crystal.material is None or occupancy is None:
+        return {}
+    numbers, labels = columns["label"], found.labels
+    known = ~columns["touches_border"] & ~np.isin(numbers, occupancy.owner[~occupancy.trusted])
+    known &= find_clear(labels, numbers, found.unusable, crystal.lattice.constant_px)
+    sublattices = judge_sublattices(crystal.lattice, occupancy.sites, crystal.material, labels)
+    missing = np.where(occupancy.held, 0, occupancy.owner)
+    return identify_pores(numbers, occupancy.sites, missing, crystal.material, sublattices, known)
 
 
 def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, str]:

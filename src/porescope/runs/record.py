@@ -6,13 +6,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from porescope.files import FILES, printable, write_whole
+from porescope.files import FILES, hash_file, printable, write_folder, write_whole
 from porescope.runs.job import Job
 
 
@@ -141,6 +142,82 @@ def write_record(
     with write_whole(job.out / FILES["run"]) as part:
         part.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
     return record
+
+
+def check_results(out: Path, method: str, names: Sequence[str], overwrite: bool) -> None:
+    """Refuse a folder that holds results which may not be replaced.
+
+    Parameters
+    ----------
+    out : Path
+        It need not exist.
+    method : str
+        Name of the command that will write to it.
+    names : sequence of str
+        Names of the files that it will write.
+    overwrite : bool
+        Whether results of the same command may be replaced.
+
+    Raises
+    ------
+    ValueError
+    """
+    here = [name for name in (FILES["run"], *names) if (out / name).exists()]
+    if here and read_record(out).get("analysis") != method:
+        raise ValueError(f"{out} holds {here[0]} of something else; give another -o")
+    if here and not overwrite:
+        raise ValueError(
+            f"{out} holds the results of an earlier {method}; give another -o or say --overwrite"
+        )
+
+
+@contextmanager
+def write_results(
+    out: Path, method: str, command: Sequence[str], inputs: Sequence[Path], options: Mapping[str, Any]
+) -> Iterator[Path]:
+    """Write the folder of a command that works on results: its files and ``run.json``, whole or not at all.
+
+    Parameters
+    ----------
+    out : Path
+        See `check_results`.
+    method : str
+        Name of the command.
+    command : sequence of str
+        The command line.
+    inputs : sequence of Path
+        The files that were read.
+    options : mapping
+        All that changes the numbers.
+
+    Yields
+    ------
+    Path
+        Folder to write the files to.
+    """
+    import platform
+    import shlex
+
+    started = datetime.now(UTC)
+    with write_folder(out, FILES["run"]) as part:
+        yield part
+        record = {
+            "version": version("porescope"),
+            "state": "finished",
+            "analysis": method,
+            "command": printable(shlex.join([Path(command[0]).name, *command[1:]])),
+            "folder": printable(os.getcwd()),
+            **options,
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "libraries": _list_versions(),
+            "inputs": [{"file": printable(path), "sha256": hash_file(path)} for path in inputs],
+            "outputs": sorted(path.name for path in part.iterdir()),
+        }
+        text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+        (part / FILES["run"]).write_text(text, encoding="utf-8")
 
 
 def _list_versions() -> dict[str, str]:
