@@ -349,9 +349,11 @@ def _draw(result: ImageResult, picture: bool) -> tuple[dict[str, bytes], list[by
         files[ENDINGS["lattice"]] = _encode_indexed(panels, PALETTE)
         shown.append(PALETTE[panels])
     if result.detection.vacancies is not None:
-        drawn = draw_vacancies(micrograph, result.detection.vacancies, labels, candidates)
+        z = result.detection.vacancies
+        drawn = draw_vacancies(micrograph, z, labels, candidates)
         files[ENDINGS["vacancies"]] = _encode(".png", drawn)
-        shown.append(drawn)
+        if picture:
+            shown.append(draw_vacancies(micrograph, z, labels, candidates, _REPORT_SIZE))
     return files, [_encode(".jpg", panel) for panel in shown] if picture else []
 
 
