@@ -47,4 +47,4 @@ with tempfile.TemporaryDirectory() as folder:
     limit = HERE.parents[1] / "benchmarks" / "limit.py"  # two minutes
     subprocess.run([sys.executable, str(limit), "-o", folder], check=True)
     (HERE / "limit.svg").write_bytes((Path(folder) / "limit.svg").read_bytes())
-cv2.imwrite(str(HERE / "explain.jpg"), cv2.resize(picture, (1200, 840), interpolation=cv2.INTER_AREA))
+cv2.imwrite(str(HERE / "explain.jpg"), cv2.resize(picture, (1520, 800), interpolation=cv2.INTER_AREA))
