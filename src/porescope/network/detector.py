@@ -25,7 +25,7 @@ from porescope.lattice import Lattice, VacancyMap, map_vacancies, straighten
 from porescope.marks import find_marks
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import UNRATED, rate_regions
-from porescope.network.evidence import gather_evidence, list_places
+from porescope.network.evidence import average_waves, gather_evidence, list_places
 from porescope.network.maps import Maps, map_probabilities, plan_view, scale_shape
 from porescope.network.model import SHIPPED, find_mode, load_model
 from porescope.network.scale import Scale, choose_scale
@@ -212,6 +212,8 @@ def judge_regions(
     evidence : ndarray of float, shape (n, K)
         As `gather_evidence` returns it.
     """
+    # Before the label image takes its memory.
+    waves = None if lattice is None else average_waves(lattice)
     marks = find_marks(micrograph.filled)
     labels = find_regions(maps.probability, micrograph, scale.cell_px, marks)
     if vacancies is not None:
@@ -219,7 +221,7 @@ def judge_regions(
         if micrograph.field is not None:
             usable &= micrograph.field
         _add_vacancies(labels, vacancies.z, scale.cell_px, usable)
-    return labels, gather_evidence(labels, maps, vacancies, micrograph, lattice, scale)
+    return labels, gather_evidence(labels, maps, vacancies, micrograph, lattice, scale, waves)
 
 
 def _add_vacancies(

@@ -80,6 +80,7 @@ def gather_evidence(
     micrograph: Micrograph,
     lattice: Lattice | None,
     scale: Scale,
+    waves: list[NDArray[np.float32]] | None = None,
 ) -> NDArray[np.float64]:
     """Gather the evidence for each region of a label image.
 
@@ -93,6 +94,8 @@ def gather_evidence(
     micrograph : Micrograph
     lattice : Lattice or None
     scale : Scale
+    waves : list of ndarray, optional
+        As `average_waves` returns them; default: anew.
 
     Returns
     -------
@@ -140,7 +143,9 @@ def gather_evidence(
         for name, value in row.items():
             column[name][label - 1] = value
     if lattice is not None:
-        column["site"][:], column["second_site"][:] = _measure_sites(lattice, darkest, -float(sign))
+        waves = average_waves(lattice) if waves is None else waves
+        sites = _measure_sites(lattice, waves, darkest, -float(sign))
+        column["site"][:], column["second_site"][:] = sites
     if vacancies is not None:
         z = column["z"]
         column["log_z"][:] = np.log1p(z)
@@ -186,8 +191,27 @@ def _measure_depth(
     return float(depth), float(mean), np.array(at, float)
 
 
+def average_waves(lattice: Lattice) -> list[NDArray[np.float32]]:
+    """Average the waves of first order over the cells around each place.
+
+    Parameters
+    ----------
+    lattice : Lattice
+
+    Returns
+    -------
+    list of ndarray of float32, shape (R, C, 2)
+        Real and imaginary part of each of the three waves, with about one pixel a cell.
+    """
+    step = max(lattice.constant_px, 1.0)
+    rows, columns = (max(round(n / step), 1) for n in lattice.image.shape)
+    coarse = mix_coarsely(lattice.image, lattice.spots, [(rows, columns)] * 3, lattice.field)
+    sigma = _AROUND_SITE * lattice.constant_px / step
+    return [np.asarray(cv2.GaussianBlur(wave, (0, 0), sigma), np.float32) for wave in coarse]
+
+
 def _measure_sites(
-    lattice: Lattice, places: NDArray[np.float64], sign: float
+    lattice: Lattice, averaged: list[NDArray[np.float32]], places: NDArray[np.float64], sign: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What stands at places of the average cell around them: 1 its brightest site, 0 its darkest.
 
@@ -195,15 +219,9 @@ def _measure_sites(
     at the three symmetric places of the cell their sum is six amplitudes times cos((Φ + 2πj) / 3), where Φ is
     the sum of the phases of two waves less that of the third.
     """
-    shape = lattice.image.shape
-    step = max(lattice.constant_px, 1.0)
-    size = (max(round(shape[0] / step), 1), max(round(shape[1] / step), 1))
-    near = np.clip((places + 0.5) * np.array(size) / np.array(shape), 0, np.array(size) - 1).astype(int)
-    waves = np.empty((3, len(places)), complex)
-    coarse = mix_coarsely(lattice.image, lattice.spots, [size] * 3, lattice.field)
-    for own, wave in zip(waves, coarse, strict=True):
-        smooth = cv2.GaussianBlur(wave, (0, 0), _AROUND_SITE * lattice.constant_px / step)
-        own[:] = sign * (smooth[..., 0] + 1j * smooth[..., 1])[near[:, 0], near[:, 1]]
+    shape, size = np.array(lattice.image.shape), np.array(averaged[0].shape[:2])
+    near = np.clip((places + 0.5) * size / shape, 0, size - 1).astype(int)
+    waves = np.array([sign * (w[..., 0] + 1j * w[..., 1])[near[:, 0], near[:, 1]] for w in averaged])
     phase = np.angle(waves[0] * waves[2] * waves[1].conj())
     levels = np.sort(np.cos((phase[:, None] + 2 * np.pi * np.arange(3)) / 3), axis=1)
     span = levels[:, 2] - levels[:, 0]
