@@ -59,7 +59,8 @@ def test_whole_command(copies: Path, tmp_path: Path) -> None:
     path = copies / "001.dm3"
     micrograph, recipe = read(path), load_recipe("ws2")
     labels = segment(micrograph, recipe)
-    result = ImageResult(micrograph, Detection(labels), measure_columns(micrograph, labels), None, [])
+    columns = measure_columns(micrograph, labels)
+    result = ImageResult(micrograph, Detection(labels), columns, {}, None, [], "threshold")
     job = Job(tmp_path, Threshold(recipe), overlays=False)
     steps = {
         "reading": lambda: read(path),
