@@ -22,6 +22,8 @@ _START_METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "sp
 _MOST_DEATHS = 2
 #: Interval at which workers are looked after [s].
 _WATCH = 0.2
+#: Modules that a worker needs for an image, for `prepare_workers`.
+IMAGE_MODULES = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
 #: Largest share of the free memory that one worker may use.
 _MEMORY_SHARE = 0.9
 

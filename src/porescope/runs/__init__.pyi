@@ -1,10 +1,21 @@
-from .batch import DISK_FULL, UNWRITABLE, run_batch
+from .batch import (
+    DISK_FULL,
+    TIMEOUT,
+    UNWRITABLE,
+    Task,
+    fail_task,
+    iterate_records,
+    list_left,
+    list_tasks,
+    note_image,
+    run_batch,
+)
 from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census
-from .job import Job
+from .job import ImageRecord, Job
 from .labelled import read_labelled_images
-from .parts import list_done, list_names
+from .parts import Done, list_done, list_names, make_tables, next_number, write_part
 from .record import check_results, list_unnamed, read_record, write_record, write_results
 from .report import write_report
 from .run import CleanField, Run, read_candidates, read_fields, read_run
@@ -16,11 +27,15 @@ from .tuning import Goal, tune
 __all__ = [
     "CleanField",
     "DISK_FULL",
+    "Done",
     "Goal",
+    "ImageRecord",
     "ImageResult",
     "Job",
     "Run",
     "Summary",
+    "TIMEOUT",
+    "Task",
     "UNWRITABLE",
     "census",
     "check_folder",
@@ -28,12 +43,19 @@ __all__ = [
     "close_run",
     "compare_runs",
     "describe_stack",
+    "fail_task",
+    "iterate_records",
     "list_done",
+    "list_left",
     "list_names",
+    "list_tasks",
     "list_unnamed",
     "list_warnings",
     "lock_folder",
     "lock_tables",
+    "make_tables",
+    "next_number",
+    "note_image",
     "prepare_folder",
     "read_candidates",
     "read_fields",
@@ -46,6 +68,7 @@ __all__ = [
     "score_results",
     "summarize",
     "tune",
+    "write_part",
     "write_record",
     "write_report",
     "write_results",

@@ -30,7 +30,7 @@ from porescope.runs.parts import PART_SECONDS, Done, PartWriter
 _log = logging.getLogger(__name__)
 
 #: Longest time that an image may take [s].
-_TIMEOUT = 600.0
+TIMEOUT = 600.0
 #: Numbers of the errors of a full disk, and of all errors after which nothing can be written: also a limit on
 #: the size of files, and a disk that turned read-only.
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -50,7 +50,7 @@ def run_batch(
     done: Done | None = None,
     known: Mapping[str, str] | None = None,
     part_seconds: float = PART_SECONDS,
-    timeout: float = _TIMEOUT,
+    timeout: float = TIMEOUT,
     memory: float | None = None,
     on_progress: Callable[[int, int], None] = lambda ended, total: None,
 ) -> None:
@@ -83,39 +83,103 @@ def run_batch(
     OSError
         If the disk of the run's folder takes no more, or the folder is gone.
     """
-    names = keep_names(paths, known or {})
-    keep = max_pictures if job.overlays else 0
-    tasks = [
-        Task(path, name, job, i < keep, (done or {}).get(name, {}))
-        for i, (path, name) in enumerate(zip(paths, names, strict=True))
-    ]
+    tasks = list_tasks(paths, job, max_pictures=max_pictures, done=done, known=known)
     # The first part needs it; it loads while the workers start.
     threading.Thread(target=import_module, args=("pandas",), daemon=True).start()
     writer = PartWriter(job.out, part_seconds)
     memory = choose_memory() if memory is None else memory
-    ended = 0
     try:
-        for outcome in run_tasks(process_file, tasks, workers, timeout=timeout, memory=memory):
-            result = outcome.result
-            if outcome.failure:
-                result = _fail(tasks[outcome.task], _explain(outcome.failure, timeout, memory))
-            if isinstance(result, OSError):
-                raise result
-            if isinstance(result, ImageRecord):
-                writer.add(result)
-                _note(result)
-            elif result:
-                tasks += result
-            ended += outcome.ended
-            on_progress(ended, len(tasks))
+        for record in iterate_records(
+            tasks, workers, timeout=timeout, memory=memory, on_progress=on_progress
+        ):
+            writer.add(record)
+            note_image(record.row, record.n_images)
     finally:
         writer.close_part()
 
 
-def _note(record: ImageRecord) -> None:
-    """Log what became of one image."""
-    row = record.row
-    name = f"{row['image']} [{row['frame']}]" if record.n_images > 1 else row["image"]
+def list_tasks(
+    paths: Sequence[Path],
+    job: Job,
+    *,
+    max_pictures: int = 100,
+    done: Done | None = None,
+    known: Mapping[str, str] | None = None,
+) -> list[Task]:
+    """List the tasks of a run: one for each file.
+
+    Parameters
+    ----------
+    paths, job, max_pictures, done, known
+        As for `run_batch`.
+
+    Returns
+    -------
+    list of Task
+    """
+    names = keep_names(paths, known or {})
+    keep = max_pictures if job.overlays else 0
+    return [
+        Task(path, name, job, i < keep, (done or {}).get(name, {}))
+        for i, (path, name) in enumerate(zip(paths, names, strict=True))
+    ]
+
+
+def iterate_records(
+    tasks: list[Task],
+    workers: int | None,
+    *,
+    timeout: float = TIMEOUT,
+    memory: float,
+    follow: bool = True,
+    on_progress: Callable[[int, int], None] = lambda ended, total: None,
+) -> Iterator[ImageRecord]:
+    """Process tasks in worker processes; one that is given up has a failed record.
+
+    Parameters
+    ----------
+    tasks : list of Task
+        The other images of a file are appended.
+    workers, timeout, memory, on_progress
+        As for `run_batch`.
+    follow : bool
+        Whether to process the other images of a file too.
+
+    Yields
+    ------
+    ImageRecord
+
+    Raises
+    ------
+    OSError
+        If the disk of the run's folder takes no more, or the folder is gone.
+    """
+    ended = 0
+    for outcome in run_tasks(process_file, tasks, workers, timeout=timeout, memory=memory):
+        result = outcome.result
+        if outcome.failure:
+            result = fail_task(tasks[outcome.task], _explain(outcome.failure, timeout, memory))
+        if isinstance(result, OSError):
+            raise result
+        if isinstance(result, ImageRecord):
+            yield result
+        elif result and follow:
+            tasks += result
+        ended += outcome.ended
+        on_progress(ended, len(tasks))
+
+
+def note_image(row: Mapping[str, Any], n_images: int) -> None:
+    """Log what became of one image.
+
+    Parameters
+    ----------
+    row : mapping
+        Of ``images.csv``.
+    n_images : int
+        Number of images in its file.
+    """
+    name = f"{row['image']} [{row['frame']}]" if n_images > 1 else row["image"]
     if row["status"] != "ok":
         _log.error("%s failed: %s", name, row["message"])
     else:
@@ -133,6 +197,7 @@ class Task(NamedTuple):
     done: dict[str, tuple[set[int], bool]] = {}  # as `list_done` returns it for this file
     frame: int | None = None  # None: the file's first image that is not done
     sha256: str = ""  # hash of the file, if ``frame`` is given
+    shown: Path | None = None  # the file as the tables and messages name it; None: by its path
 
 
 def _explain(failure: str, timeout: float, memory: float) -> str:
@@ -171,7 +236,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
                     return
             images = _open(this)
             n_images = len(images)
-            left = _list_left(this, n_images)
+            left = list_left(this, n_images)
             if not left:
                 return
             if left[1:]:
@@ -180,14 +245,21 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
             micrograph = replace(images.read(left[0]), name=this.name)
             del images  # a large image is not kept twice
             picture = this.picture and left[0] < _PICTURES_A_FILE
-            yield process_image(micrograph, this.sha256, this.job, picture, n_images)
+            record = process_image(micrograph, this.sha256, this.job, picture, n_images)
+            yield record._replace(row={**record.row, "file": _show(this)})
     except Exception as error:
         if isinstance(error, OSError) and (error.errno in UNWRITABLE or not this.job.out.is_dir()):
             yield error
             return
         known_kind = isinstance(error, (ValueError, OSError))
         message = explain_error(error) if known_kind else f"{type(error).__name__}: {error}"
-        yield _fail(this, printable(" ".join(message.split())), n_images)
+        message = printable(" ".join(message.split())).replace(printable(this.path), _show(this))
+        yield fail_task(this, message, n_images)
+
+
+def _show(task: Task) -> str:
+    """The file of a task as the tables name it."""
+    return printable(task.shown or task.path)
 
 
 def _hash(path: Path) -> str:
@@ -197,8 +269,19 @@ def _hash(path: Path) -> str:
     return hash_file(path)
 
 
-def _list_left(task: Task, n_images: int) -> list[int]:
-    """Images that are left to be processed: the task's own, or those of its file that are not done."""
+def list_left(task: Task, n_images: int) -> list[int]:
+    """List the images that are left to be processed: the task's own, or those of its file that are not done.
+
+    Parameters
+    ----------
+    task : Task
+    n_images : int
+        Number of images in its file.
+
+    Returns
+    -------
+    list of int
+    """
     if task.frame is not None:
         return [task.frame]
     done = task.done.get(task.sha256, (set(), False))[0]
@@ -221,10 +304,23 @@ def _open(task: Task) -> ImageFile:
     return _opened[key]
 
 
-def _fail(task: Task, message: str, n_images: int = 1) -> ImageRecord:
-    """Record of an image that could not be processed, or of its whole file."""
+def fail_task(task: Task, message: str, n_images: int = 1) -> ImageRecord:
+    """Make the record of an image that could not be processed, or of its whole file.
+
+    Parameters
+    ----------
+    task : Task
+    message : str
+        Why.
+    n_images : int
+        Number of images in the file, if it is known.
+
+    Returns
+    -------
+    ImageRecord
+    """
     done = {frame for frames, _ in task.done.values() for frame in frames}
     frame = next(k for k in count() if k not in done) if task.frame is None else task.frame
-    row = {"image": task.name, "frame": frame, "file": printable(task.path), "sha256": task.sha256 or None}
+    row = {"image": task.name, "frame": frame, "file": _show(task), "sha256": task.sha256 or None}
     row |= {"method": task.job.detector.method, "status": "failed", "message": message}
     return ImageRecord(row, {}, [], n_images)

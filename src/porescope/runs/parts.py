@@ -48,8 +48,7 @@ class PartWriter:
         self.out, self.seconds = out, seconds
         for kind in PARTS:
             (out / kind).mkdir(parents=True, exist_ok=True)
-        numbers = [int(path.stem[-6:]) for path in (out / "images").glob("part-" + "[0-9]" * 6 + ".parquet")]
-        self._number = max(numbers, default=-1) + 1
+        self._number = next_number(out)
         # By name and frame: an image whose worker died may come twice.
         self._records: dict[tuple[str, int], ImageRecord] = {}
         self._pores, self._opened = 0, time.monotonic()
@@ -72,26 +71,42 @@ class PartWriter:
         """Write the records collected so far as a part."""
         if not self._records:
             return
-        write_part(self.out, self._number, make_tables(list(self._records.values())))
+        write_part(self.out, f"{self._number:06d}", make_tables(list(self._records.values())))
         self._records, self._pores = {}, 0
         self._number += 1
 
 
-def write_part(out: Path, number: int, tables: Sequence[pd.DataFrame]) -> None:
+def next_number(out: Path) -> int:
+    """Find the number of the next part, which begins its name: of equal images the last part counts.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+
+    Returns
+    -------
+    int
+    """
+    numbers = [int(path.stem[5:11]) for path in (out / "images").glob(f"part-{'[0-9]' * 6}*.parquet")]
+    return max(numbers, default=-1) + 1
+
+
+def write_part(out: Path, name: str, tables: Sequence[pd.DataFrame]) -> None:
     """Write a part of the tables.
 
     Parameters
     ----------
     out : Path
         Folder of the run.
-    number : int
-        Of the part.
+    name : str
+        Of the part: its number, six digits, and what else tells it from others.
     tables : sequence of DataFrame
         As `make_tables` returns them.
     """
     # The images last: with them the part counts.
     for kind, table in reversed(list(zip(PARTS, tables, strict=True))):
-        with write_whole(out / kind / f"part-{number:06d}.parquet") as part:
+        with write_whole(out / kind / f"part-{name}.parquet") as part:
             table.to_parquet(part, index=False)
 
 

@@ -246,4 +246,4 @@ def restore_parts(folder: Path) -> None:
     )
     for kind in PARTS:
         (folder / kind).mkdir(exist_ok=True)
-    write_part(folder, 0, [images, *others])
+    write_part(folder, "000000", [images, *others])
