@@ -19,6 +19,7 @@ from porescope.cli.console import (
     PixelSize,
     Recursive,
     choose_level,
+    read_folder,
     say,
     show_progress,
     stop,
@@ -29,6 +30,7 @@ from porescope.cli.summary import print_summary
 if TYPE_CHECKING:
     from porescope.detection import Detector
     from porescope.runs import Job, Run
+    from porescope.storage import Mirror
 
 app = typer.Typer()
 
@@ -49,7 +51,10 @@ def _list_methods() -> list[str]:
 @app.command()
 def detect(
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the results.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="OUT", parser=read_folder, help="Folder for the results."),
+    ],
     recursive: Recursive = False,
     method: Annotated[
         str | None,
@@ -161,7 +166,7 @@ def detect(
     from porescope.processes import IMAGE_MODULES, prepare_workers
 
     try:
-        paths = find_files(inputs, say, recursive=recursive)
+        paths = find_files(inputs, say, recursive=recursive, stored=True)
         if cluster is None:
             prepare_workers(*IMAGE_MODULES)
     except (ValueError, OSError) as error:
@@ -280,17 +285,18 @@ def run_job(
     typer.Exit
         If the run was stopped by a signal (exit code 128 + the signal's number) or a full disk (1).
     """
+    from porescope.cluster import open_folder
     from porescope.files import FILES
     from porescope.runs import lock_folder, prepare_folder, replace_run
 
-    out = job.out
-    with lock_folder(out):
+    opened = open_folder(job, overwrite=overwrite, resume=resume)
+    with opened as (job, mirror), lock_folder(out := job.out):
         try:
             job = prepare_folder(job, paths, overwrite=overwrite, resume=resume)
             progress = show_progress("detecting", len(paths), level == PROGRESS)
             with write_log(job.out / FILES["log"], level) as log, progress as on_progress:
                 options = {"workers": None, **(limits or {}), "on_progress": on_progress}
-                run = _run_prepared(paths, job, options, resume, log)
+                run = _run_prepared(paths, job, options, resume, log, mirror)
             replace_run(out)
         except OSError as error:
             _explain_disk(error, job.out)
@@ -319,7 +325,12 @@ def _explain_disk(error: OSError, out: Path) -> None:
 
 
 def _run_prepared(
-    paths: Sequence[Path], job: Job, options: Mapping[str, Any], resume: bool, log: logging.Logger
+    paths: Sequence[Path],
+    job: Job,
+    options: Mapping[str, Any],
+    resume: bool,
+    log: logging.Logger,
+    mirror: Mirror | None,
 ) -> Run:
     """Run a batch in a folder that is locked and ready."""
     import datetime
@@ -341,14 +352,24 @@ def _run_prepared(
         say(f"Earlier inputs that are not named now: {len(gone)}; their results stay: {', '.join(gone[:5])}.")
     log.info("%s: %d files", "resumed" if resume else "started", len(paths))
     write_record(job, paths, sys.argv, started, "running")
+
+    def close(state: str) -> Run:
+        if mirror:
+            mirror.pull()
+        run = close_run(job, paths, sys.argv, started, state)
+        log.info("%s: %d images of %d files", state, len(run.images), len(paths))
+        if mirror:
+            mirror.push()
+        return run
+
     try:
+        if mirror:
+            mirror.push()
         _process(paths, job, {"done": done, "known": known, **options})
-        run = close_run(job, paths, sys.argv, started, "finished")
-        log.info("finished: %d images", len(run.images))
+        run = close("finished")
     except SystemExit as error:  # a signal
-        run = close_run(job, paths, sys.argv, started, "stopped")
+        run = close("stopped")
         n = run.images["file"].nunique()
-        log.info("stopped after %d of %d files", n, len(paths))
         say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
         raise typer.Exit(int(error.code or 0)) from None
     return run
@@ -366,5 +387,5 @@ def _process(paths: Sequence[Path], job: Job, options: Mapping[str, Any]) -> Non
     from porescope.cluster import check_workers, open_cluster, run_on_cluster
 
     with open_cluster(address, options.pop("workers", None)) as client:
-        check_workers(client, job.out.absolute())
+        check_workers(client, None if job.store else job.out.absolute())
         run_on_cluster(client, paths, job, **options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import pickle
 import time
 from collections import Counter, deque
@@ -118,9 +117,8 @@ def _place(tasks: Sequence[Task]) -> list[Task]:
     """The tasks with absolute paths: a worker may run in another folder."""
     if not tasks:
         return []
-    here = Path(os.getcwd())
-    job = replace(tasks[0].job, out=here / tasks[0].job.out)
-    return [task._replace(path=here / task.path, job=job, shown=task.path) for task in tasks]
+    job = replace(tasks[0].job, out=tasks[0].job.out.absolute())
+    return [task._replace(path=task.path.absolute(), job=job, shown=task.path) for task in tasks]
 
 
 @dataclass

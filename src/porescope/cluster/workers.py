@@ -104,21 +104,21 @@ def _connect(address: str) -> Iterator[Any]:
         yield client
 
 
-def check_workers(client: Any, out: Path) -> None:
+def check_workers(client: Any, out: Path | None) -> None:
     """Refuse a cluster whose workers have another porescope, or do not see the folder of the run.
 
     Parameters
     ----------
     client : distributed.Client
-    out : Path
-        Absolute.
+    out : Path, optional
+        Absolute; None: it is in a store.
 
     Raises
     ------
     ValueError
     """
     try:
-        told = client.run(_describe_worker, str(out))
+        told = client.run(_describe_worker, None if out is None else str(out))
     except Exception as error:  # what a worker that lacks the module says is pickled, or not
         raise ValueError(
             f"a worker of the cluster cannot use porescope ({type(error).__name__}: {error}); install "
@@ -135,6 +135,6 @@ def check_workers(client: Any, out: Path) -> None:
             )
 
 
-def _describe_worker(out: str) -> tuple[str, bool]:
+def _describe_worker(out: str | None) -> tuple[str, bool]:
     """Version of porescope on a worker, and whether it sees the folder of the run."""
-    return version("porescope"), Path(out).is_dir()
+    return version("porescope"), out is None or Path(out).is_dir()

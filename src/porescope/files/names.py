@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from porescope.storage import find_inputs, is_address, locate
+
 #: Suffixes looked for in a folder. A file that is named is read whatever its suffix.
 SUFFIXES = frozenset(
     (".dm3", ".dm4", ".emd", ".de5", ".emi", ".ser", ".mrc", ".hspy", ".zspy", ".tif", ".tiff")
@@ -73,6 +75,7 @@ def find_files(
     say: Callable[[str], None] = lambda text: None,
     *,
     recursive: bool = False,
+    stored: bool = False,
 ) -> list[Path]:
     """List the files that the inputs name.
 
@@ -84,6 +87,8 @@ def find_files(
         Called with a sentence where a file that is named is not read by itself.
     recursive : bool
         Whether to look in subfolders too, but for hidden ones and those of porescope's runs.
+    stored : bool
+        Whether inputs may be addresses in a store, such as ``s3://bucket/night``.
 
     Returns
     -------
@@ -99,7 +104,13 @@ def find_files(
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
         path = Path(given)
-        if _is_input(path):
+        if is_address(given) and not stored:
+            raise ValueError(
+                f"{given} is in a store, from which only porescope detect reads; copy it to a folder"
+            )
+        if is_address(given):
+            paths = find_inputs(given, _has_name_of_input, FILES["run"], recursive)
+        elif _is_input(path):
             paths = [path]
         elif path.is_dir():
             paths = list(_search(path, recursive))
@@ -125,7 +136,7 @@ def find_files(
     def has_emi(p: Path) -> bool:
         return p.suffix.lower() == ".ser" and p.with_name(re.sub(r"_\d+$", "", p.stem)) in emi
 
-    named = {Path(given).resolve() for given in map(str, inputs)}
+    named = {Path(given).resolve() for given in map(str, inputs) if not is_address(given)}
     left = [path.name for path in found if has_emi(path) and path in named]
     if left:
         say(f"Read with their .emi file, not by themselves: {', '.join(left)}.")
@@ -144,14 +155,18 @@ def _search(folder: Path, recursive: bool) -> Iterator[Path]:
 
 
 def _is_wanted(path: Path, stems: set[str]) -> bool:
-    """Whether a file of a folder with these stems may be a micrograph."""
+    """Whether an entry of a folder with these stems may be a micrograph."""
+    return _has_name_of_input(path, stems) and _is_input(path)
+
+
+def _has_name_of_input(path: Path, stems: set[str]) -> bool:
     own = path.name.endswith(_OWN_ENDINGS) or path.stem.endswith(_OWN_STEMS)
     own = own or path.name in FILES.values() or path.name.startswith(".")
     if path.stem.endswith("_field"):
         # A bright field is a micrograph; the field of an image lies beside its label image or the image.
         name = path.stem.removesuffix("_field")
         own |= not stems.isdisjoint((f"{name}_labels", name, _FRAME.sub("", name)))
-    return path.suffix.lower() in SUFFIXES and not own and _is_input(path)
+    return path.suffix.lower() in SUFFIXES and not own
 
 
 def _is_input(path: Path) -> bool:
@@ -218,9 +233,9 @@ def keep_names(paths: Sequence[Path], known: Mapping[str, str]) -> list[str]:
     >>> keep_names([Path("a/x.dm3"), Path("y.tif")], {os.path.abspath("a/x.dm3"): "x"})
     ['x', 'y']
     """
-    places = [printable(os.path.abspath(path)) for path in paths]
+    places = [printable(locate(path)) for path in paths]
     here = set(places)
-    kept = [name for place, name in known.items() if place in here or os.path.exists(place)]
+    kept = [name for place, name in known.items() if place in here or _exists(place)]
     taken, stacks = {name.casefold() for name in kept}, {_strip_frame(name) for name in kept}
     names = []
     for place, name in zip(places, name_files(paths), strict=True):
@@ -236,6 +251,11 @@ def keep_names(paths: Sequence[Path], known: Mapping[str, str]) -> list[str]:
         taken.add(names[-1].casefold())
         stacks.add(_strip_frame(names[-1]))
     return names
+
+
+def _exists(place: str) -> bool:
+    """Whether a file is still there; one of a store, which would be asked for each, counts as there."""
+    return is_address(place) or os.path.exists(place)
 
 
 def _strip_frame(name: str) -> str:

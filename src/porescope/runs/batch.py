@@ -7,10 +7,12 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib import import_module
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from porescope.files import (
@@ -26,6 +28,7 @@ from porescope.reading import ImageFile, open_images
 from porescope.runs.image import process_image
 from porescope.runs.job import ImageRecord, Job
 from porescope.runs.parts import PART_SECONDS, Done, PartWriter
+from porescope.storage import Address, fetch_input, put_folder
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +89,7 @@ def run_batch(
     tasks = list_tasks(paths, job, max_pictures=max_pictures, done=done, known=known)
     # The first part needs it; it loads while the workers start.
     threading.Thread(target=import_module, args=("pandas",), daemon=True).start()
-    writer = PartWriter(job.out, part_seconds)
+    writer = PartWriter(job.out, part_seconds, job.store)
     memory = choose_memory() if memory is None else memory
     try:
         for record in iterate_records(
@@ -132,6 +135,7 @@ def iterate_records(
     timeout: float = TIMEOUT,
     memory: float,
     follow: bool = True,
+    scratch: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda ended, total: None,
 ) -> Iterator[ImageRecord]:
     """Process tasks in worker processes; one that is given up has a failed record.
@@ -144,6 +148,8 @@ def iterate_records(
         As for `run_batch`.
     follow : bool
         Whether to process the other images of a file too.
+    scratch : Path, optional
+        Folder for copies of files of a store; default: that of temporary files.
 
     Yields
     ------
@@ -155,18 +161,23 @@ def iterate_records(
         If the disk of the run's folder takes no more, or the folder is gone.
     """
     ended = 0
-    for outcome in run_tasks(process_file, tasks, workers, timeout=timeout, memory=memory):
-        result = outcome.result
-        if outcome.failure:
-            result = fail_task(tasks[outcome.task], _explain(outcome.failure, timeout, memory))
-        if isinstance(result, OSError):
-            raise result
-        if isinstance(result, ImageRecord):
-            yield result
-        elif result and follow:
-            tasks += result
-        ended += outcome.ended
-        on_progress(ended, len(tasks))
+    with ExitStack() as stack:
+        if any(isinstance(task.path, Address) or task.job.store for task in tasks):
+            # Here, since whoever processes a file may be killed.
+            folder = stack.enter_context(TemporaryDirectory(prefix="porescope-", dir=scratch))
+            tasks[:] = [task._replace(scratch=Path(folder)) for task in tasks]
+        for outcome in run_tasks(process_file, tasks, workers, timeout=timeout, memory=memory):
+            result = outcome.result
+            if outcome.failure:
+                result = fail_task(tasks[outcome.task], _explain(outcome.failure, timeout, memory))
+            if isinstance(result, OSError):
+                raise result
+            if isinstance(result, ImageRecord):
+                yield result
+            elif result and follow:
+                tasks += result
+            ended += outcome.ended
+            on_progress(ended, len(tasks))
 
 
 def note_image(row: Mapping[str, Any], n_images: int) -> None:
@@ -198,6 +209,7 @@ class Task(NamedTuple):
     frame: int | None = None  # None: the file's first image that is not done
     sha256: str = ""  # hash of the file, if ``frame`` is given
     shown: Path | None = None  # the file as the tables and messages name it; None: by its path
+    scratch: Path | None = None  # folder for copies of files of a store; None: that of temporary files
 
 
 def _explain(failure: str, timeout: float, memory: float) -> str:
@@ -226,6 +238,49 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
         The error only if the disk takes no more or the run's folder is gone, which ends the run.
     """
     this = Task(*task)
+    if this.job.store is None and not isinstance(this.path, Address):
+        yield from _process_file(this)
+        return
+    try:
+        with TemporaryDirectory(dir=this.scratch, prefix="porescope-") as folder:
+            local = _copy_task(this, Path(folder))
+            for result in _process_file(local):
+                if isinstance(result, ImageRecord) and this.job.store is not None:
+                    _put_outputs(local.job.out, this.job.store)
+                elif isinstance(result, list):
+                    result = [other._replace(path=this.path, job=this.job) for other in result]
+                yield result
+    except _StoreError as error:
+        yield OSError(error.errno, error.strerror, error.filename)
+    except (OSError, ValueError) as error:
+        yield fail_task(this, printable(" ".join(explain_error(error).split())))
+
+
+class _StoreError(OSError):
+    """The store does not take the results, which ends the run."""
+
+
+def _copy_task(task: Task, folder: Path) -> Task:
+    """Bring the file of a task to this machine if it is in a store, and give it a folder here."""
+    path, job = task.path, task.job
+    if isinstance(path, Address):
+        # Other workers of this machine take the copy of a stack.
+        path = fetch_input(path, folder if task.frame is None else task.scratch or folder)
+    if job.store is not None:
+        job = replace(job, out=folder / "out")
+        job.out.mkdir()
+    return task._replace(path=path, job=job, shown=task.shown or task.path)
+
+
+def _put_outputs(folder: Path, store: Address) -> None:
+    try:
+        put_folder(folder, store)
+    except OSError as error:
+        raise _StoreError(error.errno, error.strerror, error.filename) from None
+
+
+def _process_file(this: Task) -> Iterator[ImageRecord | list[Task] | OSError]:
+    """Do what `process_file` does with a file of this machine."""
     n_images = 1
     try:
         with warnings.catch_warnings():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from porescope.detection import Automatic, Detector
 from porescope.lattice import LatticeGaps, Vacancies
 from porescope.materials import find_material
+from porescope.storage import Address
 
 #: Columns of ``images.csv``, in order, with their types.
 IMAGE_COLUMNS = {
@@ -52,6 +53,8 @@ class Job:
         field of view.
     overlays, rois, geojson : bool
         Which files to write beside the label image.
+    store : Address, optional
+        Folder in a store to which the results go; ``out`` is then its copy on this machine.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class Job:
     overlays: bool = True
     rois: bool = False
     geojson: bool = False
+    store: Address | None = None
 
     def __post_init__(self) -> None:
         if self.pixel_size is not None and not 0 < self.pixel_size < float("inf"):

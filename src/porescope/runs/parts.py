@@ -22,6 +22,7 @@ from porescope.files import (
 from porescope.measurement import PORE_COLUMNS
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 from porescope.runs.record import list_inputs, place_file, read_record
+from porescope.storage import Address, put
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +43,12 @@ class PartWriter:
         Folder of the run.
     seconds : float
         Time after which a part is closed [s].
+    store : Address, optional
+        Folder in a store to which the parts are copied.
     """
 
-    def __init__(self, out: Path, seconds: float = PART_SECONDS) -> None:
-        self.out, self.seconds = out, seconds
+    def __init__(self, out: Path, seconds: float = PART_SECONDS, store: Address | None = None) -> None:
+        self.out, self.seconds, self.store = out, seconds, store
         for kind in PARTS:
             (out / kind).mkdir(parents=True, exist_ok=True)
         self._number = next_number(out)
@@ -71,7 +74,8 @@ class PartWriter:
         """Write the records collected so far as a part."""
         if not self._records:
             return
-        write_part(self.out, f"{self._number:06d}", make_tables(list(self._records.values())))
+        tables = make_tables(list(self._records.values()))
+        write_part(self.out, f"{self._number:06d}", tables, self.store)
         self._records, self._pores = {}, 0
         self._number += 1
 
@@ -92,7 +96,7 @@ def next_number(out: Path) -> int:
     return max(numbers, default=-1) + 1
 
 
-def write_part(out: Path, name: str, tables: Sequence[pd.DataFrame]) -> None:
+def write_part(out: Path, name: str, tables: Sequence[pd.DataFrame], store: Address | None = None) -> None:
     """Write a part of the tables.
 
     Parameters
@@ -103,11 +107,17 @@ def write_part(out: Path, name: str, tables: Sequence[pd.DataFrame]) -> None:
         Of the part: its number, six digits, and what else tells it from others.
     tables : sequence of DataFrame
         As `make_tables` returns them.
+    store : Address, optional
+        Folder in a store to which the part is copied; one that is there stays.
     """
     # The images last: with them the part counts.
     for kind, table in reversed(list(zip(PARTS, tables, strict=True))):
         with write_whole(out / kind / f"part-{name}.parquet") as part:
             table.to_parquet(part, index=False)
+    if store is not None:
+        for kind in reversed(PARTS):
+            part = Path(kind) / f"part-{name}.parquet"
+            put(out / part, store / part.as_posix(), once=True)
 
 
 def make_tables(records: Sequence[ImageRecord]) -> list[pd.DataFrame]:
