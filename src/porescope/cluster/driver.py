@@ -195,6 +195,8 @@ def _count_workers(client: Any, work: _Work) -> int:
     now = time.monotonic()
     if now - work.counted > _COUNT:
         work.workers, work.counted = sum(client.nthreads().values()), now
+        if client.cluster is not None:  # ours; Dask gives a worker up that is killed while it starts
+            client.cluster.scale(len(client.cluster.worker_spec))
         if work.workers:
             work.seen = now
         elif now - work.seen > _PATIENCE:

@@ -17,6 +17,8 @@ from porescope.processes import count_cores
 _TIMEOUT = 60.0
 #: Number of workers that a chunk may kill before Dask hands it back: the driver splits it at once.
 _ALLOWED_FAILURES = 0
+#: Number of times that a local cluster is tried to be started.
+_STARTS = 3
 
 
 @contextmanager
@@ -54,20 +56,39 @@ def open_cluster(address: str, workers: int | None = None) -> Iterator[Any]:
 @contextmanager
 def _open_local(workers: int) -> Iterator[Any]:
     """Start a cluster of this machine; its processes ignore Ctrl-C, the main process decides."""
-    import logging
-
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     settings = {
         "distributed.scheduler.allowed-failures": _ALLOWED_FAILURES,
         "distributed.worker.daemon": False,  # they start processes
+        "distributed.deploy.lost-worker-timeout": "30s",  # a busy machine starts them slowly
     }
+    for attempt in range(_STARTS):
+        try:
+            cluster = _start_local(workers, settings)
+            break
+        except RuntimeError as error:  # a worker was killed while it started
+            if attempt + 1 == _STARTS:
+                raise ValueError(
+                    f"--cluster local cannot start {workers} workers ({error}); is there memory for them?"
+                ) from None
+    # Dask looks at the settings again whenever it starts a worker anew.
+    with dask.config.set(settings), cluster, Client(cluster) as client:
+        yield client
+
+
+def _start_local(workers: int, settings: dict[str, Any]) -> Any:
+    import logging
+
+    import dask
+    from distributed import LocalCluster
+
     # The thread that starts the workers, and they, take over what is blocked here.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if _BLOCKS else set()
     try:
         with dask.config.set(settings):
-            cluster = LocalCluster(
+            return LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
                 dashboard_address=None, memory_limit=0, local_directory=tempfile.gettempdir(),
                 silence_logs=logging.CRITICAL + 1,
@@ -75,9 +96,6 @@ def _open_local(workers: int) -> Iterator[Any]:
     finally:
         if _BLOCKS:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    # Dask looks at the setting of the daemon again whenever it starts a worker anew.
-    with dask.config.set(settings), cluster, Client(cluster) as client:
-        yield client
 
 
 #: Whether signals can be blocked; Windows cannot.
