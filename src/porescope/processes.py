@@ -226,7 +226,7 @@ def _serve(function: Callable[..., Iterator[Any]], pipe: Any) -> None:
     while True:
         try:
             task = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # the parent process is gone
             return
         for result in function(*task):
             pipe.send((result, False))

@@ -178,7 +178,7 @@ def detect(
         "split": None if split else False,
     }  # fmt: skip
     try:
-        detector = _choose_detector(method, options)
+        detector = choose_detector(method, options)
         job = Job(
             out=out,
             detector=detector,
@@ -210,9 +210,21 @@ def detect(
         raise typer.Exit(1)
 
 
-def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
-    """Choose the detector, and make sure that it can be used; a .pt file is a Mask R-CNN."""
-    from porescope.detection import choose_detector
+def choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
+    """Choose the detector, and make sure that it can be used; a .pt file is a Mask R-CNN.
+
+    Parameters
+    ----------
+    method : str, optional
+        Its name.
+    options : mapping
+        ``recipe``, ``model`` and others by their names; None is not said.
+
+    Returns
+    -------
+    Detector
+    """
+    from porescope.detection import choose_detector as choose
     from porescope.network import Network
     from porescope.recipes import load_recipe
 
@@ -224,7 +236,7 @@ def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector
     else:
         recipe = options["recipe"]
         loaded = {**options, "recipe": None if recipe is None else load_recipe(recipe)}
-        detector = choose_detector(method, loaded)
+        detector = choose(method, loaded)
     detector.describe()
     return detector
 
@@ -295,7 +307,7 @@ def run_job(
             job = prepare_folder(job, paths, overwrite=overwrite, resume=resume)
             progress = show_progress("detecting", len(paths), level == PROGRESS)
             with write_log(job.out / FILES["log"], level) as log, progress as on_progress:
-                options = {"workers": None, **(limits or {}), "on_progress": on_progress}
+                options = {"workers": None, "cluster": None, **(limits or {}), "on_progress": on_progress}
                 run = _run_prepared(paths, job, options, resume, log, mirror)
             replace_run(out)
         except OSError as error:
@@ -335,6 +347,7 @@ def _run_prepared(
     """Run a batch in a folder that is locked and ready."""
     import datetime
 
+    from porescope.cluster import process_files
     from porescope.runs import (
         close_run,
         list_done,
@@ -365,7 +378,7 @@ def _run_prepared(
     try:
         if mirror:
             mirror.push()
-        _process(paths, job, {"done": done, "known": known, **options})
+        process_files(paths, job, done=done, known=known, **options)
         run = close("finished")
     except SystemExit as error:  # a signal
         run = close("stopped")
@@ -373,19 +386,3 @@ def _run_prepared(
         say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
         raise typer.Exit(int(error.code or 0)) from None
     return run
-
-
-def _process(paths: Sequence[Path], job: Job, options: Mapping[str, Any]) -> None:
-    """Process all files, in worker processes or on a cluster."""
-    options = dict(options)
-    address = options.pop("cluster", None)
-    if address is None:
-        from porescope.runs import run_batch
-
-        run_batch(paths, job, **options)
-        return
-    from porescope.cluster import check_workers, open_cluster, run_on_cluster
-
-    with open_cluster(address, options.pop("workers", None)) as client:
-        check_workers(client, None if job.store else job.out.absolute())
-        run_on_cluster(client, paths, job, **options)

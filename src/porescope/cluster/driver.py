@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from porescope.cluster.chunks import Chunk, Told, fail_chunk, process_chunk
+from porescope.cluster.workers import check_workers, open_cluster
 from porescope.files import PARTS
 from porescope.runs import (
     TIMEOUT,
@@ -23,6 +24,7 @@ from porescope.runs import (
     list_tasks,
     next_number,
     note_image,
+    run_batch,
 )
 
 _log = logging.getLogger(__name__)
@@ -38,6 +40,37 @@ _FIRST_SIZE, _GROWTH = 4, 4.0
 _MOST_DEATHS = 10
 #: Interval at which the workers are counted, and time without any after which that is said [s].
 _COUNT, _PATIENCE = 2.0, 60.0
+
+
+def process_files(
+    paths: Sequence[Path], job: Job, *, cluster: str | None, workers: int | None, **options: Any
+) -> None:
+    """Process all files of a run, in worker processes of this machine or on a cluster.
+
+    Parameters
+    ----------
+    paths, job
+        As for `run_batch`.
+    cluster : str, optional
+        Address of a cluster, as for `open_cluster`.
+    workers : int, optional
+        Number of processes; default: the tasks or the cluster decide.
+    **options
+        As for `run_batch` and `run_on_cluster`.
+
+    Raises
+    ------
+    OSError
+        If the disk of the run's folder takes no more, or the folder is gone.
+    ValueError
+        If the cluster cannot be used.
+    """
+    if cluster is None:
+        run_batch(paths, job, workers=workers, **options)
+        return
+    with open_cluster(cluster, workers) as client:
+        check_workers(client, None if job.store else job.out.absolute())
+        run_on_cluster(client, paths, job, **options)
 
 
 def run_on_cluster(

@@ -12,7 +12,7 @@ from .batch import (
 )
 from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
-from .image import ImageResult, census
+from .image import ImageResult, census, process_image
 from .job import ImageRecord, Job
 from .labelled import read_labelled_images
 from .parts import Done, list_done, list_names, make_tables, next_number, write_part
@@ -57,6 +57,7 @@ __all__ = [
     "next_number",
     "note_image",
     "prepare_folder",
+    "process_image",
     "read_candidates",
     "read_fields",
     "read_labelled_images",

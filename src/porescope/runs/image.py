@@ -136,7 +136,12 @@ def census(
 
 
 def process_image(
-    micrograph: Micrograph, sha256: str, job: Job, picture: bool = False, n_images: int = 1
+    micrograph: Micrograph,
+    sha256: str,
+    job: Job,
+    picture: bool = False,
+    n_images: int = 1,
+    on_measured: Callable[[], None] = lambda: None,
 ) -> ImageRecord:
     """Detect and measure the pores of one micrograph, and write its files.
 
@@ -150,12 +155,15 @@ def process_image(
         Whether to draw pictures for the report.
     n_images : int
         Number of images in the file.
+    on_measured : callable
+        Called before the files are written.
 
     Returns
     -------
     ImageRecord
     """
     result = find_and_measure(micrograph, job)
+    on_measured()
     row = {**result.row, "sha256": sha256}
     mapped = _map_field(result)
     # The maps have served; in a large image they take as much memory as the pictures need.
