@@ -73,6 +73,14 @@ def detect(
         bool,
         typer.Option("--turned", help="Average the network over eight orientations: slower, more cautious."),
     ] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|cpu|cuda|…",
+            help="Where the network runs: cpu, cuda, directml, coreml or openvino, as far as the installed "
+            "onnxruntime has it; default: cuda where it can be used, else cpu.",
+        ),
+    ] = None,
     split: Annotated[
         bool,
         typer.Option("--split/--no-split", help="Split touching pores at their necks (method voids)."),
@@ -154,7 +162,7 @@ def detect(
 
     options: dict[str, Any] = {
         "recipe": recipe, "model": model, "turned": turned or None, "least_confidence": least_confidence,
-        "split": None if split else False,
+        "split": None if split else False, "device": device,
     }  # fmt: skip
     try:
         detector = _choose_detector(method, options)
@@ -197,7 +205,7 @@ def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector
     model = options["model"]
     if method in (None, Network.method) and model is not None and model.suffix == ".pt":
         if len([value for value in options.values() if value is not None]) > 1:
-            raise ValueError("--recipe, --turned and --least-confidence do not go with a Mask R-CNN")
+            raise ValueError("no other option of a detector goes with a Mask R-CNN")
         detector = _load_maskrcnn(model)
     else:
         recipe = options["recipe"]
