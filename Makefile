@@ -30,6 +30,10 @@ docs: setup
 	$(BIN)/sphinx-build -W --keep-going -q -E docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+# The wheel, installed into an environment of its own in which the demo is run: some minutes.
+wheel: setup
+	$(BIN)/python .ci/try_wheel.py
+
 # The full-resolution search takes minutes: make bench FULL=1
 bench: setup
 	FULL=$(FULL) $(BIN)/python -m pytest benchmarks/test_*.py --benchmark-enable -s -p no:cacheprovider $(if $(FULL),,-m "not full")

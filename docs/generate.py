@@ -85,7 +85,7 @@ def list_columns(page: Path) -> Iterator[Column]:
     section = named = ""
     table: str | None = None
     for line in page.read_text(encoding="utf-8").splitlines():
-        file = re.findall(r"`([\w-]+)\.(?:csv|parquet|json)`", line)
+        file = re.findall(r"`([\w-]+)\.(?:csv|parquet)`", line)
         if line.startswith("#"):
             section = line.lstrip("#").strip()
         if not line.startswith("|"):

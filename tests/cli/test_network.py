@@ -14,7 +14,7 @@ from porescope.simulation import Scene, simulate
 
 @pytest.fixture
 def torch_installed() -> None:
-    require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+    require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
 
 
 @pytest.mark.usefixtures("torch_installed")
