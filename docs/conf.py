@@ -32,6 +32,7 @@ highlight_language = "text"
 
 # Types stand in the parameters' descriptions; signatures with both are hard to read.
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True
 # The reference needs no PyTorch.
 autodoc_mock_imports = ["torch", "torchvision", "onnx"]
 numpydoc_show_class_members = False

@@ -85,7 +85,7 @@ def list_columns(page: Path) -> Iterator[Column]:
     section = named = ""
     table: str | None = None
     for line in page.read_text(encoding="utf-8").splitlines():
-        file = re.findall(r"`([\w-]+)\.(?:csv|parquet)`", line)
+        file = re.findall(r"`([\w-]+\.(?:csv|parquet))`", line)
         if line.startswith("#"):
             section = line.lstrip("#").strip()
         if not line.startswith("|"):
@@ -104,12 +104,20 @@ def _write_guide() -> str:
 
 
 def _write_index() -> str:
-    modules = "\n".join(f"python/{name}" for name in _list_modules())
+    names = _list_modules()
+    modules = "\n".join(f"python/{name}" for name in names)
+    said = "\n".join(f"- [`{name}`](python/{name}.rst): {_summarize(name)}" for name in names)
     return (
-        "# Reference\n\n```{toctree}\n:maxdepth: 1\n\ncommands\ntables\n```\n\n"
+        "# Reference\n\n- [Commands](commands.md): all commands and options.\n"
+        "- [Tables](tables.md): all columns of all tables.\n\n"
         "## From Python\n\n`porescope` holds what most need. Each other module is one subject.\n\n"
-        f"```{{toctree}}\n:maxdepth: 1\n\n{modules}\n```\n"
+        f"{said}\n\n```{{toctree}}\n:hidden:\n\ncommands\ntables\n{modules}\n```\n"
     )
+
+
+def _summarize(module: str) -> str:
+    """The first sentence of a module's docstring."""
+    return " ".join((inspect.getdoc(import_module(module)) or "").partition("\n\n")[0].split())
 
 
 def _write_tables() -> str:
@@ -118,9 +126,12 @@ def _write_tables() -> str:
     for name in list_guide():
         for column in list_columns(DOCS / f"{name}.md"):
             tables.setdefault(column.table, []).append(column)
-    rule = "The unit stands in the column's name. What is not known is empty (NaN)."
-    lines = ["# Columns of all tables", "", rule, ""]
-    for table, columns in sorted(tables.items()):
+    rules = (
+        "The unit stands in a column's name. What is not known is empty (NaN). A Parquet file has the columns of "
+        "the CSV file of its name, `candidates.csv` those of `pores.csv`."
+    )
+    lines = ["# Tables", "", rules, ""]
+    for table, columns in tables.items():
         lines += [f"## `{table}`", "", "| column | meaning | page |", "|---|---|---|"]
         for column in columns:
             names = ", ".join(f"`{name}`" for name in column.names)
@@ -151,7 +162,12 @@ def write_commands() -> str:
 
     command = typer.main.get_command(app)
     with typer.Context(command, info_name="porescope") as context:
-        return get_docs_for_click(obj=command, ctx=context, name="porescope", title="Commands")
+        text = get_docs_for_click(obj=command, ctx=context, name="porescope", title="Commands")
+    for name, one in command.commands.items():  # whose list cuts the sentences short
+        said = (one.help or "").partition("\n")[0]
+        link = f"* [`{name}`](#porescope-{name}): {said}"
+        text = re.sub(rf"^\* `{name}`: .*$", lambda _, link=link: link, text, count=1, flags=re.M)
+    return text
 
 
 def _list_modules() -> list[str]:
@@ -186,6 +202,7 @@ def _write_module(name: str) -> str:
     if name == "porescope":
         above = {}
     lines = [name, "=" * len(name), "", f".. automodule:: {name}", "   :no-members:", ""]
+    lines += [f".. py:currentmodule:: {name}", ""]
     if moved := [f":py:obj:`porescope.{public}`" for public in names if public in above]:
         lines += [f"Described at the top level: {', '.join(moved)}.", ""]
     for public, home in names.items():
@@ -197,7 +214,7 @@ def _write_module(name: str) -> str:
         elif inspect.isfunction(value):
             lines += [f".. autofunction:: {where}", ""]
         else:
-            lines += [f".. py:data:: {where}", "", *_describe_constant(home, public), ""]
+            lines += [f".. py:data:: {public}", "", *_describe_constant(home, public), ""]
     return "\n".join(lines)
 
 

@@ -222,9 +222,9 @@ def test_every_column_of_a_run_is_described(tables: list[Path]) -> None:
     lacking = {}
     for path in tables:
         read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
-        name = path.stem if path.stem in described else path.stem.rpartition("_")[2]
+        name = path.name if path.name in described else f"NAME_{path.name.rpartition('_')[2]}"
         # Rows of pores keep their columns, whatever a table adds to them; candidates have the same ones.
-        known = described.get(name, set()) | described["pores"]
+        known = described.get(name, set()) | described["pores.csv"]
         if missing := [column for column in read(path).columns if column not in known]:
             lacking[name] = missing
     assert lacking == {}
