@@ -1,6 +1,6 @@
 # `make demo` and `make test` need git, make and python3 >= 3.11; each sets up all it needs.
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 STAMP := .venv/.ready
 
 .PHONY: setup demo test check docs wheel bench bench-accuracy format clean

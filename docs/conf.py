@@ -10,7 +10,7 @@ from typing import Any
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-from generate import write_pages  # noqa: E402
+from generate import HOME_PAGES, write_pages  # noqa: E402
 
 from porescope import __version__  # noqa: E402
 
@@ -47,8 +47,8 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }
-# No home page is needed to find what is in it: the left column lists the section.
-html_sidebars = {"index": []}
+# Pages that belong to no section have no left column.
+html_sidebars = {name: [] for name in HOME_PAGES}
 
 
 def setup(app: Any) -> None:

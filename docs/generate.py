@@ -117,7 +117,8 @@ def _write_index() -> str:
 
 def _summarize(module: str) -> str:
     """The first sentence of a module's docstring."""
-    return " ".join((inspect.getdoc(import_module(module)) or "").partition("\n\n")[0].split())
+    first = (inspect.getdoc(import_module(module)) or "").partition("\n\n")[0]
+    return " ".join(first.removeprefix("porescope: ").split())
 
 
 def _write_tables() -> str:
@@ -127,8 +128,8 @@ def _write_tables() -> str:
         for column in list_columns(DOCS / f"{name}.md"):
             tables.setdefault(column.table, []).append(column)
     rules = (
-        "The unit stands in a column's name. What is not known is empty (NaN). A Parquet file has the columns of "
-        "the CSV file of its name, `candidates.csv` those of `pores.csv`."
+        "The unit stands in a column's name. What is not known is empty (NaN). A Parquet file has the columns "
+        "of the CSV file of its name, `candidates.csv` those of `pores.csv`."
     )
     lines = ["# Tables", "", rules, ""]
     for table, columns in tables.items():
