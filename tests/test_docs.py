@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import typer
 from helpers import run
 from markdown_it import MarkdownIt
 
+import porescope
 from porescope.cli.app import app
 from porescope.simulation import Scene, save_simulation, simulate
 
@@ -100,6 +102,25 @@ def test_no_page_is_forgotten() -> None:
     assert {*generate.list_guide(), *generate.HOME_PAGES} == names
     home = (DOCS / "index.md").read_text(encoding="utf-8")
     assert all(f"\n{name}\n" in home for name in generate.HOME_PAGES if name != "index")
+
+
+def test_one_version_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == porescope.__version__
+    assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"porescope-{project['version']}-py3" in (DOCS / "install.md").read_text(encoding="utf-8")
+    extras = set(project["optional-dependencies"])
+    named = re.findall(r"^\| `(\w+)` \| (?!\d)", (DOCS / "install.md").read_text(encoding="utf-8"), re.M)
+    assert extras <= set(named)
+
+
+def test_no_message_names_a_package_index() -> None:
+    """porescope is on none: an extra is installed from its folder, as `explain_missing` says."""
+    texts = [*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py"), *PAGES]
+    wrong = [
+        p.name for p in texts if re.search(r"pip install '?porescope\b(?!-)", p.read_text(encoding="utf-8"))
+    ]
+    assert wrong == []
 
 
 def test_commands_are_described_by_the_program() -> None:
