@@ -4,8 +4,8 @@ In an environment with `pip install particlespy SegSpy` and without porescope:
 
 python benchmarks/particle_programs.py IMAGES LABELS     (writes LABELS/ParticleSpy and LABELS/SegSpy)
 
-Both look for particles on a plain ground. Of each program's settings those are taken that do best on the published
-images: a threshold, a width of smoothing and a smallest area for ParticleSpy; the threshold for SegSpy.
+Both look for particles on a plain ground. Of each program's settings those are taken that do best on the
+published images: threshold and width of smoothing for ParticleSpy; threshold and refinement for SegSpy.
 """
 
 import sys
