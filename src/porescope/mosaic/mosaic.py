@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.mosaic.clusters import SAME_NM, Joined, Link, join_tiles
+from porescope.mosaic.closure import LEAST_SCORE, SAME_NM, Closure, Link, close_loops
 from porescope.mosaic.positions import Pair, solve_positions
 from porescope.mosaic.registration import (
     Offsets,
@@ -98,21 +98,20 @@ def solve_mosaic(
     compared = _compare_tiles(views, list_pairs(stage_nm, sides), stage_nm, pixel_nm, error_nm, on_progress)
     noise = _find_noise([found for _, _, found in compared])
     links = [_make_link(i, j, found, noise, pixel_nm) for i, j, found in compared]
-    joined = join_tiles(stage_nm, links, error_nm)
+    closure = close_loops(stage_nm, links, error_nm)
     stage, moved = stage_nm.copy(), np.zeros(len(stage_nm), bool)
-    for tile in _list_strays(joined.cluster, links):
-        place = _find_stray(tile, views, joined, stage, sides, noise, pixel_nm)
+    for tile in _list_strays(closure, links):
+        place = _find_stray(tile, views, closure, links, stage, sides, noise, pixel_nm)
         if place is None or np.hypot(*(place - stage_nm[tile])) < _REACH * error_nm:
             continue
         stage[tile], moved[tile] = place, True
-        pairs = [pair for pair in list_pairs(stage, sides) if tile in pair and not moved[[*pair]].sum() > 1]
+        pairs = [pair for pair in list_pairs(stage, sides) if tile in pair]
         compared = _compare_tiles(views, pairs, stage, pixel_nm, error_nm, lambda done, total: None)
         links = [link for link in links if tile not in (link.one, link.two)]
         links += [_make_link(i, j, found, noise, pixel_nm) for i, j, found in compared]
     if moved.any():
-        joined = join_tiles(stage, links, error_nm)
-    pairs = _choose_offsets(joined.cluster, joined.places_nm, links)
-    return _finish(stage, pairs, moved, error_nm)
+        closure = close_loops(stage, links, error_nm)
+    return _finish(stage, _choose_offsets(closure.places_nm, links), moved, error_nm)
 
 
 def check_stage(stage_nm: NDArray[np.float64], n_tiles: int) -> None:
@@ -218,51 +217,52 @@ def _make_link(one: int, two: int, found: Offsets, noise: float, pixel_nm: float
     return Link(one, two, found.places_px * pixel_nm, score_offsets(found, own))
 
 
-def _list_strays(cluster: NDArray[np.int64], links: Sequence[Link]) -> list[int]:
-    """Tiles by themselves, though others are joined."""
-    sizes = np.bincount(cluster)
-    if sizes.max() < 3:
-        return []
-    return np.flatnonzero(sizes[cluster] == 1).tolist()
+def _list_strays(closure: Closure, links: Sequence[Link]) -> list[int]:
+    """Tiles of which no pair has an offset, though others have."""
+    held = _hold(closure, links)
+    return np.flatnonzero(~held).tolist() if held.sum() >= 2 else []
+
+
+def _hold(closure: Closure, links: Sequence[Link]) -> NDArray[np.bool_]:
+    """Whether a tile has a neighbour whose offset is known."""
+    held = np.zeros(len(closure.places_nm), bool)
+    for link, chosen in zip(links, closure.chosen, strict=True):
+        held[[link.one, link.two]] |= chosen >= 0
+    return held
 
 
 def _find_stray(
     tile: int,
     views: _Views,
-    joined: Joined,
+    closure: Closure,
+    links: Sequence[Link],
     stage_nm: NDArray[np.float64],
     sides_nm: NDArray[np.float64],
     noise: float,
     pixel_nm: float,
 ) -> NDArray[np.float64] | None:
     """Where a tile lies that does not fit to its neighbours by the stage, in the stage's frame; None: unknown."""
-    largest = np.bincount(joined.cluster).argmax()
     reach = _SEARCH_NM + 1.5 * sides_nm[tile].max()
     near = np.hypot(*(stage_nm - stage_nm[tile]).T) <= reach
-    others = np.flatnonzero(near & (joined.cluster == largest) & (np.arange(len(near)) != tile))
+    others = np.flatnonzero(near & _hold(closure, links))
     if not len(others):
         return None
-    places = [(views[i], joined.places_nm[i] / pixel_nm) for i in others]
+    places = [(views[i], closure.places_nm[i] / pixel_nm) for i in others]
     place, margin = locate_tile(views[tile], places, noise, pixel_nm)
     if margin < _CLEAR_PLACE:
         return None
-    away = place * pixel_nm - joined.places_nm[others]
+    away = place * pixel_nm - closure.places_nm[others]
     nearest = int(np.hypot(*away.T).argmin())
     return np.asarray(stage_nm[others[nearest]] + away[nearest])
 
 
-def _choose_offsets(
-    cluster: NDArray[np.int64], places: NDArray[np.float64], links: Sequence[Link]
-) -> list[Pair]:
-    """The offset of each pair in a cluster that agrees with where the others put its tiles."""
+def _choose_offsets(places_nm: NDArray[np.float64], links: Sequence[Link]) -> list[Pair]:
+    """The offset of each pair that agrees with where all others put its tiles."""
     pairs = []
     for link in links:
-        if cluster[link.one] != cluster[link.two] or not len(link.scores):
-            continue
-        apart = np.hypot(*(link.places_nm - (places[link.two] - places[link.one])).T)
-        k = int(apart.argmin())
-        if apart[k] <= SAME_NM:
-            pairs.append(Pair(link.one, link.two, link.places_nm[k]))
+        apart = np.hypot(*(link.places_nm - (places_nm[link.two] - places_nm[link.one])).T)
+        if len(apart) and apart.min() <= SAME_NM and link.scores[apart.argmin()] > LEAST_SCORE:
+            pairs.append(Pair(link.one, link.two, link.places_nm[apart.argmin()]))
     return pairs
 
 

@@ -1,0 +1,174 @@
+"""Which of the offsets that a lattice allows is the right one: all pairs of tiles are weighed together.
+
+A pair alone seldom tells, and greedy choices close their loops at wrong places. Expectation propagation
+(Minka 2001, arXiv:1301.2294) keeps a Gaussian for the offset of each pair, which the closed loops, the stage
+and the scan's affine narrow down until one offset of the pair is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Distance up to which two offsets are the same [nm]; lattice planes are 0.2 nm apart.
+SAME_NM = 0.1
+#: Standard deviation of an offset that the images allow [nm].
+_OFFSET_NM = 0.02
+#: Log-likelihood of a pair of which no offset is right.
+LEAST_SCORE = -12.0
+#: Number of sweeps over all pairs, and share of the new estimate in each.
+_SWEEPS, _NEW = 16, 0.5
+#: Prior standard deviation of each deformation of the scan.
+_DEFORMATION = 0.01
+#: What the scan may do to the sheet, each as a matrix: magnify, turn, stretch along the rows against the
+#: columns, and along the diagonals.
+DEFORMATIONS = np.array([[[1, 0], [0, 1]], [[0, -1], [1, 0]], [[1, 0], [0, -1]], [[0, 1], [1, 0]]], float)
+#: Number of tiles that are weighed together; the time goes with the third power.
+MOST_TOGETHER = 1500
+
+
+class Link(NamedTuple):
+    """Two tiles and where the second may lie against the first."""
+
+    one: int
+    two: int
+    places_nm: NDArray[np.float64]  # (K, 2), along the pixels of the scan
+    scores: NDArray[np.float64]  # (K,): log-likelihoods
+
+
+class Closure(NamedTuple):
+    """What all pairs together say."""
+
+    places_nm: NDArray[np.float64]  # (N, 2), along the pixels of the scan
+    chosen: NDArray[np.int64]  # (L,): number of each link's offset; −1: none
+
+
+def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: float) -> Closure:
+    """Choose the offset of each pair of tiles.
+
+    Parameters
+    ----------
+    stage_nm : ndarray, shape (N, 2)
+        Recorded positions.
+    links : sequence of Link
+    error_nm : float
+        Standard deviation of the stage's error, in each direction.
+
+    Returns
+    -------
+    Closure
+    """
+    fitting = [n for n, link in enumerate(links) if link.scores.max(initial=-np.inf) > LEAST_SCORE]
+    its = [links[n] for n in fitting]
+    ends = np.array([(link.one, link.two) for link in its], int).reshape(-1, 2)
+    prior, pull = _make_prior(stage_nm, error_nm)
+    precision, shift = np.zeros((len(its), 2, 2)), np.zeros((len(its), 2))
+    best = np.full(len(its), -1)
+    for _ in range(_SWEEPS):
+        mean, spread = _marginalise(prior, pull, ends, precision, shift)
+        inverse = np.linalg.inv(spread)
+        cavity = inverse - precision
+        cavity_shift = np.einsum("lij,lj->li", inverse, mean) - shift
+        for n, link in enumerate(its):
+            best[n], own, own_shift = _tilt(link, cavity[n], cavity_shift[n])
+            precision[n] += _NEW * (own - precision[n])
+            shift[n] += _NEW * (own_shift - shift[n])
+    chosen = np.full(len(links), -1)
+    chosen[fitting] = best
+    places = np.linalg.solve(*_add_sites(prior, pull, ends, precision, shift))[: 2 * len(stage_nm)]
+    return Closure(places.reshape(-1, 2), chosen)
+
+
+def _make_prior(
+    stage_nm: NDArray[np.float64], error_nm: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Precision matrix, and its product with the mean, of the places, the deformations and the origin."""
+    n, middle = len(stage_nm), stage_nm.mean(axis=0)
+    s = stage_nm - middle
+    design = np.zeros((2 * n, 2 * n + 6))
+    design[:, : 2 * n] = np.eye(2 * n)
+    design[:, 2 * n : 2 * n + 4] = -np.einsum("kab,nb->nak", DEFORMATIONS, s).reshape(2 * n, 4)
+    design[:, 2 * n + 4 :] = -np.tile(np.eye(2), (n, 1))
+    precision = design.T @ design / error_nm**2
+    # The origin is the middle of the stage's positions within an error, since nothing else holds the sheet.
+    extra = np.r_[np.zeros(2 * n), np.full(4, _DEFORMATION**-2), np.full(2, error_nm**-2)]
+    precision[np.diag_indices_from(precision)] += extra
+    pull = design.T @ s.ravel() / error_nm**2
+    return precision, pull
+
+
+def _add_sites(
+    prior: NDArray[np.float64],
+    pull: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    precision: NDArray[np.float64],
+    shift: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Add what each pair says of its offset."""
+    total, h = prior.copy(), pull.copy()
+    for axis in (0, 1):
+        one, two = 2 * ends[:, 0] + axis, 2 * ends[:, 1] + axis
+        np.add.at(h, two, shift[:, axis])
+        np.add.at(h, one, -shift[:, axis])
+        for other in (0, 1):
+            first, second = 2 * ends[:, 0] + other, 2 * ends[:, 1] + other
+            value = precision[:, axis, other]
+            np.add.at(total, (one, first), value)
+            np.add.at(total, (two, second), value)
+            np.add.at(total, (one, second), -value)
+            np.add.at(total, (two, first), -value)
+    return total, h
+
+
+def _marginalise(
+    prior: NDArray[np.float64],
+    pull: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    precision: NDArray[np.float64],
+    shift: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (L, 2) and covariance (L, 2, 2) of the offset of each pair."""
+    total, h = _add_sites(prior, pull, ends, precision, shift)
+    covariance = np.linalg.inv(total)
+    places = covariance @ h
+    one, two = (2 * ends[:, e, None] + np.arange(2) for e in (0, 1))
+
+    def block(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(covariance[a[:, :, None], b[:, None, :]])
+
+    spread = block(two, two) + block(one, one) - block(one, two) - block(two, one)
+    return places[two] - places[one], spread
+
+
+def _tilt(
+    link: Link, cavity: NDArray[np.float64], cavity_shift: NDArray[np.float64]
+) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
+    """What one pair says, given all others: its best offset, and the Gaussian that stands for it."""
+    nothing = -1, np.zeros((2, 2)), np.zeros(2)
+    cavity = (cavity + cavity.T) / 2
+    if np.linalg.eigvalsh(cavity)[0] <= 1e-6:
+        return nothing
+    spread = np.linalg.inv(cavity)
+    mean = spread @ cavity_shift
+    wide = spread + _OFFSET_NM**2 * np.eye(2)
+    away = link.places_nm - mean
+    density = -0.5 * np.einsum("ki,ij,kj->k", away, np.linalg.inv(wide), away)
+    # Against the pair that says nothing, whose offset may be anywhere: as wide as the candidates of a lattice.
+    logs = np.append(link.scores + density, LEAST_SCORE)
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    best = int(logs.argmax())
+    if best == len(link.scores):
+        return nothing
+    own = weights[:-1] / weights[:-1].sum()
+    centre = own @ link.places_nm
+    apart = link.places_nm - centre
+    covariance = np.einsum("k,ki,kj->ij", own, apart, apart) + _OFFSET_NM**2 * np.eye(2)
+    inverse = np.linalg.inv(covariance)
+    values, vectors = np.linalg.eigh(inverse - cavity)
+    site = (vectors * np.maximum(values, 0)) @ vectors.T
+    # The site's mean is such that the two together have the right one.
+    return best, site, (site + cavity) @ centre - cavity_shift
