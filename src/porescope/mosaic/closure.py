@@ -19,8 +19,10 @@ SAME_NM = 0.1
 _OFFSET_NM = 0.02
 #: Log-likelihood of a pair of which no offset is right.
 LEAST_SCORE = -12.0
-#: Number of sweeps over all pairs, and share of the new estimate in each.
-_SWEEPS, _NEW = 16, 0.5
+#: Number of sweeps over all pairs at first and after some were decided, and share of the new estimate in each.
+_SWEEPS, _SWEEPS_BETWEEN, _NEW = 12, 2, 0.5
+#: Probability from which on a pair is decided at once, and share of the open pairs that is decided in any case.
+_DECIDED, _DECIDED_AT_ONCE = 0.9999, 0.05
 #: Prior standard deviation of each deformation of the scan.
 _DEFORMATION = 0.01
 #: What the scan may do to the sheet, each as a matrix: magnify, turn, stretch along the rows against the
@@ -65,21 +67,58 @@ def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: 
     its = [links[n] for n in fitting]
     ends = np.array([(link.one, link.two) for link in its], int).reshape(-1, 2)
     prior, pull = _make_prior(stage_nm, error_nm)
-    precision, shift = np.zeros((len(its), 2, 2)), np.zeros((len(its), 2))
-    best = np.full(len(its), -1)
+    sites = _Sites(np.full(len(its), -1), np.ones(len(its)), np.zeros((len(its), 2, 2)), np.zeros((len(its), 2)))
+    open_ = np.ones(len(its), bool)
     for _ in range(_SWEEPS):
-        mean, spread = _marginalise(prior, pull, ends, precision, shift)
-        inverse = np.linalg.inv(spread)
-        cavity = inverse - precision
-        cavity_shift = np.einsum("lij,lj->li", inverse, mean) - shift
-        for n, link in enumerate(its):
-            best[n], own, own_shift = _tilt(link, cavity[n], cavity_shift[n])
-            precision[n] += _NEW * (own - precision[n])
-            shift[n] += _NEW * (own_shift - shift[n])
+        _sweep(its, prior, pull, ends, sites, open_)
+    while open_.any():
+        # The clearest pairs are decided; the others see the consequences before they are.
+        share = np.where(open_, sites.share, -1.0)
+        least = min(_DECIDED, np.sort(share)[-max(1, int(_DECIDED_AT_ONCE * open_.sum()))])
+        for n in np.flatnonzero(share >= least):
+            _decide(its[n], n, sites)
+        open_[share >= least] = False
+        for _ in range(_SWEEPS_BETWEEN):
+            _sweep(its, prior, pull, ends, sites, open_)
     chosen = np.full(len(links), -1)
-    chosen[fitting] = best
-    places = np.linalg.solve(*_add_sites(prior, pull, ends, precision, shift))[: 2 * len(stage_nm)]
-    return Closure(places.reshape(-1, 2), chosen)
+    chosen[fitting] = sites.best
+    total, h = _add_sites(prior, pull, ends, sites.precision, sites.shift)
+    return Closure(np.linalg.solve(total, h)[: 2 * len(stage_nm)].reshape(-1, 2), chosen)
+
+
+class _Sites(NamedTuple):
+    """What each pair says; the arrays are changed in place."""
+
+    best: NDArray[np.int64]  # (L,): number of its best offset; −1: none
+    share: NDArray[np.float64]  # (L,): probability of that
+    precision: NDArray[np.float64]  # (L, 2, 2): of the Gaussian that stands for the pair
+    shift: NDArray[np.float64]  # (L, 2): precision · mean
+
+
+def _sweep(
+    links: Sequence[Link],
+    prior: NDArray[np.float64],
+    pull: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    sites: _Sites,
+    open_: NDArray[np.bool_],
+) -> None:
+    """Renew what the pairs say that are still open."""
+    mean, spread = _marginalise(prior, pull, ends, sites.precision, sites.shift)
+    inverse = np.linalg.inv(spread)
+    cavity = inverse - sites.precision
+    cavity_shift = np.einsum("lij,lj->li", inverse, mean) - sites.shift
+    for n in np.flatnonzero(open_):
+        sites.best[n], sites.share[n], own, own_shift = _tilt(links[n], cavity[n], cavity_shift[n])
+        sites.precision[n] += _NEW * (own - sites.precision[n])
+        sites.shift[n] += _NEW * (own_shift - sites.shift[n])
+
+
+def _decide(link: Link, n: int, sites: _Sites) -> None:
+    """Let a pair say its best offset only."""
+    best = sites.best[n]
+    sites.precision[n] = 0 if best < 0 else np.eye(2) / _OFFSET_NM**2
+    sites.shift[n] = 0 if best < 0 else link.places_nm[best] / _OFFSET_NM**2
 
 
 def _make_prior(
@@ -145,30 +184,28 @@ def _marginalise(
 
 def _tilt(
     link: Link, cavity: NDArray[np.float64], cavity_shift: NDArray[np.float64]
-) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
-    """What one pair says, given all others: its best offset, and the Gaussian that stands for it."""
-    nothing = -1, np.zeros((2, 2)), np.zeros(2)
+) -> tuple[int, float, NDArray[np.float64], NDArray[np.float64]]:
+    """What one pair says, given all others: its best offset, the probability of that, and its Gaussian."""
     cavity = (cavity + cavity.T) / 2
     if np.linalg.eigvalsh(cavity)[0] <= 1e-6:
-        return nothing
+        return -1, 0.0, np.zeros((2, 2)), np.zeros(2)
     spread = np.linalg.inv(cavity)
     mean = spread @ cavity_shift
-    wide = spread + _OFFSET_NM**2 * np.eye(2)
     away = link.places_nm - mean
-    density = -0.5 * np.einsum("ki,ij,kj->k", away, np.linalg.inv(wide), away)
-    # Against the pair that says nothing, whose offset may be anywhere: as wide as the candidates of a lattice.
-    logs = np.append(link.scores + density, LEAST_SCORE)
+    wide = np.linalg.inv(spread + _OFFSET_NM**2 * np.eye(2))
+    logs = np.append(link.scores - 0.5 * np.einsum("ki,ij,kj->k", away, wide, away), LEAST_SCORE)
     weights = np.exp(logs - logs.max())
     weights /= weights.sum()
     best = int(logs.argmax())
     if best == len(link.scores):
-        return nothing
+        return -1, float(weights[-1]), np.zeros((2, 2)), np.zeros(2)
+    same = np.hypot(*(link.places_nm - link.places_nm[best]).T) <= SAME_NM
+    share = float(weights[:-1][same].sum())
     own = weights[:-1] / weights[:-1].sum()
     centre = own @ link.places_nm
     apart = link.places_nm - centre
     covariance = np.einsum("k,ki,kj->ij", own, apart, apart) + _OFFSET_NM**2 * np.eye(2)
-    inverse = np.linalg.inv(covariance)
-    values, vectors = np.linalg.eigh(inverse - cavity)
+    values, vectors = np.linalg.eigh(np.linalg.inv(covariance) - cavity)
     site = (vectors * np.maximum(values, 0)) @ vectors.T
-    # The site's mean is such that the two together have the right one.
-    return best, site, (site + cavity) @ centre - cavity_shift
+    # The Gaussian's mean is such that it and the others together have the right one.
+    return best, share, site, (site + cavity) @ centre - cavity_shift
