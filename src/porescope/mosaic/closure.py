@@ -83,7 +83,38 @@ def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: 
     chosen = np.full(len(links), -1)
     chosen[fitting] = sites.best
     total, h = _add_sites(prior, pull, ends, sites.precision, sites.shift)
-    return Closure(np.linalg.solve(total, h)[: 2 * len(stage_nm)].reshape(-1, 2), chosen)
+    solved = np.linalg.solve(total, h)
+    n = 2 * len(stage_nm)
+    places, scan = solved[:n].reshape(-1, 2), np.eye(2) + np.tensordot(solved[n : n + 4], DEFORMATIONS, 1)
+    predicted = (stage_nm - stage_nm.mean(axis=0)) @ scan.T + solved[n + 4 :]
+    return Closure(_move_single(places, predicted, its, error_nm), chosen)
+
+
+def _move_single(
+    places: NDArray[np.float64], predicted: NDArray[np.float64], links: Sequence[Link], error_nm: float
+) -> NDArray[np.float64]:
+    """Move single tiles to where their neighbours like them better, until all stay."""
+    places = places.copy()
+    around: dict[int, list[tuple[int, NDArray[np.float64], NDArray[np.float64]]]] = {}
+    for link in links:
+        around.setdefault(link.two, []).append((link.one, link.places_nm, link.scores))
+        around.setdefault(link.one, []).append((link.two, -link.places_nm, link.scores))
+    for _ in range(_SWEEPS):
+        moved = False
+        for tile, its in around.items():
+            wished = [places[other] + offsets for other, offsets, _ in its]
+            tried = np.concatenate([places[tile][None], *wished])
+            total = -((tried - predicted[tile]) ** 2).sum(axis=1) / 2 / error_nm**2
+            total = np.maximum(total, 2 * LEAST_SCORE)
+            for wish, (_, _, scores) in zip(wished, its, strict=True):
+                same = ((tried[:, None] - wish[None]) ** 2).sum(axis=2) <= SAME_NM**2
+                total += np.where(same, scores[None], LEAST_SCORE).max(axis=1)
+            best = int(total.argmax())
+            if total[best] > total[0] + 1e-6 and np.hypot(*(tried[best] - places[tile])) > SAME_NM:
+                places[tile], moved = tried[best], True
+        if not moved:
+            break
+    return places
 
 
 class _Sites(NamedTuple):
