@@ -138,13 +138,17 @@ def check_stage(stage_nm: NDArray[np.float64], n_tiles: int) -> None:
         raise ValueError(f"tiles {one} and {two} have the same stage position {stage_nm[one].tolist()} nm")
 
 
-def list_pairs(places_nm: NDArray[np.float64], sides_nm: NDArray[np.float64]) -> list[tuple[int, int]]:
+def list_pairs(
+    places_nm: NDArray[np.float64], sides_nm: NDArray[np.float64], least: float = _LEAST_OVERLAP
+) -> list[tuple[int, int]]:
     """List the tiles that have an area in common.
 
     Parameters
     ----------
     places_nm, sides_nm : ndarray, shape (N, 2)
         First pixel, and rows and columns, of each tile [nm].
+    least : float
+        Least area in common, as a share of the smaller tile; more than that if it is 0.
 
     Returns
     -------
@@ -164,7 +168,7 @@ def list_pairs(places_nm: NDArray[np.float64], sides_nm: NDArray[np.float64]) ->
     high = np.minimum((places_nm + sides_nm)[near[:, 0]], (places_nm + sides_nm)[near[:, 1]])
     common = np.clip(high - low, 0, None).prod(axis=1)
     smaller = sides_nm.prod(axis=1)[near].min(axis=1)
-    return sorted((int(i), int(j)) for i, j in near[common >= _LEAST_OVERLAP * smaller])
+    return sorted((int(i), int(j)) for i, j in near[(common >= least * smaller) & (common > 0)])
 
 
 class _Views:
