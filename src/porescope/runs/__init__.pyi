@@ -1,6 +1,6 @@
 from .batch import DISK_FULL, UNWRITABLE, run_batch
 from .comparison import COMPARISON_COLUMNS, compare_runs
-from .fields import CleanField, read_fields
+from .fields import CleanField, read_fields, read_labels
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census
 from .job import Job
@@ -38,6 +38,7 @@ __all__ = [
     "prepare_folder",
     "read_fields",
     "read_labelled_images",
+    "read_labels",
     "read_record",
     "read_run",
     "refresh_tables",
