@@ -19,15 +19,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from porescope.mosaic import Density, Layout, Mosaic
+    from porescope.mosaic import Density, Layout, Mosaic, Tiles
+    from porescope.reading import ImageFile
     from porescope.runs import Run
 
 app = typer.Typer()
 
 #: Folder of the run of ``porescope detect`` in that of a map.
 _RUN = "detect"
-#: Largest relative difference of the tiles' pixel sizes.
-_SAME_PIXEL = 1e-3
 #: Kinds of `FILES` that the command writes.
 _KINDS = ("pores", "tiles", "sheet", "density", "density_table")
 
@@ -47,16 +46,6 @@ def _take_options_of(command: Callable[..., Any]) -> Callable[[Callable[..., Any
     return extend
 
 
-class _Tiles(NamedTuple):
-    """What is known of the tiles before pores are looked for."""
-
-    files: list[Path]
-    frames: list[int]
-    shapes: NDArray[np.int64]  # (N, 2)
-    pixel_nm: float
-    recorded_nm: NDArray[np.float64]  # (N, 2): of the files' metadata; NaN
-
-
 @app.command(name="map")
 @_take_options_of(detect)
 def map_sheet(
@@ -64,38 +53,39 @@ def map_sheet(
         Path | None,
         typer.Option(
             metavar="stage.csv",
-            help="Table of the tiles' stage positions: file, stage_y_nm, stage_x_nm. Default: as the files say.",
+            help="Table of stage positions: file, stage_y_nm, stage_x_nm. Default: as the files say.",
         ),
     ] = None,
     grid: Annotated[
         str | None,
-        typer.Option(metavar="RxC", help="The tiles are a raster of R rows and C columns, in order of their names."),
+        typer.Option(
+            metavar="RxC", help="The tiles are a raster of R rows and C columns, in order of their names."
+        ),
     ] = None,
     overlap: Annotated[
         float, typer.Option(help="Overlap of neighbours in the raster, as a fraction of their sides.")
     ] = 0.1,
     stage_error: Annotated[
         float,
-        typer.Option(min=0.001, metavar="NM", help="Standard deviation of a stage position in nm, each direction."),
+        typer.Option(
+            min=0.001, metavar="NM", help="Standard deviation of a stage position in nm, each direction."
+        ),
     ] = 0.3,
     **options: Any,
 ) -> None:
     """Put tiles together to one sheet and find its pores, each once. Takes the options of detect."""
-    import numpy as np
-
-    from porescope.files import FILES
-    from porescope.mosaic import check_stage
+    from porescope.files import FILES, find_files
+    from porescope.mosaic import find_stage, open_tiles
     from porescope.runs import check_folder, check_results, read_run
 
-    out, quiet = options["out"], options["quiet"]
+    out = options["out"]
     try:
         check_folder(out)
-        may_replace = options["overwrite"] or options["resume"]
-        check_results(out, "map", [FILES[kind] for kind in _KINDS], may_replace)
-        tiles = _open_tiles(options)
-        places = _find_stage(tiles, stage, grid, overlap)
-        _refuse_doubled(places, tiles)
-        check_stage(places, len(tiles.files))
+        names = [FILES[kind] for kind in _KINDS]
+        check_results(out, "map", names, options["overwrite"] or options["resume"])
+        paths = find_files(options["inputs"], say, recursive=options["recursive"])
+        tiles = open_tiles(paths, lambda path: _open(path, options))
+        places = find_stage(tiles, stage, grid, overlap)
     except (ValueError, OSError) as error:
         stop(str(error))
     out.mkdir(parents=True, exist_ok=True)
@@ -111,20 +101,16 @@ def map_sheet(
         done = _list_done(tiles, run)
         if not done.any():
             raise ValueError(f"no tile could be read; {out / _RUN / FILES['images']} says why")
-        kept = tiles._replace(
-            files=[f for f, d in zip(tiles.files, done, strict=True) if d],
-            frames=[f for f, d in zip(tiles.frames, done, strict=True) if d],
-            shapes=tiles.shapes[done],
-            pixel_nm=float(run.images.pixel_size_nm[run.images.status == "ok"].median()),
-        )
-        sheet = _make_sheet(kept, places[done], run, options, stage_error, choose_level(quiet, False) == PROGRESS)
+        pixel = float(run.images.pixel_size_nm[run.images.status == "ok"].median())
+        kept = tiles.keep(done, pixel)
+        sheet = _make_sheet(kept, places[done], run, options, stage_error)
         files = [*([stage] if stage else []), *(out / _RUN / FILES[kind] for kind in ("pores", "images"))]
         said = {"grid": grid, "overlap": overlap if grid else None, "stage_error_nm": stage_error}
         table = _list_tiles(tiles, places, done, sheet.mosaic)
         _write(sheet, table, kept, files, said, options, out)
     except (ValueError, OSError) as error:
         stop(str(error))
-    if not quiet:
+    if not options["quiet"]:
         for line in sheet.lines:
             put(line)
         for line in sheet.warnings:
@@ -134,104 +120,19 @@ def map_sheet(
         raise typer.Exit(1)
 
 
-def _open_tiles(options: dict[str, Any]) -> _Tiles:
-    """Open the tiles for their shapes, pixel sizes and stage positions."""
-    import numpy as np
-
-    from porescope.files import find_files
-
-    found = find_files(options["inputs"], say, recursive=options["recursive"])
-    found = sorted(found, key=lambda path: _sort_naturally(str(path)))
-    files, frames, shapes, pixels, stage = [], [], [], [], []
-    for path in found:
-        try:
-            images = _open(path, options)
-            for frame in range(len(images)):
-                micrograph = images.read(frame)
-                files.append(path)
-                frames.append(frame)
-                shapes.append(micrograph.image.shape)
-                pixels.append(float(np.sqrt(micrograph.pixel_area)))
-                stage.append(micrograph.acquisition.stage_nm or (np.nan, np.nan))
-        except (ValueError, OSError):  # detection says what is wrong; the tile's place in a raster stays
-            files.append(path)
-            frames.append(0)
-            shapes.append((0, 0))
-            pixels.append(np.nan)
-            stage.append((np.nan, np.nan))
-    sizes = np.array(pixels)
-    if np.isnan(sizes).all():
-        return _Tiles(files, frames, np.array(shapes), np.nan, np.array(stage))
-    middle = float(np.nanmedian(sizes))
-    other = np.flatnonzero(np.abs(sizes / middle - 1) > _SAME_PIXEL)
-    if len(other):
-        raise ValueError(
-            f"{files[other[0]].name} has pixels of {sizes[other[0]]:.4g} nm, the other tiles of {middle:.4g} nm; "
-            "a map takes tiles of one pixel size: leave it out, or say --pixel-size NM"
-        )
-    return _Tiles(files, frames, np.array(shapes), middle, np.array(stage))
-
-
-def _open(path: Path, options: dict[str, Any]) -> Any:
+def _open(path: Path, options: dict[str, Any]) -> ImageFile:
     from porescope.reading import open_images
 
     taken = {name: options[name] for name in ("pixel_size", "modality", "signal")}
     return open_images(path, **taken)
 
 
-def _sort_naturally(text: str) -> list[Any]:
-    import re
-
-    return [int(part) if part.isdigit() else part.casefold() for part in re.split(r"(\d+)", text)]
-
-
-def _find_stage(tiles: _Tiles, stage: Path | None, grid: str | None, overlap: float) -> NDArray[np.float64]:
-    import numpy as np
-
-    from porescope.mosaic import lay_grid, read_stage
-
-    if stage is not None and grid is not None:
-        raise ValueError("--stage and --grid contradict each other; say one of them")
-    several = next((f for f, frame in zip(tiles.files, tiles.frames, strict=True) if frame), None)
-    if stage is not None:
-        if several:
-            raise ValueError(f"{several.name} holds several images, but --stage has one place for a file")
-        return read_stage(stage, tiles.files)
-    if grid is not None:
-        known = tiles.shapes[tiles.shapes.min(axis=1) > 0]
-        if len(np.unique(known, axis=0)) > 1:
-            raise ValueError("--grid takes tiles of one shape; give their places with --stage stage.csv")
-        sides = (known[0] if len(known) else np.ones(2)) * tiles.pixel_nm
-        return lay_grid(grid, overlap, len(tiles.files), sides)
-    lacking = [f.name for f, p in zip(tiles.files, tiles.recorded_nm, strict=True) if not np.isfinite(p).all()]
-    if lacking:
-        more = f" and {len(lacking) - 1} more say" if len(lacking) > 1 else " says"
-        raise ValueError(f"{lacking[0]}{more} no stage position; give --stage stage.csv, or --grid 8x8 --overlap 0.1")
-    return tiles.recorded_nm
-
-
-def _refuse_doubled(places: NDArray[np.float64], tiles: _Tiles) -> None:
-    import numpy as np
-
-    _, inverse, counts = np.unique(places, axis=0, return_inverse=True, return_counts=True)
-    twice = np.flatnonzero(counts[inverse.ravel()] > 1)
-    if len(twice):
-        one = twice[0]
-        two = twice[(places[twice] == places[one]).all(axis=1)][1]
-        y, x = places[one]
-        raise ValueError(
-            f"{tiles.files[one].name} and {tiles.files[two].name} have the same stage position, y = {y:g} nm, "
-            f"x = {x:g} nm; correct one, or leave one out"
-        )
-
-
-def _list_done(tiles: _Tiles, run: Run) -> NDArray[np.bool_]:
+def _list_done(tiles: Tiles, run: Run) -> NDArray[np.bool_]:
     """Which tiles were processed."""
     import numpy as np
 
     from porescope.files import printable
 
-    done = set(zip(run.images.file[run.images.status == "ok"], run.images.frame, strict=False))
     done = {(row.file, row.frame) for row in run.images[run.images.status == "ok"].itertuples()}
     return np.array([(printable(f), n) in done for f, n in zip(tiles.files, tiles.frames, strict=True)])
 
@@ -246,7 +147,11 @@ class _Sheet(NamedTuple):
 
 
 def _make_sheet(
-    tiles: _Tiles, places: NDArray[np.float64], run: Run, options: dict[str, Any], error_nm: float, shown: bool
+    tiles: Tiles,
+    places: NDArray[np.float64],
+    run: Run,
+    options: dict[str, Any],
+    error_nm: float,
 ) -> _Sheet:
     """Solve for the places of the tiles, and merge their pores."""
     import numpy as np
@@ -260,21 +165,28 @@ def _make_sheet(
         micrograph = look_for_field(_open(tiles.files[tile], options).read(tiles.frames[tile]))
         return micrograph.image, micrograph.field
 
+    shown = choose_level(options["quiet"], options["verbose"]) == PROGRESS
     with show_progress("comparing tiles", 1, shown) as advance:
         shapes = [(int(m), int(n)) for m, n in tiles.shapes]
         mosaic = solve_mosaic(load, shapes, tiles.pixel_nm, places, error_nm=error_nm, on_progress=advance)
     layout = Layout(mosaic.sheet_nm, tiles.shapes, tiles.pixel_nm, mosaic.affine)
     number = {(printable(f), n): k for k, (f, n) in enumerate(zip(tiles.files, tiles.frames, strict=True))}
     rows = run.images[run.images.status == "ok"]
-    tile_of = {(r.image, r.frame): number[r.file, r.frame] for r in rows.itertuples() if (r.file, r.frame) in number}
-    of_tile = {tile: row for row in rows.to_dict("records") if (tile := tile_of.get((row["image"], row["frame"]))) is not None}
-    owner = np.array([tile_of.get(key, -1) for key in zip(run.pores.image, run.pores.frame, strict=True)], int)
+    tile_of, of_tile = {}, {}
+    for row in rows.to_dict("records"):
+        tile = number.get((str(row["file"]), int(row["frame"])), -1)
+        tile_of[row["image"], row["frame"]], of_tile[tile] = tile, row
+    owner = np.array(
+        [tile_of.get(key, -1) for key in zip(run.pores.image, run.pores.frame, strict=True)], int
+    )
     known = owner >= 0
     out = options["out"] / _RUN
     pores = merge_pores(run.pores[known], owner[known], lambda tile: read_labels(out, of_tile[tile]), layout)
     at = pores[["sheet_y_nm", "sheet_x_nm"]].to_numpy(float)
     density = count_density(at, pores.equivalent_diameter_nm.to_numpy(float), layout)
-    return _Sheet(mosaic, layout, pores, density, *_describe(mosaic, pores, density, int(known.sum()), error_nm))
+    return _Sheet(
+        mosaic, layout, pores, density, *_describe(mosaic, pores, density, int(known.sum()), error_nm)
+    )
 
 
 def _describe(
@@ -287,24 +199,24 @@ def _describe(
 
     n = len(mosaic.status)
     counts = {status: mosaic.status.count(status) for status in ("placed", "moved", "stage")}
-    low, high = density_interval(len(pores), density.area_um2)
+    # What the sheet's own border cuts lies half outside on average.
+    counted = len(pores) - int(pores.touches_border.sum()) / 2
+    low, high = density_interval(round(counted), density.area_um2)
     scale = float(np.sqrt(np.linalg.det(mosaic.affine)))
     residual = np.nanmedian(mosaic.residual_nm) if counts["placed"] + counts["moved"] else np.nan
     lines = [
-        f"{n} tiles: {counts['placed']} placed by their neighbours, {counts['moved']} of them not where the stage "
-        f"says, {counts['stage']} by the stage alone; median residual {residual:.3f} nm".replace(
-            f"{counts['placed']} placed", f"{counts['placed'] + counts['moved']} placed"
-        ),
+        f"{n} tiles: {n - counts['stage']} placed by their neighbours ({counts['moved']} far from where the "
+        f"stage says), {counts['stage']} by the stage alone; median residual {residual:.3f} nm",
         f"stage against images: {mosaic.stage_error_nm:.2f} nm in each direction; a nm of the images is "
         f"{scale:.4f} nm of the stage",
         f"{len(pores)} pores in {density.area_um2:.4g} µm², from {n_found} in the tiles: "
-        f"{len(pores) / density.area_um2:.4g} per µm² (95 % interval {low:.4g} to {high:.4g})",
+        f"{counted / density.area_um2:.4g} per µm² (95 % interval {low:.4g} to {high:.4g})",
     ]
     warnings = []
     if counts["stage"]:
         warnings.append(
-            f"{counts['stage']} of {n} tiles have no neighbour that fits: they lie where the stage says, and pores "
-            "in their overlaps may be counted twice"
+            f"{counts['stage']} of {n} tiles have no neighbour that fits: they lie where the stage says, and "
+            "pores in their overlaps may be counted twice"
         )
     if n > 3 and mosaic.stage_error_nm > 1.5 * error_nm:
         warnings.append(
@@ -315,7 +227,7 @@ def _describe(
 
 
 def _list_tiles(
-    tiles: _Tiles, places: NDArray[np.float64], done: NDArray[np.bool_], mosaic: Mosaic
+    tiles: Tiles, places: NDArray[np.float64], done: NDArray[np.bool_], mosaic: Mosaic
 ) -> pd.DataFrame:
     """The rows of ``tiles.csv``."""
     import numpy as np
@@ -340,7 +252,7 @@ def _list_tiles(
 def _write(
     sheet: _Sheet,
     table: pd.DataFrame,
-    tiles: _Tiles,
+    tiles: Tiles,
     files: list[Path],
     said: dict[str, Any],
     options: dict[str, Any],
@@ -364,9 +276,10 @@ def _write(
     rows, columns = np.indices(density.density_per_um2.shape).reshape(2, -1)
     cells = pd.DataFrame(
         {
-            "sheet_y_nm": density.origin_nm[0] + (rows + 0.5) * density.cell_nm,
-            "sheet_x_nm": density.origin_nm[1] + (columns + 0.5) * density.cell_nm,
-            "cell_nm": density.cell_nm,
+            "sheet_y_nm": density.origin_nm[0] + (rows + 0.5) * density.cell_nm[0],
+            "sheet_x_nm": density.origin_nm[1] + (columns + 0.5) * density.cell_nm[1],
+            "cell_y_nm": density.cell_nm[0],
+            "cell_x_nm": density.cell_nm[1],
             "density_per_um2": density.density_per_um2.ravel(),
             "median_diameter_nm": density.median_diameter_nm.ravel(),
         }

@@ -18,10 +18,10 @@ SAME_NM = 0.1
 #: Standard deviation of an offset that the images allow [nm].
 _OFFSET_NM = 0.02
 #: Log-likelihood of a pair of which no offset is right.
-LEAST_SCORE = -12.0
-#: Number of sweeps over all pairs at first and after some were decided, and share of the new estimate in each.
+LEAST_SCORE = -8.0
+#: Number of sweeps over all pairs at first and after some were decided; share of the new estimate in each.
 _SWEEPS, _SWEEPS_BETWEEN, _NEW = 12, 2, 0.5
-#: Probability from which on a pair is decided at once, and share of the open pairs that is decided in any case.
+#: Probability from which on a pair is decided at once; share of the open pairs that is decided in any case.
 _DECIDED, _DECIDED_AT_ONCE = 0.9999, 0.05
 #: Prior standard deviation of each deformation of the scan.
 _DEFORMATION = 0.01
@@ -67,7 +67,9 @@ def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: 
     its = [links[n] for n in fitting]
     ends = np.array([(link.one, link.two) for link in its], int).reshape(-1, 2)
     prior, pull = _make_prior(stage_nm, error_nm)
-    sites = _Sites(np.full(len(its), -1), np.ones(len(its)), np.zeros((len(its), 2, 2)), np.zeros((len(its), 2)))
+    sites = _Sites(
+        np.full(len(its), -1), np.ones(len(its)), np.zeros((len(its), 2, 2)), np.zeros((len(its), 2))
+    )
     open_ = np.ones(len(its), bool)
     for _ in range(_SWEEPS):
         _sweep(its, prior, pull, ends, sites, open_)
@@ -75,8 +77,8 @@ def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: 
         # The clearest pairs are decided; the others see the consequences before they are.
         share = np.where(open_, sites.share, -1.0)
         least = min(_DECIDED, np.sort(share)[-max(1, int(_DECIDED_AT_ONCE * open_.sum()))])
-        for n in np.flatnonzero(share >= least):
-            _decide(its[n], n, sites)
+        for k in np.flatnonzero(share >= least).tolist():
+            _decide(its[k], k, sites)
         open_[share >= least] = False
         for _ in range(_SWEEPS_BETWEEN):
             _sweep(its, prior, pull, ends, sites, open_)
@@ -85,7 +87,8 @@ def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: 
     total, h = _add_sites(prior, pull, ends, sites.precision, sites.shift)
     solved = np.linalg.solve(total, h)
     n = 2 * len(stage_nm)
-    places, scan = solved[:n].reshape(-1, 2), np.eye(2) + np.tensordot(solved[n : n + 4], DEFORMATIONS, 1)
+    places = np.asarray(solved[:n].reshape(-1, 2), float)
+    scan = np.eye(2) + np.tensordot(solved[n : n + 4], DEFORMATIONS, 1)
     predicted = (stage_nm - stage_nm.mean(axis=0)) @ scan.T + solved[n + 4 :]
     return Closure(_move_single(places, predicted, its, error_nm), chosen)
 
@@ -139,7 +142,7 @@ def _sweep(
     inverse = np.linalg.inv(spread)
     cavity = inverse - sites.precision
     cavity_shift = np.einsum("lij,lj->li", inverse, mean) - sites.shift
-    for n in np.flatnonzero(open_):
+    for n in np.flatnonzero(open_).tolist():
         sites.best[n], sites.share[n], own, own_shift = _tilt(links[n], cavity[n], cavity_shift[n])
         sites.precision[n] += _NEW * (own - sites.precision[n])
         sites.shift[n] += _NEW * (own_shift - sites.shift[n])

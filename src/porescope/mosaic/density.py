@@ -1,4 +1,4 @@
-"""Density and size of pores over a sheet, in square cells."""
+"""Density and size of pores over a sheet, in cells."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Density(NamedTuple):
     """Density and size in cells; NaN where no tile lies, or no pore for the size."""
 
     origin_nm: NDArray[np.float64]  # (2,): corner of the first cell
-    cell_nm: float
+    cell_nm: NDArray[np.float64]  # (2,): height and width of a cell
     density_per_um2: NDArray[np.float64]  # (R, C)
     median_diameter_nm: NDArray[np.float64]  # (R, C)
     area_um2: float  # that the tiles cover, each place counted once
 
 
 def count_density(at_nm: NDArray[np.float64], diameter_nm: NDArray[np.float64], layout: Layout) -> Density:
-    """Count the pores of a sheet in square cells.
+    """Count the pores of a sheet in cells.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def count_density(at_nm: NDArray[np.float64], diameter_nm: NDArray[np.float64], 
     low, high = layout.sheet_nm.min(axis=0), (layout.sheet_nm + sides).max(axis=0)
     extent = high - low
     wished = np.sqrt(extent.prod() * _PORES_A_CELL / max(len(at_nm), 1))
-    cell = float(np.clip(wished, extent.max() / _MOST_CELLS, extent.min()))
-    n_cells = np.ceil(extent / cell - 1e-9).astype(int)
+    n_cells = np.clip(np.rint(extent / max(float(wished), 1e-9)), 1, _MOST_CELLS).astype(int)
+    cell = extent / n_cells
     covered = np.zeros(n_cells * _PARTS, bool)
     for place, side in zip(layout.sheet_nm - low, sides, strict=True):
         a, b = np.rint(place / cell * _PARTS).astype(int), np.rint((place + side) / cell * _PARTS).astype(int)
@@ -56,6 +56,6 @@ def count_density(at_nm: NDArray[np.float64], diameter_nm: NDArray[np.float64], 
     np.add.at(counts, tuple(cells.T), 1)
     for y, x in np.unique(cells, axis=0):
         medians[y, x] = np.nanmedian(diameter_nm[(cells == (y, x)).all(axis=1)])
-    area = share * cell**2 / 1e6
+    area = share * cell.prod() / 1e6
     density = np.divide(counts, area, out=np.full(n_cells, np.nan), where=share >= 0.1)
     return Density(low, cell, density, medians, float(area.sum()))

@@ -65,7 +65,9 @@ class Layout(NamedTuple):
         return np.asarray(self.sheet_nm[tile] + at_px * self.pixel_nm @ self.affine.T)
 
 
-def merge_pores(pores: pd.DataFrame, tiles: NDArray[np.int64], load: LoadLabels, layout: Layout) -> pd.DataFrame:
+def merge_pores(
+    pores: pd.DataFrame, tiles: NDArray[np.int64], load: LoadLabels, layout: Layout
+) -> pd.DataFrame:
     """Merge the pores that several tiles show.
 
     Parameters
@@ -102,7 +104,7 @@ def merge_pores(pores: pd.DataFrame, tiles: NDArray[np.int64], load: LoadLabels,
     records = pores.to_dict("records")
     for group in _choose(pores, tiles, layout, linked):
         best = group[0]
-        row = dict(records[best])
+        row: dict[str, Any] = {str(name): value for name, value in records[best].items()}
         if row["touches_border"] and len(group) > 1:
             row |= _join_outlines(group, tiles, pores.label.to_numpy(int), labels, layout)
         rows.append(row)
@@ -219,7 +221,7 @@ def _join_outlines(
         a, b = np.maximum(place - low, 0), np.minimum(place + shape - low, high - low)
         if (b > a).all():
             field[a[0] : b[0], a[1] : b[1]] = True
-    micrograph = Micrograph(np.zeros(mask.shape), layout.pixel_nm, field=field)
+    micrograph = Micrograph(np.zeros(mask.shape, np.float32), (layout.pixel_nm, layout.pixel_nm), field=field)
     measured = measure_columns(micrograph, mask)
     joined: dict[str, Any] = {name: measured[name][0] for name in _OF_OUTLINE}
     for axis, name in enumerate(("y", "x")):

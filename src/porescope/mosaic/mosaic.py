@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.mosaic.closure import LEAST_SCORE, SAME_NM, Closure, Link, close_loops
+from porescope.mosaic.closure import LEAST_SCORE, SAME_NM, Link, close_loops
 from porescope.mosaic.positions import Pair, solve_positions
 from porescope.mosaic.registration import (
     Offsets,
@@ -29,7 +29,7 @@ _LEAST_OVERLAP = 0.03
 #: Memory for tiles that are kept to be compared with further ones [bytes].
 _KEPT_BYTES = 2**28
 #: Range of the noise of a pair of tiles against the median of all.
-_NOISE_RANGE = (0.7, 2.5)
+_NOISE_RANGE = (0.7, 1.6)
 #: How far from where the stage says a tile is looked for whose neighbours are others [nm], or half as much
 #: again as its side.
 _SEARCH_NM = 30.0
@@ -100,8 +100,9 @@ def solve_mosaic(
     links = [_make_link(i, j, found, noise, pixel_nm) for i, j, found in compared]
     closure = close_loops(stage_nm, links, error_nm)
     stage, moved = stage_nm.copy(), np.zeros(len(stage_nm), bool)
-    for tile in _list_strays(closure, links):
-        place = _find_stray(tile, views, closure, links, stage, sides, noise, pixel_nm)
+    strays = _list_strays(_choose_offsets(closure.places_nm, links), links, len(stage))
+    for tile in np.flatnonzero(strays).tolist():
+        place = _find_stray(tile, views, closure.places_nm, ~strays, stage, sides, noise, pixel_nm)
         if place is None or np.hypot(*(place - stage_nm[tile])) < _REACH * error_nm:
             continue
         stage[tile], moved[tile] = place, True
@@ -111,7 +112,9 @@ def solve_mosaic(
         links += [_make_link(i, j, found, noise, pixel_nm) for i, j, found in compared]
     if moved.any():
         closure = close_loops(stage, links, error_nm)
-    return _finish(stage, _choose_offsets(closure.places_nm, links), moved, error_nm)
+    pairs = _choose_offsets(closure.places_nm, links)
+    strays = _list_strays(pairs, links, len(stage))
+    return _finish(stage, [p for p in pairs if not strays[[p.one, p.two]].any()], moved, error_nm)
 
 
 def check_stage(stage_nm: NDArray[np.float64], n_tiles: int) -> None:
@@ -203,7 +206,9 @@ def _compare_tiles(
     compared = []
     for done, (i, j) in enumerate(pairs):
         predicted = (stage_nm[j] - stage_nm[i]) / pixel_nm
-        compared.append((i, j, list_offsets(views[i], views[j], predicted, _REACH * error_nm / pixel_nm, pixel_nm)))
+        compared.append(
+            (i, j, list_offsets(views[i], views[j], predicted, _REACH * error_nm / pixel_nm, pixel_nm))
+        )
         on_progress(done + 1, len(pairs))
     return compared
 
@@ -221,41 +226,35 @@ def _make_link(one: int, two: int, found: Offsets, noise: float, pixel_nm: float
     return Link(one, two, found.places_px * pixel_nm, score_offsets(found, own))
 
 
-def _list_strays(closure: Closure, links: Sequence[Link]) -> list[int]:
-    """Tiles of which no pair has an offset, though others have."""
-    held = _hold(closure, links)
-    return np.flatnonzero(~held).tolist() if held.sum() >= 2 else []
-
-
-def _hold(closure: Closure, links: Sequence[Link]) -> NDArray[np.bool_]:
-    """Whether a tile has a neighbour whose offset is known."""
-    held = np.zeros(len(closure.places_nm), bool)
-    for link, chosen in zip(links, closure.chosen, strict=True):
-        held[[link.one, link.two]] |= chosen >= 0
-    return held
+def _list_strays(pairs: Sequence[Pair], links: Sequence[Link], n_tiles: int) -> NDArray[np.bool_]:
+    """Tiles that fit to none of their neighbours, or of three and more to one, which chance may do."""
+    agree, tried = (
+        np.bincount([tile for pair in its for tile in pair[:2]], minlength=n_tiles) for its in (pairs, links)
+    )
+    return np.asarray((tried > 0) & ((agree == 0) | (agree == 1) & (tried >= 3)))
 
 
 def _find_stray(
     tile: int,
     views: _Views,
-    closure: Closure,
-    links: Sequence[Link],
+    places_nm: NDArray[np.float64],
+    known: NDArray[np.bool_],
     stage_nm: NDArray[np.float64],
     sides_nm: NDArray[np.float64],
     noise: float,
     pixel_nm: float,
 ) -> NDArray[np.float64] | None:
-    """Where a tile lies that does not fit to its neighbours by the stage, in the stage's frame; None: unknown."""
+    """Where a tile lies that does not fit to its neighbours by the stage, or None."""
     reach = _SEARCH_NM + 1.5 * sides_nm[tile].max()
     near = np.hypot(*(stage_nm - stage_nm[tile]).T) <= reach
-    others = np.flatnonzero(near & _hold(closure, links))
-    if not len(others):
+    others = np.flatnonzero(near & known).tolist()
+    if not others:
         return None
-    places = [(views[i], closure.places_nm[i] / pixel_nm) for i in others]
+    places = [(views[i], places_nm[i] / pixel_nm) for i in others]
     place, margin = locate_tile(views[tile], places, noise, pixel_nm)
     if margin < _CLEAR_PLACE:
         return None
-    away = place * pixel_nm - closure.places_nm[others]
+    away = place * pixel_nm - places_nm[others]
     nearest = int(np.hypot(*away.T).argmin())
     return np.asarray(stage_nm[others[nearest]] + away[nearest])
 
@@ -282,6 +281,4 @@ def _finish(
             squares[tile] += residual**2
     residual = np.sqrt(np.divide(squares, n_pairs, out=np.full(n_tiles, np.nan), where=n_pairs > 0))
     status = ["moved" if m else "placed" if n else "stage" for m, n in zip(moved, n_pairs, strict=True)]
-    return Mosaic(
-        solution.sheet_nm, residual, n_pairs, status, solution.affine, solution.stage_error_nm
-    )
+    return Mosaic(solution.sheet_nm, residual, n_pairs, status, solution.affine, solution.stage_error_nm)

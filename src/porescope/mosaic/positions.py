@@ -8,15 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.mosaic.closure import DEFORMATIONS
+
 #: Standard deviation of the offset of two tiles [nm].
 _OFFSET_NM = 0.01
 #: Residual of an offset, and of a stage position, from which on it counts less [standard deviations].
 _BEND_OFFSET, _BEND_STAGE = 3.0, 2.5
 #: Number of times that the weights are set anew.
 _ROUNDS = 12
-#: What the scan may do to the sheet, each as a matrix: magnify, turn, stretch along the rows against the
-#: columns, and along the diagonals.
-_DEFORMATIONS = np.array([[[1, 0], [0, 1]], [[0, -1], [1, 0]], [[1, 0], [0, -1]], [[0, 1], [1, 0]]], float)
 #: A deformation is believed if it is this many times its standard error.
 _BELIEVED = 2.0
 #: Prior standard deviation of each deformation.
@@ -72,14 +71,14 @@ def solve_positions(
     trusted = np.ones(n, bool) if trusted is None else trusted
     ends = np.array([(p.one, p.two) for p in pairs], int).reshape(-1, 2)
     offsets = np.array([p.offset_nm for p in pairs], float).reshape(-1, 2)
-    used = np.ones(len(_DEFORMATIONS), bool) if trusted.sum() > 3 else np.zeros(len(_DEFORMATIONS), bool)
+    used = np.ones(len(DEFORMATIONS), bool) if trusted.sum() > 3 else np.zeros(len(DEFORMATIONS), bool)
     solved = _fit(stage_nm, ends, offsets, error_nm, trusted, used)
     if used.any():
         believed = np.abs(solved.change) > _BELIEVED * solved.change_std
         if not believed.all():
             solved = _fit(stage_nm, ends, offsets, error_nm, trusted, believed)
-    back = np.eye(2) + np.tensordot(solved.change, _DEFORMATIONS, 1)
-    affine = np.linalg.inv(back)
+    back = np.eye(2) + np.tensordot(solved.change, DEFORMATIONS, 1)
+    affine = np.asarray(np.linalg.inv(back), float)
     residual = solved.places[ends[:, 1]] - solved.places[ends[:, 0]] - offsets
     return Solution(
         (solved.places - solved.origin) @ affine.T, affine, np.hypot(*residual.T), solved.stage_error_nm
@@ -108,7 +107,7 @@ def _fit(
 
     n, p, k = len(stage_nm), len(ends), int(used.sum())
     middle = stage_nm.mean(axis=0)
-    turned = np.tensordot(stage_nm - middle, _DEFORMATIONS[used], axes=(1, 2)).transpose(2, 0, 1)  # (2, N, k)
+    turned = np.tensordot(stage_nm - middle, DEFORMATIONS[used], axes=(1, 2)).transpose(2, 0, 1)  # (2, N, k)
     rows, columns, values = [], [], []
     for axis in (0, 1):
         row = axis * p + np.arange(p)
@@ -121,15 +120,15 @@ def _fit(
         columns += [np.full(n, 2 * n + m) for m in range(k)]
         values += [np.ones(n), -np.ones(n), *(-turned[axis].T)]
     shape = (2 * (n + p), 2 * n + k + 2)
-    matrix = csc_array(coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape))
+    matrix = csc_array(
+        coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape)
+    )
     target = np.concatenate([offsets.T.ravel(), (stage_nm - middle).T.ravel()])
     prior = np.full(shape[1], 1e-9)
     prior[2 * n : 2 * n + k] = 1 / _PRIOR**2
     own, pair_weight, stage_weight = error_nm, np.ones(p), trusted.astype(float)
     for _ in range(_ROUNDS):
-        weight = np.concatenate(
-            [np.tile(pair_weight / _OFFSET_NM**2, 2), np.tile(stage_weight / own**2, 2)]
-        )
+        weight = np.concatenate([np.tile(pair_weight / _OFFSET_NM**2, 2), np.tile(stage_weight / own**2, 2)])
         normal = csc_array(matrix.T @ (matrix * weight[:, None]))
         normal.setdiag(normal.diagonal() + prior)
         factor = splu(normal)
@@ -140,13 +139,11 @@ def _fit(
         own = _estimate_error(stage_left[trusted], error_nm)
         pair_weight = _bend(pair_left, _BEND_OFFSET)
         stage_weight = trusted * _bend(stage_left / own, _BEND_STAGE) ** 2
-    std = [
-        np.sqrt(factor.solve(np.eye(1, shape[1], 2 * n + m)[0])[2 * n + m]) for m in range(k)
-    ]
+    std = [np.sqrt(factor.solve(np.eye(1, shape[1], 2 * n + m)[0])[2 * n + m]) for m in range(k)]
     change, change_std = np.zeros(len(used)), np.zeros(len(used))
     change[used], change_std[used] = x[2 * n : 2 * n + k], std
     places = x[: 2 * n].reshape(2, n).T
-    back = np.eye(2) + np.tensordot(change, _DEFORMATIONS, 1)
+    back = np.eye(2) + np.tensordot(change, DEFORMATIONS, 1)
     return _Fit(places, x[2 * n + k :] - back @ middle, change, change_std, own)
 
 

@@ -1,7 +1,7 @@
 """Where one tile lies against another: the offsets that their images allow, and how likely each is.
 
-A lattice looks the same after each of its vectors, so that raw images allow many offsets, each precise. Smooth
-images, without lattice, tell which of them is likely; the loops of a mosaic decide (`links`).
+A lattice looks the same after each of its vectors, so that raw images allow many offsets, each precise.
+Smooth images, without lattice, tell which of them is likely; all pairs together decide (`closure`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-#: Standard deviation of the Gaussian that leaves nothing of a lattice [nm]: of 0.12 to 0.3 nm the most telling.
+#: Standard deviation of the Gaussian that leaves nothing of a lattice [nm]: the most telling of 0.12 to 0.3.
 SMOOTH_NM = 0.3
 #: Pixel size of smooth images [nm].
 _COARSE_NM = 0.09
@@ -79,20 +79,26 @@ def prepare_view(image: NDArray[np.float32], known: NDArray[np.bool_] | None, pi
     if known is None:
         known = np.ones(image.shape, bool)
     else:
-        image = np.where(known, image, np.float32(image[known].mean()))
+        image = np.where(known, image, image[known].mean()).astype(np.float32)
     sigma = max(SMOOTH_NM / pixel_nm, 1.0)
     step = max(1, int(_COARSE_NM / pixel_nm))
-    smooth = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    blurred = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
     reach = 2 * round(sigma / 2) + 1
     inside = cv2.erode(
-        known.astype(np.uint8), np.ones((reach, reach), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
+        known.astype(np.uint8),
+        np.ones((reach, reach), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=0,
     )
-    middle = step // 2
-    return View(image, known, smooth[middle::step, middle::step], inside[middle::step, middle::step] > 0, step)
+    coarse = slice(step // 2, None, step), slice(step // 2, None, step)
+    return View(image, known, np.asarray(blurred[coarse], np.float32), inside[coarse] > 0, step)
 
 
 def compare(
-    one: NDArray[np.float32], one_known: NDArray[np.bool_], two: NDArray[np.float32], two_known: NDArray[np.bool_]
+    one: NDArray[np.float32],
+    one_known: NDArray[np.bool_],
+    two: NDArray[np.float32],
+    two_known: NDArray[np.bool_],
 ) -> Comparison:
     """Compare two images over what both know, at every offset; each without its mean there.
 
@@ -138,7 +144,9 @@ def compare(
     return Comparison(*(v.astype(np.float32) for v in (np.clip(correlation, -1, 1), difference, common)))
 
 
-def crop_view(view: View, low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[View, NDArray[np.int64]]:
+def crop_view(
+    view: View, low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[View, NDArray[np.int64]]:
     """Cut a part out of a view, along its coarse pixels.
 
     Parameters
@@ -209,7 +217,8 @@ def list_offsets(
     scores = score_offsets(offsets, least)
     order = np.argsort(-scores)[:_MOST_OFFSETS]
     order = order[scores[order] >= scores.max(initial=-np.inf) + _LEAST_SCORE]
-    return Offsets(*(v[order] for v in offsets[:3]), least)
+    places, difference, cells = (values[order] for values in offsets[:3])
+    return Offsets(places, difference, cells, least)
 
 
 def score_offsets(offsets: Offsets, noise: float) -> NDArray[np.float64]:
@@ -234,7 +243,8 @@ def _list_places(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns of the offsets of a comparison [px]."""
     y, x = (
-        (np.arange(n + m - 1) - (m - 1)) * step + s for n, m, s in zip(shape_one, shape_two, shift, strict=True)
+        (np.arange(n + m - 1) - (m - 1)) * step + s
+        for n, m, s in zip(shape_one, shape_two, shift, strict=True)
     )
     return y, x
 
@@ -260,8 +270,9 @@ def _find_peaks(
     if not len(peaks):
         return np.zeros((0, 2))
     # A small area agrees by chance: only where half the predicted area is common is the best one looked for.
-    heights, large = values[is_peak], raw.common[is_peak] >= 0.5 * raw.common[at]
-    best = heights[large].max() if large.any() else heights.max()
+    heights: NDArray[np.float32] = values[is_peak]
+    large = raw.common[is_peak] >= 0.5 * raw.common[at]
+    best = float(np.max(heights[large] if large.any() else heights))
     peaks = peaks[heights >= _LEAST_PEAK * best]
     fine = np.array([_refine_peak(values, peak) for peak in peaks])
     return np.asarray(fine + [y[0], x[0]])

@@ -42,8 +42,10 @@ def read_stage(path: Path, files: Sequence[Path]) -> NDArray[np.float64]:
     named = next((name for name in ("file", "image") if name in table), None)
     lacking = [name for name in _PLACE if name not in table]
     if named is None or lacking:
-        raise ValueError(f"{path} lacks the column {lacking[0] if lacking else 'file'}; it needs file, "
-                         "stage_y_nm and stage_x_nm")
+        raise ValueError(
+            f"{path} lacks the column {lacking[0] if lacking else 'file'}; it needs file, "
+            "stage_y_nm and stage_x_nm"
+        )
     places = table[_PLACE].apply(pd.to_numeric, errors="coerce").to_numpy(float)
     rows: dict[str, list[int]] = {}
     for k, name in enumerate(table[named].fillna("")):
@@ -97,7 +99,9 @@ def lay_grid(text: str, overlap: float, n_tiles: int, sides_nm: NDArray[np.float
     except ValueError:
         raise ValueError(f"--grid must be rows x columns, as 8x8, not {text!r}") from None
     if min(rows, columns) < 1 or rows * columns != n_tiles:
-        raise ValueError(f"--grid {text} takes {max(rows, 0) * max(columns, 0)} tiles, but there are {n_tiles}")
+        raise ValueError(
+            f"--grid {text} takes {max(rows, 0) * max(columns, 0)} tiles, but there are {n_tiles}"
+        )
     if not 0 < overlap < 1:
         raise ValueError(f"--overlap must be between 0 and 1, not {overlap:g}")
     return np.asarray(np.indices((rows, columns)).reshape(2, -1).T * sides_nm * (1 - overlap))

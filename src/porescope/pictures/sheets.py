@@ -52,7 +52,9 @@ def draw_sheet(
     boxes = []
     for tile in range(len(layout.shapes)):
         a = np.rint((layout.sheet_nm[tile] - low) * scale).astype(int)
-        b = np.minimum(np.maximum(np.rint((layout.sheet_nm[tile] + sides[tile] - low) * scale).astype(int), a + 1), shape)
+        b = np.minimum(
+            np.maximum(np.rint((layout.sheet_nm[tile] + sides[tile] - low) * scale).astype(int), a + 1), shape
+        )
         small = cv2.resize(load(tile), tuple((b - a)[::-1].tolist()), interpolation=cv2.INTER_AREA)
         total[a[0] : b[0], a[1] : b[1]] += small
         weight[a[0] : b[0], a[1] : b[1]] += 1
@@ -61,7 +63,7 @@ def draw_sheet(
     black, white = np.percentile(grey[weight > 0], _RANGE)
     grey = np.clip((grey - black) / max(white - black, 1e-30), 0, 1) * 255 * (weight > 0)
     picture = cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2RGB)
-    for tile in np.flatnonzero(doubtful):
+    for tile in np.flatnonzero(doubtful).tolist():
         a, b = boxes[tile]
         cv2.rectangle(picture, a[::-1].tolist(), (b[::-1] - 1).tolist(), _DOUBTFUL, 1)
     for place, diameter in zip((at_nm - low) * scale, np.nan_to_num(diameter_nm), strict=True):
@@ -97,7 +99,7 @@ def draw_density(density: Density, at_nm: NDArray[np.float64], file: Path) -> No
 
 def _draw_cells(figure: Any, ax: Any, density: Density, values: NDArray[np.float64], name: str) -> None:
     low = density.origin_nm
-    high = low + np.array(values.shape) * density.cell_nm
+    high = low + values.shape * density.cell_nm
     shown = ax.imshow(
         np.ma.masked_invalid(values), extent=(low[1], high[1], high[0], low[0]), interpolation="nearest"
     )
