@@ -27,6 +27,8 @@ app = typer.Typer()
 
 #: Folder of the run of ``porescope detect`` in that of a map.
 _RUN = "detect"
+#: Margin of a tile below which it may lie off by a lattice vector.
+_UNSURE = 3.0
 #: Kinds of `FILES` that the command writes.
 _KINDS = ("pores", "tiles", "sheet", "density", "density_table")
 
@@ -218,6 +220,12 @@ def _describe(
             f"{counts['stage']} of {n} tiles have no neighbour that fits: they lie where the stage says, and "
             "pores in their overlaps may be counted twice"
         )
+    unsure = int((mosaic.margin < _UNSURE).sum())
+    if unsure:
+        warnings.append(
+            f"{unsure} of {n} tiles may lie off by a lattice vector, as their overlaps show little but the "
+            f"lattice (margin below {_UNSURE:g} in tiles.csv)"
+        )
     if n > 3 and mosaic.stage_error_nm > 1.5 * error_nm:
         warnings.append(
             f"the stage is off by {mosaic.stage_error_nm:.2f} nm, not {error_nm:g} nm: say --stage-error "
@@ -235,8 +243,9 @@ def _list_tiles(
 
     from porescope.files import printable
 
-    sheet, residual = np.full((len(done), 2), np.nan), np.full(len(done), np.nan)
-    sheet[done], residual[done] = mosaic.sheet_nm, mosaic.residual_nm
+    sheet = np.full((len(done), 2), np.nan)
+    residual, margin = np.full((2, len(done)), np.nan)
+    sheet[done], residual[done], margin[done] = mosaic.sheet_nm, mosaic.residual_nm, mosaic.margin
     n_pairs, status = np.zeros(len(done), int), np.full(len(done), "failed", object)
     n_pairs[done], status[done] = mosaic.n_pairs, mosaic.status
     return pd.DataFrame(
@@ -244,7 +253,7 @@ def _list_tiles(
             "file": [printable(file) for file in tiles.files], "frame": tiles.frames,
             "stage_y_nm": places[:, 0], "stage_x_nm": places[:, 1],
             "sheet_y_nm": sheet[:, 0], "sheet_x_nm": sheet[:, 1],
-            "residual_nm": residual, "n_pairs": n_pairs, "status": status,
+            "residual_nm": residual, "n_pairs": n_pairs, "status": status, "margin": margin,
         }
     )  # fmt: skip
 

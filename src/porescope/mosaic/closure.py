@@ -28,8 +28,6 @@ _DEFORMATION = 0.01
 #: What the scan may do to the sheet, each as a matrix: magnify, turn, stretch along the rows against the
 #: columns, and along the diagonals.
 DEFORMATIONS = np.array([[[1, 0], [0, 1]], [[0, -1], [1, 0]], [[1, 0], [0, -1]], [[0, 1], [1, 0]]], float)
-#: Number of tiles that are weighed together; the time goes with the third power.
-MOST_TOGETHER = 1500
 
 
 class Link(NamedTuple):
@@ -45,11 +43,15 @@ class Closure(NamedTuple):
     """What all pairs together say."""
 
     places_nm: NDArray[np.float64]  # (N, 2), along the pixels of the scan
-    chosen: NDArray[np.int64]  # (L,): number of each link's offset; −1: none
+    margin: NDArray[
+        np.float64
+    ]  # (N,): log-likelihood ratio against each tile's next best place; NaN: no links
 
 
 def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: float) -> Closure:
-    """Choose the offset of each pair of tiles.
+    """Choose where each tile lies of the places that a lattice allows.
+
+    The time goes with the third power of the number of tiles: seconds for 500, minutes for 1,500.
 
     Parameters
     ----------
@@ -63,8 +65,7 @@ def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: 
     -------
     Closure
     """
-    fitting = [n for n, link in enumerate(links) if link.scores.max(initial=-np.inf) > LEAST_SCORE]
-    its = [links[n] for n in fitting]
+    its = [link for link in links if link.scores.max(initial=-np.inf) > LEAST_SCORE]
     ends = np.array([(link.one, link.two) for link in its], int).reshape(-1, 2)
     prior, pull = _make_prior(stage_nm, error_nm)
     sites = _Sites(
@@ -82,22 +83,20 @@ def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: 
         open_[share >= least] = False
         for _ in range(_SWEEPS_BETWEEN):
             _sweep(its, prior, pull, ends, sites, open_)
-    chosen = np.full(len(links), -1)
-    chosen[fitting] = sites.best
     total, h = _add_sites(prior, pull, ends, sites.precision, sites.shift)
     solved = np.linalg.solve(total, h)
     n = 2 * len(stage_nm)
     places = np.asarray(solved[:n].reshape(-1, 2), float)
     scan = np.eye(2) + np.tensordot(solved[n : n + 4], DEFORMATIONS, 1)
     predicted = (stage_nm - stage_nm.mean(axis=0)) @ scan.T + solved[n + 4 :]
-    return Closure(_move_single(places, predicted, its, error_nm), chosen)
+    return _move_single(places, predicted, its, error_nm)
 
 
 def _move_single(
     places: NDArray[np.float64], predicted: NDArray[np.float64], links: Sequence[Link], error_nm: float
-) -> NDArray[np.float64]:
+) -> Closure:
     """Move single tiles to where their neighbours like them better, until all stay."""
-    places = places.copy()
+    places, margin = places.copy(), np.full(len(places), np.nan)
     around: dict[int, list[tuple[int, NDArray[np.float64], NDArray[np.float64]]]] = {}
     for link in links:
         around.setdefault(link.two, []).append((link.one, link.places_nm, link.scores))
@@ -105,7 +104,7 @@ def _move_single(
     for _ in range(_SWEEPS):
         moved = False
         for tile, its in around.items():
-            wished = [places[other] + offsets for other, offsets, _ in its]
+            wished = [places[neighbour] + offsets for neighbour, offsets, _ in its]
             tried = np.concatenate([places[tile][None], *wished])
             total = -((tried - predicted[tile]) ** 2).sum(axis=1) / 2 / error_nm**2
             total = np.maximum(total, 2 * LEAST_SCORE)
@@ -113,11 +112,13 @@ def _move_single(
                 same = ((tried[:, None] - wish[None]) ** 2).sum(axis=2) <= SAME_NM**2
                 total += np.where(same, scores[None], LEAST_SCORE).max(axis=1)
             best = int(total.argmax())
+            other = np.hypot(*(tried - tried[best]).T) > SAME_NM
+            margin[tile] = total[best] - total[other].max(initial=len(its) * LEAST_SCORE)
             if total[best] > total[0] + 1e-6 and np.hypot(*(tried[best] - places[tile])) > SAME_NM:
                 places[tile], moved = tried[best], True
         if not moved:
             break
-    return places
+    return Closure(places, margin)
 
 
 class _Sites(NamedTuple):
@@ -205,7 +206,7 @@ def _marginalise(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean (L, 2) and covariance (L, 2, 2) of the offset of each pair."""
     total, h = _add_sites(prior, pull, ends, precision, shift)
-    covariance = np.linalg.inv(total)
+    covariance = _invert(total)
     places = covariance @ h
     one, two = (2 * ends[:, e, None] + np.arange(2) for e in (0, 1))
 
@@ -214,6 +215,18 @@ def _marginalise(
 
     spread = block(two, two) + block(one, one) - block(one, two) - block(two, one)
     return places[two] - places[one], spread
+
+
+def _invert(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Invert a positive definite matrix, in half the time of `numpy.linalg.inv`."""
+    from scipy.linalg import lapack
+
+    factor, failed = lapack.dpotrf(matrix, lower=1)
+    inverse, unsolved = lapack.dpotri(factor, lower=1)
+    if failed or unsolved:
+        return np.asarray(np.linalg.inv(matrix), float)
+    lower = np.tril(inverse)
+    return np.asarray(lower + np.tril(inverse, -1).T, float)
 
 
 def _tilt(

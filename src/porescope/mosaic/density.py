@@ -12,7 +12,7 @@ from porescope.mosaic.merging import Layout
 #: Pores that a cell holds on average, and most cells along a side.
 _PORES_A_CELL, _MOST_CELLS = 6, 60
 #: Parts of a cell's side by which the covered area is measured.
-_PARTS = 10
+_PARTS = 50
 
 
 class Density(NamedTuple):

@@ -34,7 +34,7 @@ _NOISE_RANGE = (0.7, 1.6)
 #: again as its side.
 _SEARCH_NM = 30.0
 #: Log-likelihood ratio against any other place from which on a tile that was looked for counts as found.
-_CLEAR_PLACE = 10.0
+_CLEAR_PLACE = 3.0
 #: States of a tile: placed by its neighbours; far from where the stage says; only the stage says where; image
 #: not read.
 STATES = ("placed", "moved", "stage", "failed")
@@ -49,6 +49,7 @@ class Mosaic(NamedTuple):
     sheet_nm: NDArray[np.float64]  # (N, 2): first pixel of each tile, in the stage's frame
     residual_nm: NDArray[np.float64]  # (N,): rms of the offsets to its neighbours; NaN without any
     n_pairs: NDArray[np.int64]  # (N,): neighbours that agree
+    margin: NDArray[np.float64]  # (N,): log-likelihood ratio against the next place that its neighbours allow
     status: list[str]  # of `STATES`
     affine: NDArray[np.float64]  # (2, 2): from lengths along the scan's pixels to lengths in the sheet
     stage_error_nm: float  # standard deviation of the stage as found, in each direction
@@ -106,15 +107,18 @@ def solve_mosaic(
         if place is None or np.hypot(*(place - stage_nm[tile])) < _REACH * error_nm:
             continue
         stage[tile], moved[tile] = place, True
-        pairs = [pair for pair in list_pairs(stage, sides) if tile in pair]
-        compared = _compare_tiles(views, pairs, stage, pixel_nm, error_nm, lambda done, total: None)
+        around = [pair for pair in list_pairs(stage, sides) if tile in pair]
+        compared = _compare_tiles(views, around, stage, pixel_nm, error_nm, lambda done, total: None)
         links = [link for link in links if tile not in (link.one, link.two)]
         links += [_make_link(i, j, found, noise, pixel_nm) for i, j, found in compared]
     if moved.any():
         closure = close_loops(stage, links, error_nm)
     pairs = _choose_offsets(closure.places_nm, links)
     strays = _list_strays(pairs, links, len(stage))
-    return _finish(stage, [p for p in pairs if not strays[[p.one, p.two]].any()], moved, error_nm)
+    lost = moved & strays  # its neighbours there do not agree
+    stage[lost], moved[lost] = stage_nm[lost], False
+    pairs = [pair for pair in pairs if not strays[[pair.one, pair.two]].any()]
+    return _finish(stage, pairs, closure.margin, moved, error_nm)
 
 
 def check_stage(stage_nm: NDArray[np.float64], n_tiles: int) -> None:
@@ -270,15 +274,28 @@ def _choose_offsets(places_nm: NDArray[np.float64], links: Sequence[Link]) -> li
 
 
 def _finish(
-    stage_nm: NDArray[np.float64], pairs: list[Pair], moved: NDArray[np.bool_], error_nm: float
+    stage_nm: NDArray[np.float64],
+    pairs: list[Pair],
+    margin: NDArray[np.float64],
+    moved: NDArray[np.bool_],
+    error_nm: float,
 ) -> Mosaic:
+    """Solve for the places, and say how well each tile fits."""
     n_tiles = len(stage_nm)
     solution = solve_positions(stage_nm, pairs, error_nm, ~moved)
     n_pairs, squares = np.zeros(n_tiles, int), np.zeros(n_tiles)
     for pair, residual in zip(pairs, solution.pair_residual_nm, strict=True):
-        for tile in pair[:2]:
-            n_pairs[tile] += 1
-            squares[tile] += residual**2
-    residual = np.sqrt(np.divide(squares, n_pairs, out=np.full(n_tiles, np.nan), where=n_pairs > 0))
-    status = ["moved" if m else "placed" if n else "stage" for m, n in zip(moved, n_pairs, strict=True)]
-    return Mosaic(solution.sheet_nm, residual, n_pairs, status, solution.affine, solution.stage_error_nm)
+        n_pairs[[pair.one, pair.two]] += 1
+        squares[[pair.one, pair.two]] += residual**2
+    held = n_pairs > 0
+    residuals = np.sqrt(np.divide(squares, n_pairs, out=np.full(n_tiles, np.nan), where=held))
+    status = ["moved" if m else "placed" if n else "stage" for m, n in zip(moved, held, strict=True)]
+    return Mosaic(
+        solution.sheet_nm,
+        residuals,
+        n_pairs,
+        np.where(held, margin, np.nan),
+        status,
+        solution.affine,
+        solution.stage_error_nm,
+    )

@@ -17,7 +17,7 @@ _BEND_OFFSET, _BEND_STAGE = 3.0, 2.5
 #: Number of times that the weights are set anew.
 _ROUNDS = 12
 #: A deformation is believed if it is this many times its standard error.
-_BELIEVED = 2.0
+_BELIEVED = 2.5
 #: Prior standard deviation of each deformation.
 _PRIOR = 0.02
 

@@ -116,7 +116,8 @@ def compare(
     >>> a = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32)
     >>> known = np.ones((20, 30), bool)
     >>> found = compare(a, known, a[5:, 7:], known[5:, 7:])
-    >>> y, x = np.unravel_index(found.correlation.argmax(), found.correlation.shape)
+    >>> large = np.where(found.common > 99, found.correlation, 0)
+    >>> y, x = np.unravel_index(large.argmax(), large.shape)
     >>> int(y) - 14, int(x) - 22
     (5, 7)
     """
@@ -234,7 +235,7 @@ def score_offsets(offsets: Offsets, noise: float) -> NDArray[np.float64]:
     -------
     ndarray, shape (K,)
     """
-    ratio = offsets.difference / max(noise, np.finfo(np.float32).tiny)
+    ratio = offsets.difference / max(noise, float(np.finfo(np.float32).tiny))
     return np.asarray(-_TRUST * offsets.cells / 2 * (ratio - 1))
 
 
