@@ -217,9 +217,8 @@ def try_shapes(n: int = 100) -> None:
 
 def try_map() -> None:
     """Print how well the tiles of simulated sheets are placed, and their pores counted."""
-    print(
-        "| pores | tile off by 20 nm | rms [nm] | off by a lattice vector | of those with a margin below 3 | s/tile |"
-    )
+    heads = ("pores", "tile off by 20 nm", "rms [nm]", "off by a lattice vector", "of those told", "s a tile")
+    print(f"| {' | '.join(heads)} |")
     print("|---|---|---|---|---|---|")
     merged = []
     for pores in (320, 640):
@@ -310,9 +309,8 @@ def try_many(side: int = 32) -> None:
     apart = found.sheet_nm - true * pixel
     apart -= np.median(apart, axis=0)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"{side**2} tiles: {seconds / side**2:.2f} s a tile, {memory:.2f} GB, {np.hypot(*apart.T).max():.3f} nm off"
-    )
+    worst = np.hypot(*apart.T).max()
+    print(f"{side**2} tiles: {seconds / side**2:.2f} s a tile, {memory:.2f} GB, at most {worst:.3f} nm off")
 
 
 def _draw_tile(place, pixel, n, holes, frequency, phase, rng) -> np.ndarray:

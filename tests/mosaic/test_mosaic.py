@@ -5,16 +5,21 @@ import numpy as np
 import pytest
 
 from porescope.mosaic import check_stage, list_pairs, solve_mosaic
+from porescope.mosaic.closure import Link
+from porescope.mosaic.mosaic import _list_strays
+from porescope.mosaic.positions import Pair
 
 SHAPE, PIXEL = (150, 190), 0.05
 
 
-def draw_sheet(rng: np.random.Generator, shape: tuple[int, int], film: float = 0.3) -> np.ndarray:
+def draw_sheet(
+    rng: np.random.Generator, shape: tuple[int, int], film: float = 0.3, per_nm2: float = 0.125
+) -> np.ndarray:
     """A lattice of 0.3 nm with holes under a film of varying thickness, without noise."""
     y, x = np.indices(shape, np.float32) * PIXEL
     waves = [np.cos(2 * np.pi / 0.26 * (np.cos(t) * y + np.sin(t) * x)) for t in (0.2, 0.2 + np.pi / 3)]
     holes = np.zeros(shape, np.float32)
-    for _ in range(round(shape[0] * shape[1] * PIXEL**2 / 8)):
+    for _ in range(round(shape[0] * shape[1] * PIXEL**2 * per_nm2)):
         at = rng.uniform(0, shape[::-1]).astype(int).tolist()
         cv2.circle(holes, at, int(rng.integers(4, 12)), 1, -1)
     smooth = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), 1 / PIXEL)
@@ -140,3 +145,10 @@ def test_stage_positions_that_cannot_be_are_refused() -> None:
         check_stage(np.array([[0, 1], [np.nan, 3]]), 2)
     with pytest.raises(ValueError, match=r"shape \(3, 2\)"):
         check_stage(np.zeros((2, 2)), 3)
+
+
+def test_a_tile_that_fits_to_one_of_three_neighbours_is_a_stray() -> None:
+    links = [Link(i, j, np.zeros((0, 2)), np.zeros(0)) for i, j in ((0, 1), (0, 2), (0, 3), (1, 2))]
+    pairs = [Pair(0, 1, np.zeros(2)), Pair(1, 2, np.zeros(2))]
+    # Tile 3 has no pair, tile 4 no neighbour; tile 2 has but two neighbours.
+    assert _list_strays(pairs, links, 5).tolist() == [True, False, False, True, False]
