@@ -41,7 +41,7 @@ def test_a_sheet_of_tiles(tiles: Path, tmp_path: Path) -> None:
     assert distance.min() > 0.3
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert record["analysis"] == "map" and record["n_pores"] == len(pores)
-    assert record["outputs"] == ["density.csv", "density.png", "pores.csv", "sheet.png", "tiles.csv"]
+    assert record["outputs"] == ["density.csv", "density.png", "mosaic.png", "pores.csv", "tiles.csv"]
     again = run("map", tiles, "--stage", stage, "-o", out, "--no-images", "--workers", 1)
     assert again.exit_code == 2 and "earlier map" in again.output
     resumed = run("map", tiles, "--stage", stage, "-o", out, "--no-images", "--workers", 1, "--resume")
