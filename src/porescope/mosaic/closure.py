@@ -21,8 +21,8 @@ _OFFSET_NM = 0.02
 LEAST_SCORE = -8.0
 #: Number of sweeps over all pairs at first and after some were decided; share of the new estimate in each.
 _SWEEPS, _SWEEPS_BETWEEN, _NEW = 12, 2, 0.5
-#: Probability from which on a pair is decided at once; share of the open pairs that is decided in any case.
-_DECIDED, _DECIDED_AT_ONCE = 0.9999, 0.05
+#: Probability from which on a pair is decided at once; share of all pairs that is decided in any case.
+_DECIDED, _DECIDED_AT_ONCE = 0.9999, 0.03
 #: Prior standard deviation of each deformation of the scan.
 _DEFORMATION = 0.01
 #: What the scan may do to the sheet, each as a matrix: magnify, turn, stretch along the rows against the
@@ -74,10 +74,11 @@ def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: 
     open_ = np.ones(len(its), bool)
     for _ in range(_SWEEPS):
         _sweep(its, prior, pull, ends, sites, open_)
+    at_once = max(1, round(_DECIDED_AT_ONCE * len(its)))
     while open_.any():
         # The clearest pairs are decided; the others see the consequences before they are.
         share = np.where(open_, sites.share, -1.0)
-        least = min(_DECIDED, np.sort(share)[-max(1, int(_DECIDED_AT_ONCE * open_.sum()))])
+        least = min(_DECIDED, np.sort(share)[-at_once])
         for k in np.flatnonzero(share >= least).tolist():
             _decide(its[k], k, sites)
         open_[share >= least] = False
