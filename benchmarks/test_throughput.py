@@ -17,7 +17,7 @@ import tifffile
 from porescope import read
 from porescope.files import hash_file
 from porescope.labels import Detection
-from porescope.lattice import find_lattice
+from porescope.lattice import find_lattice, map_vacancies
 from porescope.measurement import measure_columns
 from porescope.network import Network
 from porescope.recipes import Threshold, load_recipe, segment
@@ -59,7 +59,8 @@ def test_whole_command(copies: Path, tmp_path: Path) -> None:
     path = copies / "001.dm3"
     micrograph, recipe = read(path), load_recipe("ws2")
     labels = segment(micrograph, recipe)
-    result = ImageResult(micrograph, Detection(labels), measure_columns(micrograph, labels), None, [])
+    columns = measure_columns(micrograph, labels)
+    result = ImageResult(micrograph, Detection(labels), columns, {}, None, [], "threshold")
     job = Job(tmp_path, Threshold(recipe), overlays=False)
     steps = {
         "reading": lambda: read(path),
@@ -138,14 +139,20 @@ def test_network() -> None:
     lattice = find_lattice(drawn)
     ms = _time(lambda: Network().find(drawn, lattice), 10)
     looking = _time(lambda: find_lattice(drawn), 10)
+    assert lattice is not None
+    mapping = _time(lambda: map_vacancies(drawn, lattice), 10)
     threshold = _time(lambda: segment(drawn, load_recipe("ws2")), 10)
     print(f"\nnetwork, 512 × 512 px, one core: {ms:.0f} ms ({ms / threshold:.0f} × the threshold method)")
-    print(f"  and {looking:.0f} ms to find the lattice")
+    print(f"  and {looking:.0f} ms to find the lattice; {mapping:.0f} ms for the vacancy map")
 
 
 @pytest.mark.parametrize("side", [4096, 8192, pytest.param(16384, marks=pytest.mark.full)])
-@pytest.mark.parametrize("pictures", [False, True], ids=["tables", "pictures"])
-def test_large_image(tmp_path: Path, side: int, pictures: bool) -> None:
+@pytest.mark.parametrize(
+    "options",
+    ["--no-images", "--images", "--no-images --material WS2", "--no-images --method lattice"],
+    ids=["tables", "pictures", "material", "lattice"],
+)
+def test_large_image(tmp_path: Path, side: int, options: str) -> None:
     """Whole command on one 16-bit TIFF: time, and peak memory of the worker."""
     scene = Scene("WS2", shape=(512, 512), pixel_size=0.3153 / 8, pores=8, dose=2e6)
     image = simulate(scene, seed=1).micrograph.image
@@ -158,7 +165,7 @@ def test_large_image(tmp_path: Path, side: int, pictures: bool) -> None:
     tifffile.imwrite(path, large, imagej=True, resolution=(size, size), metadata={"unit": "nm"})
     del large
     command = [str(Path(sys.executable).with_name("porescope")), "detect", str(path)]
-    command += ["-o", str(tmp_path / "out")] + ([] if pictures else ["--no-images"])
+    command += ["-o", str(tmp_path / "out"), *options.split(), "--timeout", "3600"]
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         peak = 0
@@ -166,8 +173,8 @@ def test_large_image(tmp_path: Path, side: int, pictures: bool) -> None:
             peak = max(peak, _measure_peak())
             time.sleep(0.05)
     assert process.returncode == 0
-    seconds, shown = time.perf_counter() - start, "with pictures" if pictures else "--no-images"
-    print(f"\n{side} × {side} px, {shown}: {seconds:.0f} s, at most {peak / 2**30:.2f} GB in one process")
+    seconds = time.perf_counter() - start
+    print(f"\n{side} × {side} px, {options}: {seconds:.0f} s, at most {peak / 2**30:.2f} GB in one process")
 
 
 def _measure_peak() -> int:

@@ -66,4 +66,4 @@ def take_census(paths: list[Path], job: Job, **options: object) -> Run:
 
 def list_outputs(out: Path) -> list[str]:
     """Names of the files that a run wrote for its images, in the order of the inputs."""
-    return [name for images, _ in iterate_tables(out) for names in images._outputs for name in names]
+    return [name for images, *_ in iterate_tables(out) for names in images._outputs for name in names]

@@ -53,7 +53,7 @@ def test_no_folder_or_module_is_crowded() -> None:
     folders = [SOURCE, *(SOURCE / wing for wing in WINGS)]
     assert {f.name: n for f in folders if (n := len(list(f.glob("*.py")))) > 15} == {}
     lengths = {p.name: len(p.read_text(encoding="utf-8").splitlines()) for p in SOURCE.rglob("*.py")}
-    assert {name: n for name, n in lengths.items() if n > 420} == {}
+    assert {name: n for name, n in lengths.items() if n > 400} == {}
 
 
 def _public_functions() -> Iterator[tuple[str, ast.FunctionDef]]:

@@ -7,7 +7,7 @@ from .recipes.recipe import Recipe
 from .recipes.search import grid_search
 from .recipes.segmentation import average, equalize, normalize, segment, select, threshold
 from .runs.image import census
-from .runs.parts import read_run
+from .runs.run import read_run
 from .scoring import Score, score
 from .standards import read_standard
 

@@ -19,6 +19,7 @@ from porescope.lattice import Lattice, LatticeGaps, Vacancies, find_lattice
 from porescope.micrograph import Micrograph, check_micrograph
 from porescope.network import Network
 from porescope.recipes import Recipe, Threshold
+from porescope.voids import Voids, choose_method
 
 
 class Detector(Protocol):
@@ -59,9 +60,67 @@ class Detector(Protocol):
 
 
 #: The detectors by their name on the command line, the default first.
-DETECTORS: dict[str, type[Network] | type[Threshold] | type[LatticeGaps] | type[Vacancies]] = {
-    detector.method: detector for detector in (Network, Threshold, LatticeGaps, Vacancies)
+DETECTORS: dict[str, type[Network] | type[Threshold] | type[LatticeGaps] | type[Vacancies] | type[Voids]] = {
+    detector.method: detector for detector in (Network, Threshold, LatticeGaps, Vacancies, Voids)
 }
+
+
+@dataclass(frozen=True)
+class Automatic:
+    """Detector: the default, the method that fits what an image shows.
+
+    Parameters
+    ----------
+    network : Network
+        Used where a crystal's lattice shows, or might but for noise.
+    voids : Voids
+        Used where pixels are too coarse for a lattice, or clear grey levels show instead.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).normal(100, 5, (200, 220))
+    >>> image[40:70, 50:80] -= 60
+    >>> found = Automatic().find(Micrograph(image, 1.0))
+    >>> found.method, found.reason
+    ('voids', 'pixels of 1 nm are too coarse for a lattice')
+    """
+
+    network: Network = Network()
+    voids: Voids = Voids()
+
+    method: ClassVar[str] = Network.method
+    needs_lattice: ClassVar[bool] = True
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the network for ``run.json``, and what is used in its place where no lattice shows.
+
+        Returns
+        -------
+        dict
+        """
+        return {**self.network.describe(), "otherwise": self.voids.describe()}
+
+    def find(
+        self, micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None
+    ) -> Detection:
+        """Find pores by the method that fits, and say which and why.
+
+        Parameters
+        ----------
+        micrograph : Micrograph
+        lattice : Lattice, optional
+        material : str, optional
+            Both as for `Network.find`.
+
+        Returns
+        -------
+        Detection
+        """
+        choice = choose_method(micrograph, lattice, material)
+        detector: Detector = self.voids if choice.method == Voids.method else self.network
+        found = detector.find(micrograph, lattice, material)
+        return replace(found, method=choice.method, reason=choice.reason)
+
 
 #: What a detector of one's own returns.
 _Found = NDArray[Any] | Detection
@@ -232,7 +291,7 @@ def choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
     ----------
     method : str or None
         A name of `DETECTORS`, or ``FILE.py:NAME`` for a function of the user's; None: the threshold method
-        if a recipe is given, else the network.
+        if a recipe is given, the one that has the options given, else the one that fits the image.
     options : mapping
         Fields of the detector → value; None counts as not given.
 
@@ -251,8 +310,12 @@ def choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
     Network(model=None, turned=True, least_confidence=0.5)
     """
     given = {name: value for name, value in options.items() if value is not None}
+    if method is None and given.keys() <= {"least_confidence"}:
+        return Automatic(Network(**given), Voids(**given))
     if method is None:
-        method = Threshold.method if "recipe" in given else Network.method
+        method = (
+            Threshold.method if "recipe" in given else Voids.method if "split" in given else Network.method
+        )
     kind = DETECTORS.get(method)
     if kind is None and ":" not in method:
         raise ValueError(f"--method must be {', '.join(DETECTORS)} or FILE.py:NAME, not {method!r}")
@@ -272,7 +335,8 @@ def detect(micrograph: Micrograph, recipe: Recipe | None = None) -> NDArray[np.i
     ----------
     micrograph : Micrograph
     recipe : Recipe, optional
-        Parameters of the paper's pipeline; without one the default method is used, the network.
+        Parameters of the paper's pipeline; without one the method that fits the image is used: the network,
+        or voids where no lattice shows.
 
     Returns
     -------
@@ -286,7 +350,7 @@ def detect(micrograph: Micrograph, recipe: Recipe | None = None) -> NDArray[np.i
     (40, 50)
     """
     check_micrograph(micrograph, "detect")
-    detector: Detector = Network() if recipe is None else Threshold(recipe)
+    detector: Detector = Automatic() if recipe is None else Threshold(recipe)
     micrograph = look_for_field(micrograph)
     lattice = find_lattice(micrograph) if detector.needs_lattice else None
     return detector.find(micrograph, lattice, None).labels

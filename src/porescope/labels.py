@@ -13,6 +13,8 @@ from porescope.strips import STRIP, cut_strips
 
 #: Probability at the edge of a pore.
 EDGE = 0.5
+#: Probability from which contamination or disorder counts as hiding the sheet.
+HIDDEN = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,16 @@ class Detection:
         Probability at each pixel that contamination or disorder hides the sheet, or whether it does.
     message : str
         What the user must know about this image.
+    candidates : ndarray of int32, shape (M, N), or None
+        Label image of the regions that were dropped as too uncertain.
+    candidate_confidence : ndarray of float, shape (k,), or None
+        Probability that a candidate is a pore, in the order of its labels.
+    vacancies : ndarray of float, shape (M, N), or None
+        The vacancy map: how far each place stands out of noise as a missing column of atoms.
+    method : str
+        Method that was used, where the detector chose one.
+    reason : str
+        Why it was chosen.
     """
 
     labels: NDArray[np.int32]
@@ -38,6 +50,11 @@ class Detection:
     confidence: NDArray[np.float64] | None = None
     unusable: NDArray[np.floating] | NDArray[np.bool_] | None = None
     message: str = ""
+    candidates: NDArray[np.int32] | None = None
+    candidate_confidence: NDArray[np.float64] | None = None
+    vacancies: NDArray[np.floating] | None = None
+    method: str = ""
+    reason: str = ""
 
 
 def label_regions(mask: NDArray[Any], least: float | None = None, pixels: int = STRIP) -> NDArray[np.int32]:

@@ -20,11 +20,21 @@ class Material:
         """Whether missing atoms of both sublattices make a pore (graphene, hBN)."""
         return self.stack == 1
 
-    @property
-    def first_is_brighter(self) -> bool:
-        """Whether the first sublattice scatters more in HAADF (not in MoSe2)."""
-        first, second = ATOMIC_NUMBER[self.first], ATOMIC_NUMBER[self.second]
-        return float(first**1.7) > float(self.stack * second**1.7)
+    def contrast(self, modality: str) -> float:
+        """Contrast of a site of the second sublattice over one of the first.
+
+        Parameters
+        ----------
+        modality : {"haadf", "bf", "abf", "hrtem"}
+
+        Returns
+        -------
+        float
+            Ratio of the cross-sections in HAADF, else of the phase shifts: in MoSe2 the selenium is the
+            brighter, in hBN the nitrogen is in HAADF and the boron otherwise.
+        """
+        table = HAADF_CROSS_SECTION if modality == "haadf" else PHASE
+        return self.stack * table[self.second] / table[self.first]
 
 
 #: Materials by name.
@@ -36,6 +46,8 @@ MATERIALS = {
     "graphene": Material(0.2461, "C", "C"),
     "hBN": Material(0.2504, "B", "N"),
 }
+#: Lattice constant below which a sheet is graphene or hBN [nm].
+LIGHT_CONSTANT = 0.27
 
 
 def find_material(name: str) -> Material:
@@ -97,7 +109,5 @@ RADIUS = {
     "O": 0.060, "Si": 0.110, "Cr": 0.140, "Fe": 0.140, "Cu": 0.135, "Nb": 0.145, "Te": 0.140,
     "Re": 0.135, "Au": 0.135,
 }  # fmt: skip
-#: Width of a bond in the definition of a pore [nm].
-BOND_WIDTH = 0.05
-#: Radius of the disc that opens pores in their definition [nm].
-OPENING_RADIUS = 0.03
+#: Longest bond, in nearest-neighbour distances.
+LONGEST_BOND = 1.2

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 from skimage.measure import regionprops
 
+from porescope.atoms import Crystal, Occupancy, find_crystal, judge_crystal
 from porescope.labels import find_bordered
+from porescope.materials import find_material
 from porescope.micrograph import Micrograph, check_micrograph
 from porescope.shapes import classify_shapes
-from porescope.sizes import measure_edge, measure_pixels
+from porescope.sizes import Edge, Sheet, lay_out, measure_atoms, measure_edge, measure_pixels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +37,7 @@ PORE_COLUMNS = {
 }  # fmt: skip
 #: Columns of text that may hold None, which no text array holds.
 _MAY_BE_NONE = ("signal", "isomer", "symmetry", "shape")
-#: What only `census` knows, since it has the atoms; the shape is classified once all are measured.
+#: What only `census` knows, and the shape, which is classified once all pores are measured.
 _UNKNOWN = {
     "isomer": None, "missing_metal": np.nan, "missing_chalcogen": np.nan, "edge_zigzag_metal": np.nan,
     "edge_zigzag_chalcogen": np.nan, "edge_armchair": np.nan, "symmetry": None, "shape": None,
@@ -46,6 +48,7 @@ def measure(
     micrograph: Micrograph,
     labels: NDArray[np.integer],
     probability: NDArray[np.floating] | None = None,
+    material: str | None = None,
 ) -> pd.DataFrame:
     """Measure every region of a label image.
 
@@ -55,8 +58,11 @@ def measure(
     labels : ndarray of int, shape (M, N)
         0 is background.
     probability : ndarray of float, shape (M, N), optional
-        The detector's probability of a pore at each pixel. The pore's edge is its contour at 0.5, between
+        The detector's probability of a pore at each pixel. The pore's edge is its contour at 0.55, between
         pixels; without it, the outline of the pixels.
+    material : str, optional
+        One of `MATERIALS`. If the image shows its lattice, pores are measured by their atoms, and missing
+        atoms are counted.
 
     Returns
     -------
@@ -65,18 +71,19 @@ def measure(
         ``orientation_deg`` from the row axis to the longest axis, counter-clockwise. ``y_px``, ``x_px``:
         (0, 0) is the centre of the first pixel. ``touches_border``: the pore touches the edge of the
         frame or of the micrograph's field. ``size_method``: whether area, perimeter, circularity and
-        diameter are those of the ``contour`` or of the ``pixels``. What is not known is NaN, as the
-        circularity of a single pixel, and what `census` knows: the atoms, the isomer, the confidence.
+        diameter are by the ``atoms``, the ``contour`` or the ``pixels``. What is not known is NaN, as the
+        circularity of a single pixel, and what only `census` knows: the isomer, the confidence.
 
     Raises
     ------
     ValueError
-        If the label image does not have the micrograph's shape or does not hold integers.
+        If the label image does not have the micrograph's shape or does not hold integers, or if there is no
+        such material.
 
     Notes
     -----
-    Circularity is 4π·area/perimeter². `sizes.measure_edge` and `sizes.measure_pixels` say how area,
-    perimeter and the standard deviation of the diameter are measured.
+    Circularity is 4π·area/perimeter². `sizes.measure_atoms`, `sizes.measure_edge` and
+    `sizes.measure_pixels` say how area, perimeter and the standard deviation of the diameter are measured.
 
     Examples
     --------
@@ -89,8 +96,10 @@ def measure(
     """
     import pandas as pd
 
+    check_micrograph(micrograph, "measure")
+    crystal = find_crystal(micrograph, find_material(material)) if material else None
     return (
-        pd.DataFrame(measure_columns(micrograph, labels, probability))
+        pd.DataFrame(measure_columns(micrograph, labels, probability, crystal))
         .astype(PORE_COLUMNS)
         .astype(dict.fromkeys(_MAY_BE_NONE, "str"))
     )
@@ -100,6 +109,8 @@ def measure_columns(
     micrograph: Micrograph,
     labels: NDArray[np.integer],
     probability: NDArray[np.floating] | None = None,
+    crystal: Crystal | None = None,
+    occupancy: Occupancy | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Measure as `measure` does, into plain arrays, so that a worker need not load pandas.
 
@@ -107,11 +118,20 @@ def measure_columns(
     ----------
     micrograph, labels, probability
         As for `measure`.
+    crystal : Crystal, optional
+        The lattice of the micrograph, with the sites of its atoms.
+    occupancy : Occupancy, optional
+        Which of them hold atoms, if `judge_crystal` has told it; default: it is asked.
 
     Returns
     -------
     dict of ndarray, shape (n,)
         The columns of `PORE_COLUMNS`.
+
+    Raises
+    ------
+    ValueError
+        As for `measure`.
     """
     check_micrograph(micrograph, "measure")
     labels = np.asarray(labels)
@@ -121,11 +141,18 @@ def measure_columns(
             f"not {labels.dtype} of shape {labels.shape}"
         )
     bordered = set(find_bordered(labels, micrograph.field).tolist())
+    if occupancy is None:
+        occupancy = judge_crystal(micrograph, crystal, labels, probability)
+    sheet = None
+    if crystal is not None and occupancy is not None:
+        sheet = lay_out(crystal, occupancy, labels.shape, micrograph.pixel_area)
     regions, rows = regionprops(labels)[::-1], []
     while regions:
         region = regions.pop()  # with it goes what it has cached
-        row = _measure_region(region, micrograph, probability)
-        rows.append({**row, "touches_border": region.label in bordered})
+        touches = region.label in bordered
+        edge, missing = _find_edge(region, micrograph, probability, sheet, touches)
+        row = _measure_region(region, micrograph, edge)
+        rows.append({**row, "touches_border": touches, "missing_atoms": missing})
     types = {**PORE_COLUMNS, **dict.fromkeys(_MAY_BE_NONE, "object")}
     columns = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
     columns["shape"] = classify_shapes(
@@ -135,15 +162,28 @@ def measure_columns(
     return columns
 
 
-def _measure_region(
-    region: Any, micrograph: Micrograph, probability: NDArray[np.floating] | None
-) -> dict[str, Any]:
+def _find_edge(
+    region: Any,
+    micrograph: Micrograph,
+    probability: NDArray[np.floating] | None,
+    sheet: Sheet | None,
+    touches_border: bool,
+) -> tuple[Edge, float]:
+    """Edge of a pore, by its atoms if they are known, and the number of missing ones, NaN if it is not.
+
+    The atoms beyond the border are not known, so that they do not bound a pore that touches it.
+    """
+    by_atoms, missing = (None, np.nan) if sheet is None else measure_atoms(region.label, sheet)
+    if by_atoms is not None and not touches_border:
+        return by_atoms, missing
+    if probability is None:
+        return measure_pixels(region, micrograph.pixel_area), missing
+    return measure_edge(region, probability, micrograph.pixel_area), missing
+
+
+def _measure_region(region: Any, micrograph: Micrograph, edge: Edge) -> dict[str, Any]:
     """Columns of one pore. Moments and Feret diameters by NumPy and OpenCV, which are faster."""
     rows, _ = coords = region.coords.T
-    if probability is None:
-        edge = measure_pixels(region, micrograph.pixel_area)
-    else:
-        edge = measure_edge(region, probability, micrograph.pixel_area)
     y, x = coords.mean(axis=1)
     hull = cv2.convexHull(region.coords[:, ::-1].astype(np.int32))
     long, short = _feret(hull[:, 0, ::-1], micrograph.pixel_size)
@@ -168,7 +208,6 @@ def _measure_region(
         "solidity": region.solidity,
         "eccentricity": eccentricity,
         "orientation_deg": orientation,
-        "missing_atoms": np.nan,
         "confidence": np.nan,
         "signal": micrograph.signal,
         "size_method": edge.method,

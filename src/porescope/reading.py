@@ -81,7 +81,8 @@ def read_all(
     Yields
     ------
     Micrograph
-        Frames are counted from 0 over the whole file.
+        Frames are counted from 0 over the whole file. NaN that alignment left along the border are outside
+        the field.
 
     Raises
     ------

@@ -320,7 +320,7 @@ def score(
 
 
 def _match(pairs: NDArray[np.int64], iou: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Match pores and regions one to one, each heap of them that hang together by itself.
+    """Match pores and regions one to one, each connected component of overlaps by itself.
 
     Parameters
     ----------
@@ -336,16 +336,16 @@ def _match(pairs: NDArray[np.int64], iou: NDArray[np.float64]) -> NDArray[np.int
     (pores, rows), (regions, columns) = (np.unique(numbers, return_inverse=True) for numbers in pairs)
     n = len(pores) + len(regions)
     graph = coo_array((np.ones(len(rows)), (rows, len(pores) + columns)), shape=(n, n))
-    heap = connected_components(graph, directed=False)[1][rows]
+    component = connected_components(graph, directed=False)[1][rows]
     kept = np.zeros(len(rows), bool)
-    order = np.argsort(heap, kind="stable")
-    for members in np.split(order, np.flatnonzero(np.diff(heap[order])) + 1):
+    order = np.argsort(component, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(component[order])) + 1):
         if len(members) < 2:
             kept[members] = True
             continue
         (_, y), (_, x) = (np.unique(side[members], return_inverse=True) for side in (rows, columns))
         gain, member = np.zeros((y.max() + 1, x.max() + 1)), np.full((y.max() + 1, x.max() + 1), -1)
-        # All IoUs of a heap together add less than one more match would.
+        # All IoUs of a component together add less than one more match would.
         gain[y, x], member[y, x] = 1 + iou[members] / (len(members) + 1), members
         best = member[linear_sum_assignment(gain, maximize=True)]
         kept[best[best >= 0]] = True

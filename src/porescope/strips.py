@@ -8,6 +8,8 @@ import numpy as np
 
 #: Number of pixels of a strip: a smaller image is one strip.
 STRIP = 2**22
+#: Number of pixels above which maps of an image are kept in fewer bits.
+LARGE = 2**24
 #: Minimum height of a strip [px].
 _LOWEST = 64
 

@@ -73,11 +73,19 @@ def test_movies_tiles_and_wild_scenes_are_written(tmp_path: Path, option: list[o
         (["--tiles", "many"], "rows x columns"),
         (["--tiles", "2x2", "--frames", 3], "do not go together"),
         (["--wild", "--material", "gold"], "material must be one of"),
+        (["--voids", "--tiles", "2x2"], "--voids goes with none of"),
     ],
 )
 def test_wrong_use_of_simulate(tmp_path: Path, options: list[object], message: str) -> None:
     result = run("simulate", "-o", tmp_path, *options)
     assert result.exit_code == 2 and message in result.output
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run("simulate", "-o", tmp_path / "file" / "out")
+    sentence = f"{tmp_path / 'file' / 'out'} cannot be read or written (Not a directory); check the path"
+    assert result.exit_code == 2 and sentence in result.output
 
 
 @pytest.mark.parametrize(
@@ -91,3 +99,22 @@ def test_wild_scenes_have_the_number_of_pores_asked_for(
     assert result.exit_code == 0, result.output
     truth = pd.read_csv(tmp_path / "WS2_haadf_3_truth.csv")
     assert least <= len(truth) <= most
+
+
+def test_membranes_without_a_lattice_are_written_and_found_again(tmp_path: Path) -> None:
+    size = ["--rows", 300, "--columns", 320, "--pixel-size", 2]
+    result = run("simulate", "-o", tmp_path / "sim", "--voids", "--seed", 5, "--pores", 40, *size)
+    assert result.exit_code == 0, result.output
+    names = {p.name for p in (tmp_path / "sim").iterdir()}
+    assert names == {f"voids_haadf_5{ending}" for ending in (".tif", "_standard.tif", "_truth.csv")}
+    truth = pd.read_csv(tmp_path / "sim" / "voids_haadf_5_truth.csv")
+    assert len(truth) > 20 and truth.missing_atoms.isna().all()
+    result = run("detect", tmp_path / "sim" / "voids_haadf_5.tif", "-o", tmp_path / "out", "--no-images")
+    assert result.exit_code == 0, result.output
+    row = pd.read_csv(tmp_path / "out" / "images.csv").iloc[0]
+    assert row.method == "voids" and row.reason == "pixels of 2 nm are too coarse for a lattice"
+    assert row.n_pores == pytest.approx(len(truth), abs=3)
+    asked = ["--method", "voids", "--no-split", "--no-images"]
+    result = run("detect", tmp_path / "sim" / "voids_haadf_5.tif", "-o", tmp_path / "whole", *asked)
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(tmp_path / "whole" / "images.csv").reason[0] == "asked for"

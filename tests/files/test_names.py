@@ -184,7 +184,7 @@ def test_a_field_lies_beside_its_image(tmp_path: Path) -> None:
 def test_every_picture_that_is_written_has_its_ending_here() -> None:
     images = {e for e in (*ENDINGS.values(), *FILES.values()) if Path(f"a{e}").suffix in SUFFIXES}
     assert images == {
-        "_labels.tif", "_field.tif", "_standard.tif", "_overlay.png", "_lattice.png",
+        "_labels.tif", "_field.tif", "_standard.tif", "_overlay.png", "_lattice.png", "_vacancies.png",
         "_stages.png", "_network.png", "cvvp.png", "ascent.png",
         "conductance.png", "statistics.png", "isomers.png", "mosaic.png", "density.png",
     }  # fmt: skip

@@ -147,3 +147,22 @@ def test_a_correction_is_told_with_its_reason() -> None:
 )
 def test_without_a_material_only_one_known_mistake_is_told(constants: list[float]) -> None:
     assert _warn(constants) == []
+
+
+def test_a_distorted_lattice_leaves_the_pixel_size(stretched: tuple[Micrograph, Lattice]) -> None:
+    micrograph, lattice = stretched
+    assert lattice.calibrates
+    bent = replace(lattice, distortion=0.12, calibrates=False, constant_nm=0.364)
+    with pytest.raises(ValueError, match=r"too distorted \(12.0%, at most 3%\) to correct the pixel size by"):
+        calibrate(micrograph, bent, "WS2")
+    factor, sentence = check_calibration(bent, "WS2")
+    assert np.isnan(factor) and "too distorted" in sentence and "d10" not in sentence
+    vague = replace(lattice, calibrates=False)
+    assert "too vague (at most ±0.26% by noise)" in check_calibration(vague)[1]
+
+
+def test_distorted_images_do_not_contradict_the_pixel_size() -> None:
+    constants, corrected = np.array([0.364, 0.364, 0.364]), np.zeros(3, bool)
+    [line] = warn_of_pixel_sizes(constants, corrected, "WS2", np.array([0.02, 0.1, np.nan]))
+    assert line.startswith("2 of 3 images")
+    assert warn_of_pixel_sizes(constants[:1], corrected[:1], "WS2", np.array([0.1])) == []

@@ -7,9 +7,9 @@ import pytest
 from scipy.ndimage import maximum_filter
 
 from porescope import Micrograph, score
-from porescope.lattice import Vacancies, find_lattice, map_vacancies
+from porescope.lattice import Vacancies, find_lattice, map_vacancies, vacancies
 from porescope.lattice.vacancies import _continue
-from porescope.simulation import Pore, Scene, Simulation, simulate
+from porescope.simulation import Pore, Recording, Scene, Simulation, simulate
 
 
 def _draw(modality: str = "haadf", seed: int = 0, **options: object) -> Simulation:
@@ -22,7 +22,7 @@ def test_lone_vacancies_stand_out_and_nothing_else_does(modality: str, record_pr
     seen, others = [], 0
     for seed in range(6):
         drawn = _draw(modality, seed)
-        z = map_vacancies(drawn.micrograph, find_lattice(drawn.micrograph))
+        z = map_vacancies(drawn.micrograph, find_lattice(drawn.micrograph)).z
         seen += [float(z[drawn.labels == k].max()) for k in range(1, drawn.labels.max() + 1)]
         peaks = (z == maximum_filter(z, 9)) & (maximum_filter(drawn.labels, 15) == 0)
         others += int((z[peaks] > 5.5).sum())
@@ -34,7 +34,7 @@ def test_lone_vacancies_stand_out_and_nothing_else_does(modality: str, record_pr
 
 def test_noise_is_of_unit_width_up_to_the_border() -> None:
     drawn = _draw(pores=0, contamination=0.0)
-    z = map_vacancies(drawn.micrograph, find_lattice(drawn.micrograph))
+    z = map_vacancies(drawn.micrograph, find_lattice(drawn.micrograph)).z
     assert z.std() == pytest.approx(1, abs=0.1) and z.max() < 5
     for side in (z[:6], z[-6:], z[:, :6], z[:, -6:]):
         assert side.std() == pytest.approx(1, abs=0.35)
@@ -43,15 +43,24 @@ def test_noise_is_of_unit_width_up_to_the_border() -> None:
 def test_the_sign_follows_the_modality_and_the_field_is_kept() -> None:
     drawn = _draw(seed=3)
     lattice = find_lattice(drawn.micrograph)
-    z = map_vacancies(drawn.micrograph, lattice)
+    z = map_vacancies(drawn.micrograph, lattice).z
     turned = replace(drawn.micrograph, image=-drawn.micrograph.image, modality="bf")
-    np.testing.assert_allclose(map_vacancies(turned, lattice), z, atol=1e-3)
-    either = map_vacancies(replace(drawn.micrograph, modality="hrtem"), lattice)
+    np.testing.assert_allclose(map_vacancies(turned, lattice).z, z, atol=1e-3)
+    either = map_vacancies(replace(drawn.micrograph, modality="hrtem"), lattice).z
     np.testing.assert_allclose(either, np.abs(z), atol=1e-3)
     field = np.ones(z.shape, bool)
     field[:, 300:] = False
-    cut = map_vacancies(replace(drawn.micrograph, field=field), lattice)
+    cut = map_vacancies(replace(drawn.micrograph, field=field), lattice).z
     assert not cut[:, 300:].any() and np.corrcoef(cut[:, :280].ravel(), z[:, :280].ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("modality", ["haadf", "bf"])
+def test_scale_bars_and_the_edge_of_the_field_do_not_stand_out(modality: str) -> None:
+    drawn = _draw(modality, seed=2, pores=0, recording=Recording(bits=8, bar=True, jpeg=85))
+    field = np.ones(drawn.labels.shape, bool)
+    field[:90] = False
+    micrograph = replace(drawn.micrograph, field=field)
+    assert map_vacancies(micrograph, find_lattice(micrograph)).z.max() < 5.5
 
 
 def test_an_image_is_continued_by_its_own_lattice() -> None:
@@ -77,3 +86,26 @@ def test_the_detector_outlines_each_vacancy() -> None:
     assert "no lattice" in Vacancies().find(drawn.micrograph, None).message
     with pytest.raises(ValueError, match="least_z must be above 0"):
         Vacancies(least_z=0)
+
+
+def test_a_large_image_is_mapped_in_blocks(monkeypatch):
+    drawn = simulate(Scene("WS2", (300, 420), pores=(Pore((6.0, 8.0), missing=1),), dose=2e6), seed=2)
+    lattice = find_lattice(drawn.micrograph)
+    whole = map_vacancies(drawn.micrograph, lattice).z
+    monkeypatch.setattr(vacancies, "_BLOCK", 160)
+    blocks = map_vacancies(drawn.micrograph, lattice).z
+    inside = drawn.labels > 0
+    assert blocks[inside].max() > 0.8 * whole[inside].max()
+    # No seam between blocks looks like a vacancy.
+    assert blocks[~inside].max() < whole[inside].max() / 2
+    assert np.corrcoef(whole.ravel(), blocks.ravel())[0, 1] > 0.9
+
+
+def test_vacancies_stand_out_where_rows_jitter() -> None:
+    heights = []
+    for jitter in (0.0, 1.2):
+        drawn = _draw(seed=4, recording=Recording(jitter=jitter))
+        z = map_vacancies(drawn.micrograph, find_lattice(drawn.micrograph)).z
+        heights.append(np.median([z[drawn.labels == label].max() for label in range(1, 5)]))
+    # With rows as they were recorded, a fifth of the height is lost.
+    assert heights[1] > 0.88 * heights[0]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from porescope import census
-from porescope.lattice import find_lattice, find_sites
+from porescope.atoms import find_sites, judge_sites
+from porescope.lattice import find_lattice
 from porescope.materials import MATERIALS
 from porescope.membrane import (
-    assign_missing,
     find_clear,
     identify_pores,
     index_sites,
@@ -58,7 +58,8 @@ def test_the_isomers_of_simulated_pores(material: str) -> None:
     sublattices = judge_sublattices(lattice, sites, sheet, drawn.labels)
     assert sublattices.sure
     numbers = np.arange(1, drawn.labels.max() + 1)
-    owner = assign_missing(sites, drawn.labels, lattice)
+    judged = judge_sites(drawn.micrograph, lattice, sites, sheet, drawn.labels)
+    owner = np.where(judged.held, 0, judged.owner)
     columns = identify_pores(numbers, sites, owner, sheet, sublattices, np.ones(len(numbers), bool))
     right = [name == _name_truth(drawn, n) for n, name in zip(numbers, columns["isomer"], strict=True)]
     assert np.mean(right) >= 0.8
@@ -92,6 +93,14 @@ def test_a_pore_at_the_border_has_no_identity() -> None:
     assert pores.missing_atoms[pores.touches_border].notna().all()
 
 
+def test_pores_whose_atoms_the_image_does_not_tell_are_not_named() -> None:
+    """In HRTEM the sites inside a pore are counted, but which ones lack an atom is not known."""
+    scene = Scene("MoS2", shape=(240, 280), pores=2, max_missing=12, modality="hrtem")
+    pores = census(simulate(scene, seed=4).micrograph, material="MoS2").pores
+    assert sorted(pores.missing_atoms) == [2, 12] and not pores.touches_border.any()
+    assert pores.isomer.isna().all() and pores.missing_metal.isna().all() and pores["shape"].notna().all()
+
+
 def test_where_the_sublattices_look_the_same_it_is_not_sure() -> None:
     """Graphene taken for boron nitride."""
     drawn = _draw("graphene", seed=3, pores=1)
@@ -99,7 +108,8 @@ def test_where_the_sublattices_look_the_same_it_is_not_sure() -> None:
     sites = find_sites(drawn.micrograph, lattice, sheet)
     sublattices = judge_sublattices(lattice, sites, sheet, drawn.labels)
     assert not sublattices.sure
-    owner = assign_missing(sites, drawn.labels, lattice)
+    judged = judge_sites(drawn.micrograph, lattice, sites, sheet, drawn.labels)
+    owner = np.where(judged.held, 0, judged.owner)
     columns = identify_pores(np.array([1]), sites, owner, sheet, sublattices, np.array([True]))
     assert columns["isomer"][0].endswith("?") and np.isnan(columns["edge_zigzag_metal"][0])
 

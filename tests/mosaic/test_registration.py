@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from test_mosaic import PIXEL, draw_sheet
+from sheets import PIXEL, draw_sheet
 
 from porescope.mosaic.registration import list_offsets, locate_tile, prepare_view, score_offsets
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from porescope import Micrograph, detect, measure, read, read_standard, score
+from porescope import Micrograph, census, detect, measure, read, read_standard, score
 from porescope.lattice import find_lattice
 from porescope.network import Network, standardize
 from porescope.network.detector import find_regions
@@ -32,11 +32,11 @@ def test_the_published_images_need_no_labels(
         f"A–E, network, zero-shot, material {material}: {pooled.found} of 17 pores, {pooled.false} false, "
         f"mean pixel F1 {f1:.3f}",
     )
-    assert pooled.found == FOUND and pooled.false <= FALSE and f1 > PIXEL_F1
+    assert pooled.found >= FOUND and pooled.false <= FALSE and f1 > PIXEL_F1
 
 
 #: What the shipped network reaches on A–E; docs/accuracy.md has the table.
-FOUND, FALSE, PIXEL_F1 = 16, 0, 0.82
+FOUND, FALSE, PIXEL_F1 = 16, 0, 0.825
 
 
 @pytest.mark.parametrize("material", ["WS2", "MoSe2", "graphene"])
@@ -51,15 +51,13 @@ def test_pores_are_found_in_other_materials(material: str, modality: str) -> Non
 
 
 def test_size_does_not_depend_on_the_pixels() -> None:
-    areas = []
-    for pixel_size, shape in ((0.02, (300, 320)), (0.06, (200, 210))):
-        drawn = simulate(Scene(shape=shape, pixel_size=pixel_size, pores=1, max_missing=30, dose=5e6), seed=8)
-        found = Network().find(drawn.micrograph, find_lattice(drawn.micrograph))
-        table = measure(drawn.micrograph, found.labels, found.probability)
-        assert len(table) == 1
-        areas.append(table.equivalent_diameter_nm[0] / np.sqrt(4 / np.pi * drawn.area_nm2[0]))
-        assert 0 < table.equivalent_diameter_std_nm[0] < 0.2
-    np.testing.assert_allclose(areas, 1, atol=0.08)
+    for pixel_size, shape in ((0.02, (600, 620)), (0.06, (220, 230))):
+        drawn = simulate(Scene(shape=shape, pixel_size=pixel_size, pores=5, max_missing=30, dose=5e6), seed=8)
+        table = census(drawn.micrograph).pores
+        assert len(table) == 5 and table.equivalent_diameter_std_nm.between(0.001, 0.2).all()
+        owner = drawn.labels[table.y_px.round().astype(int), table.x_px.round().astype(int)]
+        true = np.sqrt(4 / np.pi * drawn.area_nm2[owner - 1])
+        assert np.median(table.equivalent_diameter_nm / true) == pytest.approx(1, abs=0.05)
 
 
 @settings(max_examples=10)

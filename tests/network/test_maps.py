@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from porescope import Micrograph, measure, score
 from porescope.lattice import find_lattice
 from porescope.network import choose_scale, load_model
-from porescope.network.detector import find_regions
+from porescope.network.detector import find_regions, look_at
 from porescope.network.maps import BLOCK, _cut_blocks, map_probabilities
 from porescope.simulation import Pore, Scene, draw
 
@@ -64,3 +64,24 @@ def test_a_frame_and_a_field_are_left_out_of_blocks() -> None:
     for outside in (np.s_[:7], np.s_[690:], np.s_[:, :3], np.s_[:, 590:]):
         assert not maps.probability[outside].any() and (maps.unusable[outside] == 1).all()
     assert (maps.unusable[7:690, 3:590] < 1).all()
+
+
+def test_the_network_sees_a_distorted_scan_straightened() -> None:
+    """Maps and regions stay in the recorded frame; a plain scan is seen as it is."""
+    pores = (Pore((2.4, 6.4), radius=0.5),)
+    found = []
+    for stretch in (0.0, 0.1):
+        strain = (-stretch / (1 + stretch), 0.0, 0.0, stretch)
+        scene = Scene("WS2", (240, 300), pores=pores, dose=2e6, contamination=0.0, strain=strain)
+        drawn = draw(scene, np.random.default_rng(1))
+        micrograph, lattice = drawn.micrograph, find_lattice(drawn.micrograph)
+        scale, model = choose_scale(micrograph, lattice, None), load_model()
+        as_recorded = map_probabilities(micrograph, scale, model)
+        maps = map_probabilities(micrograph, scale, model, lattice=lattice)
+        assert maps.probability.shape == maps.unusable.shape == drawn.labels.shape
+        found.append(np.array_equal(maps.probability, as_recorded.probability))
+        overlap = (maps.probability >= 0.5) & (drawn.labels > 0)
+        assert overlap.sum() > 0.75 * (drawn.labels > 0).sum()
+        view = look_at(micrograph, lattice)
+        assert view.image.shape[1:] == tuple(round((s.stop - s.start) * scale.factor) for s in view.frame)
+    assert found == [True, False]

@@ -86,7 +86,7 @@ def test_a_damaged_install_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     damaged = tmp_path / "porescope.onnx"
     damaged.write_bytes(SHIPPED.read_bytes()[:-1] + b"x")
     monkeypatch.setattr("porescope.network.model.SHIPPED", damaged)
-    with pytest.raises(ValueError, match=r"is damaged: .* not 711ec193; reinstall porescope"):
+    with pytest.raises(ValueError, match=rf"is damaged: .* not {SHIPPED_SHA256[:8]}; reinstall porescope"):
         load_model()
     damaged.unlink()
     with pytest.raises(ValueError, match=r"porescope\.onnx cannot be read: .*; reinstall porescope"):
@@ -123,10 +123,12 @@ def test_a_card_may_lack_what_is_not_used(tmp_path: Path) -> None:
         ({"steps": {}}, "must have its steps, a whole number"),
         ({"porescope": None}, "must have the version of porescope"),
         ({"porescope": "1" * 1000}, "must have the version of porescope"),
-        ({"evidence": None}, "as evidence four finite numbers"),
-        ({"evidence": {"haadf": ["1", "2", "3", "4"]}}, "as evidence four finite numbers"),
-        ({"evidence": {"haadf": [1, 2, 3]}}, "as evidence four finite numbers"),
-        ({"evidence": {"haadf": [1, 2, 3, float("nan")]}}, "as evidence four finite numbers"),
+        ({"evidence": None}, "as evidence layers of weights for 21 columns"),
+        ({"evidence": {"haadf": ["1", "2", "3", "4"]}}, "as evidence layers of weights"),
+        ({"evidence": {"haadf": [[[[1.0]] * 20, [0.0]]]}}, "as evidence layers of weights"),
+        ({"evidence": {"haadf": [[[[1.0]] * 21, [0.0, 0.0]]]}}, "as evidence layers of weights"),
+        ({"evidence": {"haadf": [[[[1.0]] * 21, [float("nan")]]]}}, "as evidence layers of weights"),
+        ({"evidence": {"haadf": [[[[1.0, 1.0]] * 21, [0.0, 0.0]]]}}, "as evidence layers of weights"),
         ({"modes": 5}, "was trained by another version"),
         ({"cell_px": "8"}, "was trained by another version"),
     ],

@@ -164,6 +164,13 @@ def test_frames_that_are_done_are_not_done_again(tmp_path: Path) -> None:
     assert take_census([path], job, done=done).images.frame.tolist() == [1, 3]
 
 
+def test_the_first_ten_images_of_a_file_have_pictures_in_the_report(tmp_path: Path) -> None:
+    path = save_simulated(tmp_path / "in", "movie.tif", frames=12)
+    take_census([path], Job(tmp_path, Threshold(RECIPE)))
+    shown = {p.name for p in (tmp_path / "pictures").glob("*_0.jpg")}
+    assert shown == {f"movie_{k:04d}_0.jpg" for k in range(10)}
+
+
 @pytest.mark.parametrize("kind", ["late", "large"])
 def test_an_image_that_takes_too_much_is_given_up_and_named(tmp_path: Path, kind: str) -> None:
     paths = [save_simulated(tmp_path / "in", f"{name}.tif") for name in ("good", kind)]

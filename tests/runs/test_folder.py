@@ -32,7 +32,7 @@ from porescope.runs import (
 )
 from porescope.runs.folder import clear_parts
 from porescope.runs.job import IMAGE_COLUMNS
-from porescope.runs.parts import restore_parts
+from porescope.runs.run import restore_parts
 
 
 @pytest.mark.parametrize("name", ["file", "a\udcff"])

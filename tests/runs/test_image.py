@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from porescope import Micrograph
+from porescope import Micrograph, read
 from porescope.labels import Detection
 from porescope.runs import Job
 from porescope.runs.image import find_and_measure, process_image
@@ -56,6 +56,14 @@ def test_the_row_of_an_image_by_hand(tmp_path: Path, detection: Detection) -> No
     )  # the one at the bottom is not counted
     assert row["message"] == "mind the gap" and row["method"] == "fixed"
     assert record.pores["confidence"].tolist() == [0.7, 0.9]
+
+
+def test_an_implausible_pixel_size_is_doubted_once(tmp_path: Path, detection: Detection) -> None:
+    image, job = np.random.default_rng(0).random((10, 20)), Job(tmp_path, _Fixed(detection), lattice=False)
+    np.save(tmp_path / "a.npy", image)
+    for micrograph in (Micrograph(image, 3000.0), read(tmp_path / "a.npy", pixel_size=3000.0)):
+        (doubt,) = [m for m in find_and_measure(micrograph, job).messages if "implausible" in m]
+        assert doubt.startswith("a pixel of 3000 nm is implausible (0.001 to 10 nm show pores)")
 
 
 def test_densities_count_what_is_inside_the_field(tmp_path: Path, detection: Detection) -> None:
@@ -131,7 +139,7 @@ def test_an_image_with_a_field_is_drawn_and_measured(tmp_path: Path) -> None:
     field[:, 220:] = False
     micrograph = replace(drawn.micrograph, image=np.where(field, drawn.micrograph.image, 1e30), field=field)
     record = process_image(micrograph, "", Job(tmp_path, material="WS2"), picture=True)
-    assert record.row["n_pores"] == 1 and len(record.outputs) == 4
+    assert record.row["n_pores"] == 1 and len(record.outputs) == 5
     overlay = cv2.imread(str(tmp_path / "simulated_overlay.png"), cv2.IMREAD_GRAYSCALE)
     assert overlay[:, :500].std() > 10  # the grey range is that of the field
 

@@ -15,10 +15,11 @@ from porescope import read_run
 from porescope.files import write_whole
 from porescope.measurement import PORE_COLUMNS
 from porescope.recipes import Threshold
-from porescope.runs import Job, list_done, write_tables
+from porescope.runs import Job, list_done, read_candidates, write_tables
 from porescope.runs.folder import clear_parts
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
-from porescope.runs.parts import PartWriter, restore_parts
+from porescope.runs.parts import PartWriter
+from porescope.runs.run import restore_parts
 
 
 def _record(image: str, frame: int = 0, status: str = "ok", pores: int = 1, n_images: int = 1) -> ImageRecord:
@@ -44,7 +45,7 @@ def test_a_part_counts_once_its_images_are_there(tmp_path: Path) -> None:
     assert run.images.image.tolist() == ["a"] and run.pores.image.tolist() == ["a", "a"]
 
 
-@pytest.mark.parametrize("kind", ["images", "pores"])
+@pytest.mark.parametrize("kind", ["images", "pores", "candidates"])
 @pytest.mark.parametrize("size", [0, 100, None])
 def test_a_damaged_part_does_not_count_and_its_images_are_done_again(
     tmp_path: Path, kind: str, size: int | None
@@ -94,7 +95,9 @@ def test_a_run_without_any_image_has_all_columns(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"state": "running"}')
     run = read_run(tmp_path)
     assert list(run.images) == list(IMAGE_COLUMNS) and list(run.pores) == list(PORE_COLUMNS)
-    assert write_tables(tmp_path) == ["images.csv", "pores.csv", "images.parquet", "pores.parquet"]
+    kinds = ("images", "pores", "candidates")
+    names = [f"{kind}.{ending}" for ending in ("csv", "parquet") for kind in kinds]
+    assert write_tables(tmp_path) == names
     assert list(pd.read_csv(tmp_path / "pores.csv")) == list(PORE_COLUMNS)
 
 
@@ -172,3 +175,35 @@ def test_a_run_that_ends_while_it_is_read_is_read_whole(tmp_path: Path) -> None:
     finally:
         ended.set()
         thread.join()
+
+
+def test_candidates_are_a_table_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"state": "running"}')
+    writer = PartWriter(tmp_path)
+    for name, candidates in (("a", 2), ("b", 0), ("c", 1)):
+        dropped = _record(name, pores=candidates).pores
+        writer.add(_record(name)._replace(candidates=dropped))
+    writer.close_part()
+    run = read_run(tmp_path)
+    candidates = read_candidates(tmp_path)
+    assert candidates.image.tolist() == ["a", "a", "c"] and run.pores.image.tolist() == ["a", "b", "c"]
+    assert {"candidates.csv", "candidates.parquet"} <= set(write_tables(tmp_path))
+    written = pd.read_csv(tmp_path / "candidates.csv")
+    assert list(written) == list(PORE_COLUMNS) and written.image.tolist() == ["a", "a", "c"]
+    (tmp_path / "run.json").write_text('{"state": "finished"}')
+    clear_parts(tmp_path)
+    pd.testing.assert_frame_equal(read_candidates(tmp_path), candidates)
+    restore_parts(tmp_path)
+    (tmp_path / "run.json").write_text('{"state": "running"}')
+    pd.testing.assert_frame_equal(read_candidates(tmp_path), candidates)
+
+
+def test_a_run_of_an_older_version_has_no_candidates(tmp_path: Path) -> None:
+    writer = PartWriter(tmp_path)
+    writer.add(_record("a"))
+    writer.close_part()
+    write_tables(tmp_path)
+    clear_parts(tmp_path)
+    for path in tmp_path.glob("candidates.*"):
+        path.unlink()
+    assert read_candidates(tmp_path).empty and len(read_run(tmp_path).pores) == 1

@@ -26,7 +26,8 @@ def _run(*images: tuple[str, int, int, str]) -> Run:
         table = pd.DataFrame(content, columns=list(columns))
         kinds = {name: kind for name, kind in columns.items() if kind in ("Int64", "float64", "str")}
         tables.append(table.astype(kinds))
-    return Run(tables[0], tables[1].fillna({"touches_border": False}).astype({"touches_border": bool}), {})
+    pores_table = tables[1].fillna({"touches_border": False}).astype({"touches_border": bool})
+    return Run(tables[0], pores_table, {})
 
 
 def test_single_images_are_pooled() -> None:
@@ -37,6 +38,16 @@ def test_single_images_are_pooled() -> None:
     assert summary.density[0] == pytest.approx(4 / 100e-6)
     assert summary.density[1:] == pytest.approx(density_interval(4, 100e-6))
     assert summary.porosity == pytest.approx(4 * 0.5 / 100)
+
+
+def test_area_and_porosity_are_of_the_field() -> None:
+    """Two images of 50 nm², of which one has data in half of its area."""
+    run = _run(("a", 0, 3, "ok"), ("b", 0, 1, "ok"))
+    images = run.images.assign(field_fraction=[0.5, np.nan], density_per_um2=[3 / 25e-6, 1 / 50e-6])
+    summary = summarize(run._replace(images=images))
+    assert summary.area_um2 == pytest.approx(75e-6)
+    assert summary.density == pytest.approx((4 / 75e-6, *density_interval(4, 75e-6)))
+    assert summary.porosity == pytest.approx(4 * 0.5 / 75)
 
 
 def test_a_stack_counts_as_its_average_frame() -> None:

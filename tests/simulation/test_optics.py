@@ -30,6 +30,17 @@ def test_haadf_of_an_atom_sums_to_its_cross_section() -> None:
     assert np.unravel_index(image.argmax(), image.shape) == (25, 25)
 
 
+@pytest.mark.parametrize("modality", ["haadf", "bf", "abf", "hrtem"])
+def test_carbon_counts_as_its_atoms(modality: str) -> None:
+    carbon = BARE.copy()
+    carbon[25, 25] = 1
+    lens, nowhere = Optics(25, defocus=5.0), np.empty((0, 2))
+    film = image_atoms(nowhere, np.array([], int), carbon, 0.04, modality, lens)
+    atom = image_atoms(MIDDLE, np.array([6]), BARE, 0.04, modality, lens)
+    np.testing.assert_allclose(film, atom, rtol=1e-4, atol=1e-7)
+    assert np.ptp(film) > 0
+
+
 @pytest.mark.parametrize(("defocus", "brighter"), [(5.0, True), (-5.0, False)])
 def test_the_focus_decides_whether_atoms_of_an_hrtem_image_are_bright(defocus: float, brighter: bool) -> None:
     image = image_atoms(MIDDLE, np.array([42]), BARE, 0.04, "hrtem", Optics(40, defocus))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from conftest import require
 
-from porescope.network import SHIPPED, UNRATED
+from porescope.network import EVIDENCE, SHIPPED, rate_regions
+from porescope.network.confidence import are_layers
 from porescope.simulation import Scene, Simulation, simulate
 from porescope.training import rate_network, rating
 from porescope.training.rating import find_real
@@ -58,5 +59,23 @@ def test_a_rating_has_images_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     assert not {("validation", index) for index in trainer.VALIDATION} & set(used)
 
 
-def test_without_regions_the_default_weights_stand() -> None:
-    assert rating._fit_weights(np.zeros((0, 4)), np.zeros(0, bool)) == list(UNRATED)
+def test_layers_are_fitted_to_what_tells_real_regions() -> None:
+    require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+    rng = np.random.default_rng(0)
+    evidence = [rng.normal(size=(20, len(EVIDENCE))) for _ in range(150)]
+    real = [rows[:, 3] * rows[:, 5] > 0.5 for rows in evidence]  # no single column tells it
+    layers = rating.fit_layers(evidence, real)
+    assert are_layers(layers)
+    new = rng.normal(size=(500, len(EVIDENCE)))
+    right = (rate_regions(new, layers) > 0.5) == (new[:, 3] * new[:, 5] > 0.5)
+    assert right.mean() > 0.85
+
+
+def test_a_rated_image_has_no_pore_many_or_lone_vacancies() -> None:
+    require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+    for index in range(20_000, 20_012):
+        missing = rating.draw_rated(index).missing_atoms
+        if index % 2 == 0:
+            assert len(missing) == 0
+        elif index % 4 == 3:
+            assert 1 <= len(missing) <= 4 and set(missing) == {1}

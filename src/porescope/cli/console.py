@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from porescope.files import escape_hidden
+from porescope.files import escape_hidden, explain_error
 from porescope.materials import MATERIALS
 from porescope.modalities import MODALITIES, check_modality
 
@@ -137,19 +137,19 @@ def say(text: str) -> None:
     typer.echo(escape_hidden(text), err=True)
 
 
-def stop(text: str) -> NoReturn:
+def stop(reason: str | Exception) -> NoReturn:
     """End the command with exit code 2, wrong use.
 
     Parameters
     ----------
-    text : str
-        What is wrong, in a sentence.
+    reason : str or Exception
+        What is wrong, in a sentence, or an error that says it.
 
     Raises
     ------
     typer.Exit
     """
-    say(f"porescope: {text}")
+    say(f"porescope: {reason if isinstance(reason, str) else explain_error(reason)}")
     raise typer.Exit(2)
 
 
@@ -167,7 +167,7 @@ def spoken_warnings() -> Iterator[None]:
 
 
 #: Levels above all that is logged: a progress bar in place of lines, and nothing at all.
-PROGRESS, NOTHING = logging.CRITICAL + 1, logging.CRITICAL + 2
+PROGRESS, _NOTHING = logging.CRITICAL + 1, logging.CRITICAL + 2
 
 
 class _Line(logging.Formatter):
@@ -241,7 +241,7 @@ def choose_level(quiet: bool, verbose: bool) -> int:
     if quiet and verbose:
         raise ValueError("--quiet and --verbose contradict each other; say one of them")
     if quiet:
-        return NOTHING
+        return _NOTHING
     if verbose:
         return logging.DEBUG
     return PROGRESS if sys.stderr.isatty() else logging.WARNING

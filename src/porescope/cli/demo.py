@@ -48,7 +48,7 @@ def demo(
         run = run_job(images, Job(out), {"workers": 1}, overwrite=overwrite)
         _print_scores(out, standards)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     print_summary(run, out)
 
 

@@ -56,9 +56,9 @@ def detect(
         typer.Option(
             metavar="METHOD",
             autocompletion=_list_methods,
-            help="How pores are found: network, threshold, lattice, vacancies, or FILE.py:NAME for a "
-            "function of your own that takes a Micrograph and returns a label image. Default: network, or "
-            "threshold if a recipe is given.",
+            help="How pores are found: network, threshold, lattice, vacancies, voids, or FILE.py:NAME for a "
+            "function of your own that takes a Micrograph and returns a label image. Default: what fits the "
+            "image, network where a lattice shows and voids where none can; threshold if a recipe is given.",
         ),
     ] = None,
     recipe: Annotated[
@@ -73,6 +73,10 @@ def detect(
         bool,
         typer.Option("--turned", help="Average the network over eight orientations: slower, more cautious."),
     ] = False,
+    split: Annotated[
+        bool,
+        typer.Option("--split/--no-split", help="Split touching pores at their necks (method voids)."),
+    ] = True,
     least_confidence: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Drop pores whose confidence is below this (default 0.5)."),
@@ -145,11 +149,12 @@ def detect(
         heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
         prepare_workers(*heavy)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     from porescope.runs import Job
 
     options: dict[str, Any] = {
         "recipe": recipe, "model": model, "turned": turned or None, "least_confidence": least_confidence,
+        "split": None if split else False,
     }  # fmt: skip
     try:
         detector = _choose_detector(method, options)
@@ -168,7 +173,7 @@ def detect(
             structure=structure,
         )
         if method is None and recipe is None and not quiet:
-            say(f"Method: network ({model.name if model else 'the shipped one'}), which needs no labels.")
+            say(_tell_default(detector, model))
         if overwrite and resume:
             raise ValueError("--overwrite and --resume contradict each other; say one of them")
         limits = {"workers": workers, "timeout": timeout, "memory": memory and memory * 2**30}
@@ -176,7 +181,7 @@ def detect(
         level = choose_level(quiet, verbose)
         run = run_job(paths, job, limits, overwrite=overwrite, resume=resume, level=level)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     if not quiet:
         print_summary(run, out, messages=level == PROGRESS)
     if (run.images.status != "ok").any():
@@ -200,6 +205,16 @@ def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector
         detector = choose_detector(method, loaded)
     detector.describe()
     return detector
+
+
+def _tell_default(detector: Detector, model: Path | None) -> str:
+    """What is used where no method was asked for."""
+    from porescope.detection import Automatic
+
+    network = f"network ({model.name if model else 'the shipped one'}), which needs no labels"
+    if not isinstance(detector, Automatic):
+        return f"Method: {detector.method if model is None else network}."
+    return f"Method: {network}; voids where no lattice can show (--method chooses one)."
 
 
 def _load_maskrcnn(path: Path) -> Detector:

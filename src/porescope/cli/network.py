@@ -47,8 +47,14 @@ def simulate(
         str, typer.Option(parser=str.lower, metavar="haadf", help="Modality: haadf, bf, abf or hrtem.")
     ] = "haadf",
     pixel_size: Annotated[
-        float, typer.Option(parser=read_length, metavar="NM", help="Pixel size in nm, or with a unit.")
-    ] = 0.04,
+        float | None,
+        typer.Option(
+            parser=read_length,
+            metavar="NM",
+            help="Pixel size in nm, or with a unit. Default 0.04; with --voids random.",
+            show_default=False,
+        ),
+    ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Height of an image in pixels.")] = 512,
     columns: Annotated[int, typer.Option(min=1, help="Width of an image in pixels.")] = 512,
     contamination: Annotated[
@@ -67,6 +73,14 @@ def simulate(
             "--wild",
             help="Draw a random scene as for training. Only material, modality, sizes and, if given, "
             "--pores with --max-missing are kept.",
+        ),
+    ] = False,
+    voids: Annotated[
+        bool,
+        typer.Option(
+            "--voids",
+            help="Draw a random membrane at low magnification: many pores, no lattice. Only --modality, "
+            "sizes and, if given, --pixel-size and --pores are kept.",
         ),
     ] = False,
     frames: Annotated[
@@ -92,17 +106,23 @@ def simulate(
     try:
         if tiles and frames > 1:
             raise ValueError("--tiles and --frames do not go together; draw them one after the other")
+        if voids and (tiles or frames > 1 or wild):
+            raise ValueError(
+                "--voids goes with none of --tiles, --frames and --wild; draw them one after the other"
+            )
         for one in range(seed, seed + count):
-            name = f"{material}_{modality}_{one}"
+            name = f"{'voids' if voids else material}_{modality}_{one}"
             if list(out.glob(f"{name}*.tif")) and not overwrite:
                 raise ValueError(f"{out / name}.tif exists; give another -o or say --overwrite")
             scene = Scene(
-                material=material, shape=(rows, columns), pixel_size=pixel_size,
+                material=material, shape=(rows, columns), pixel_size=pixel_size or Scene.pixel_size,
                 pores=Scene.pores if pores is None else pores, max_missing=max_missing, dose=dose,
                 modality=modality, contamination=contamination,
             )  # fmt: skip
             note = printable(f"seed {one}, {shlex.join(sys.argv[1:])}")
-            if wild:
+            if voids:
+                drawings = iter([_draw_voids(scene, pixel_size, pores, one, name)])
+            elif wild:
                 drawings = iter([_draw_wild(scene, pores is not None, one, name)])
             elif tiles:
                 drawings = _draw_tiles(scene, tiles, one, name, out)
@@ -111,7 +131,7 @@ def simulate(
             for drawn in drawings:
                 put(", ".join(save_simulation(out, drawn, note)))
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
 
 
 def _draw_wild(like: Scene, keep_pores: bool, seed: int, name: str) -> Simulation:
@@ -126,6 +146,14 @@ def _draw_wild(like: Scene, keep_pores: bool, seed: int, name: str) -> Simulatio
     if keep_pores:
         scene = replace(scene, pores=like.pores, max_missing=like.max_missing)
     return draw(scene, rng, name)
+
+
+def _draw_voids(like: Scene, pixel_size: float | None, pores: int | None, seed: int, name: str) -> Simulation:
+    """Draw a random membrane, with a random stream that nothing else uses."""
+    from porescope.simulation import draw_membrane, make_generator, vary_membrane
+
+    rng = make_generator("interactive", seed)
+    return draw_membrane(vary_membrane(rng, like.shape, like.modality, pores, pixel_size), rng, name)
 
 
 def _draw_plain(scene: Scene, frames: int, seed: int, name: str) -> Iterator[Simulation]:
@@ -231,7 +259,7 @@ def train(
         else:
             _train_unet(out, minutes, steps, standards, start, modality, seed, threads)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
 
 
 def _train_unet(

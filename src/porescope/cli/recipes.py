@@ -51,7 +51,7 @@ class Scaling(enum.StrEnum):
     published = "published"
 
 
-StandardsFolder = Annotated[
+_StandardsFolder = Annotated[
     Path,
     typer.Option(
         metavar="DIR", help="Folder of the hand-labelled standards, such as A_standard.png for A.dm3."
@@ -62,7 +62,7 @@ StandardsFolder = Annotated[
 @app.command()
 def tune(
     inputs: Inputs,
-    standards: StandardsFolder,
+    standards: _StandardsFolder,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="OUT", help="Folder to which the results are written.")
     ],
@@ -154,7 +154,7 @@ def tune(
                 workers=workers, command=["porescope", *sys.argv[1:]], on_progress=on_progress,
             )  # fmt: skip
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     for line in lines:
         put(line)
     numbers = recipe.numbers()
@@ -165,7 +165,7 @@ def tune(
 @app.command()
 def score(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results of porescope detect.")],
-    standards: StandardsFolder,
+    standards: _StandardsFolder,
 ) -> None:
     """Compare the results of a detection with hand-labelled standards."""
     from porescope.runs import score_results
@@ -174,7 +174,7 @@ def score(
         with spoken_warnings():
             scores = score_results(out, standards)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     _print_score_table(scores)
 
 
@@ -233,7 +233,7 @@ def explain(
     from functools import partial
 
     from porescope.field import look_for_field
-    from porescope.files import ENDINGS, find_files, name_files
+    from porescope.files import ENDINGS, explain_error, find_files, name_files
     from porescope.network import Network
     from porescope.pictures import draw_findings, draw_stages
     from porescope.reading import read_all
@@ -253,7 +253,7 @@ def explain(
             raise ValueError(f"{out} is a file; give a folder with -o")
         out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     failed = False
     for path, name in zip(paths, name_files(paths), strict=True):
         try:
@@ -265,7 +265,7 @@ def explain(
                 draw(micrograph, path=picture)
                 put(str(picture))
         except (ValueError, OSError) as error:
-            say(f"failed: {error}")
+            say(f"failed: {explain_error(error)}")
             failed = True
     if failed:
         raise typer.Exit(1)
@@ -314,7 +314,7 @@ def show(
     try:
         recipe = load_recipe(name)
     except ValueError as error:
-        stop(str(error))
+        stop(error)
     for p in parameters():
         value = f"{getattr(recipe, p.name):g}"
         put(f"{p.name:12} {value:>7} {p.metadata['unit']:13} {p.metadata['doc']}")
@@ -335,7 +335,7 @@ def add(
     try:
         put(f"added {add_recipe(load_recipe(file), name, overwrite=overwrite)}")
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
 
 
 @recipes.command()
@@ -350,5 +350,5 @@ def export(
     try:
         save_recipe(load_recipe(name), file, overwrite=overwrite)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     put(f"wrote {file}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +16,11 @@ app = typer.Typer()
 #: Number of differences that are printed.
 _MOST_SHOWN = 50
 
-RunFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run of porescope detect.")]
+_RunFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run of porescope detect.")]
 
 
 @app.command()
-def report(out: RunFolder) -> None:
+def report(out: _RunFolder) -> None:
     """Write the tables and the report of a run from what is there, also while it runs."""
     from porescope.files import FILES
     from porescope.runs import lock_folder, lock_tables, read_run, refresh_tables, write_report
@@ -29,12 +30,14 @@ def report(out: RunFolder) -> None:
             with suppress(ValueError), lock_folder(out):  # which completes a replacement that was cut short
                 pass
         read_run(out)  # refuses what is no run
+        if not os.access(out, os.W_OK):
+            raise ValueError(f"{out} cannot be written; copy the run to a folder that can, and name that")
         with lock_tables(out):
             run = read_run(out)
             refresh_tables(out, run)
             path = write_report(run, out)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     state = run.record.get("state", "finished")
     n = run.images["file"].nunique()
     say(f"{n} files, {state}; tables in {out / FILES['pores']} and {FILES['images']}.")
@@ -56,7 +59,7 @@ def compare(
     try:
         changes = compare_runs(read_run(one), read_run(two))
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     table = Table("image", "change", "y [nm]", "x [nm]", "diameter 1 [nm]", "diameter 2 [nm]", box=None)
     for image, frame, change, *values in changes.head(_MOST_SHOWN).to_numpy().tolist():
         numbers = ("" if value != value else f"{value:.3f}" for value in values)

@@ -30,7 +30,7 @@ from .signals import (
     require_pixel_size,
 )
 from .units import nanometres
-from .writing import hash_file, remove_unfinished, write_folder, write_whole
+from .writing import explain_error, hash_file, remove_unfinished, write_folder, write_whole
 
 __all__ = [
     "DETECT_ENDINGS",
@@ -51,6 +51,7 @@ __all__ = [
     "doubt_pixel_size",
     "doubt_size",
     "escape_hidden",
+    "explain_error",
     "find_files",
     "hash_file",
     "header_pixel_size",

@@ -38,10 +38,10 @@ def load_numpy(path: Path, lazy: bool) -> list[Signal]:
         If nobody can know which axis is which.
     """
     data = np.load(path, mmap_mode="r" if lazy else None, allow_pickle=False)
-    return [describe_array(arrange_axes(path, data))]
+    return [_describe_array(arrange_axes(path, data))]
 
 
-def describe_array(data: NDArray[Any], remark: str = "") -> Signal:
+def _describe_array(data: NDArray[Any], remark: str = "") -> Signal:
     """Describe an array without metadata.
 
     Parameters
@@ -170,7 +170,7 @@ def load_picture(path: Path, lazy: bool) -> list[Signal]:
         raise ReadError(
             f"{path.name} holds {len(frames)} pictures of different sizes or kinds; save each alone"
         )
-    return [describe_array(np.stack(frames) if len(frames) > 1 else frames[0])]
+    return [_describe_array(np.stack(frames) if len(frames) > 1 else frames[0])]
 
 
 def _read_picture(picture: Any) -> NDArray[Any]:

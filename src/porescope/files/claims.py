@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from porescope.files.signals import ReadError
 from porescope.processes import measure_free_memory
 
 #: Suffixes of HDF5 files, whose datasets may be larger than the file.
@@ -32,26 +33,25 @@ class Claim(NamedTuple):
         return self.data > _LARGE
 
 
-def refuse_claim(path: Path, claim: Claim) -> str | None:
-    """Say why a file cannot be loaded, if it claims more memory than is free.
+def refuse_claim(path: Path, claim: Claim) -> None:
+    """Refuse a file that claims more memory than is free.
 
     Parameters
     ----------
     path : Path
     claim : Claim
 
-    Returns
-    -------
-    str or None
-        A sentence with both numbers; None if the file fits.
+    Raises
+    ------
+    ReadError
+        If it does; with both numbers.
     """
     needed, free = claim.image if claim.is_large else claim.data + claim.image, measure_free_memory()
-    if needed <= free:
-        return None
-    return (
-        f"{path.name} needs {needed / 2**30:.1f} GB of memory, but {free / 2**30:.1f} GB are free; crop or "
-        "bin it, or use a larger machine"
-    )
+    if needed > free:
+        raise ReadError(
+            f"{path.name} needs {needed / 2**30:.1f} GB of memory, but {free / 2**30:.1f} GB are free; "
+            "crop or bin it, or use a larger machine"
+        )
 
 
 def measure_claim(path: Path) -> Claim:

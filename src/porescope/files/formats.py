@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
@@ -16,6 +17,12 @@ from porescope.files.tiff import load_tiff
 
 #: Suffixes of files whose frames rosettasciio reads one at a time.
 _LAZY = (".dm3", ".dm4", ".hspy", ".emd", ".h5", ".hdf5")
+#: Loaders by suffix; rosettasciio loads all other files.
+_LOADERS: dict[str, Callable[[Path, bool], list[Signal]]] = {
+    ".npy": load_numpy,
+    ".mrc": load_mrc,
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), load_picture),
+}
 #: Bytes by which the lengths in DM3 and DM4 headers differ between programs: zeros at the end.
 _END = 8
 
@@ -59,9 +66,7 @@ def check_claim(path: Path) -> Claim:
     """
     _check_file(path)
     claim = measure_claim(path)
-    too_large = refuse_claim(path, claim)
-    if too_large:
-        raise ReadError(too_large)
+    refuse_claim(path, claim)
     return claim
 
 
@@ -82,18 +87,12 @@ def load_signals(path: Path) -> list[Signal]:
         If the file cannot be read, whatever the reader raised.
     """
     suffix = path.suffix.lower()
-    tiff = suffix in (".tif", ".tiff")  # which is opened once, and measured then
-    lazy = False if tiff else check_claim(path).is_large
-    load = {
-        ".npy": load_numpy,
-        ".mrc": load_mrc,
-        **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), load_picture),
-    }.get(suffix, _load_rosettasciio)
     try:
-        if tiff:
+        if suffix in (".tif", ".tiff"):  # it is opened once, and its claim checked then
             _check_file(path)
             return load_tiff(path)
-        return load(path, lazy)
+        lazy = check_claim(path).is_large
+        return _LOADERS.get(suffix, _load_rosettasciio)(path, lazy)
     except ReadError:
         raise
     except ImportError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ _ZARR_STORE = ".zspy"
 ENDINGS = {
     # porescope detect
     "labels": "_labels.tif", "field": "_field.tif", "overlay": "_overlay.png", "lattice": "_lattice.png",
-    "rois": "_rois.zip", "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
+    "vacancies": "_vacancies.png", "rois": "_rois.zip", "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
     # porescope explain
     "stages": "_stages.png", "network": "_network.png",
     # porescope simulate
@@ -28,14 +29,15 @@ ENDINGS = {
 
 #: Endings of the files that ``porescope detect`` writes.
 DETECT_ENDINGS = tuple(
-    ENDINGS[kind] for kind in ("labels", "field", "overlay", "lattice", "rois", "geojson", "xyz", "cif")
+    ENDINGS[kind]
+    for kind in ("labels", "field", "overlay", "lattice", "vacancies", "rois", "geojson", "xyz", "cif")
 )
 
 #: Files that a folder of results holds once. Tables of ``porescope detect`` are also written as Parquet.
 FILES = {
     # porescope detect
-    "run": "run.json", "pores": "pores.csv", "images": "images.csv", "report": "report.html",
-    "log": "run.log",
+    "run": "run.json", "pores": "pores.csv", "candidates": "candidates.csv", "images": "images.csv",
+    "report": "report.html", "log": "run.log",
     # porescope tune
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
@@ -49,9 +51,12 @@ FILES = {
 }  # fmt: skip
 #: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
 #: replace it.
-PARTS, PICTURES, NEXT = ("images", "pores"), "pictures", "_next"
+PARTS, PICTURES, NEXT = ("images", "pores", "candidates"), "pictures", "_next"
 #: Kinds of `FILES` that ``porescope tune`` writes.
 TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning")
+
+#: End of the name of a frame of a stack: its number.
+_FRAME = re.compile(r"_\d{4,}$")
 
 #: Characters that move the cursor, turn the text after them around or cannot be seen: controls, separators
 #: of lines, bidirectional marks, other format characters. The joiners of emoji and Persian are none.
@@ -61,7 +66,7 @@ _HIDDEN = (
 )
 
 #: Ends of the stems of results and standards, which users often save in another image format.
-_OWN_STEMS = ("_labels", "_overlay", "_lattice", "_stages", "_standard")
+_OWN_STEMS = ("_labels", "_overlay", "_lattice", "_vacancies", "_stages", "_standard")
 _OWN_ENDINGS = tuple(ending for kind, ending in ENDINGS.items() if kind != "field")
 
 
@@ -147,7 +152,7 @@ def _is_wanted(path: Path, stems: set[str]) -> bool:
     if path.stem.endswith("_field"):
         # A bright field is a micrograph; the field of an image lies beside its label image or the image.
         name = path.stem.removesuffix("_field")
-        own |= not stems.isdisjoint((f"{name}_labels", name, re.sub(r"_\d{4,}$", "", name)))
+        own |= not stems.isdisjoint((f"{name}_labels", name, _FRAME.sub("", name)))
     return path.suffix.lower() in SUFFIXES and not own and _is_input(path)
 
 
@@ -224,8 +229,8 @@ def keep_names(paths: Sequence[Path], known: Mapping[str, str]) -> list[str]:
         new, folders, i = name, Path(place).parts[1:-1], 0
         while place not in known and (
             new.casefold() in taken
-            or new.casefold() in stacks
-            or _strip_frame(new) in taken  # it, or a frame of it
+            or new.casefold() in stacks  # another name looks like a frame of it
+            or _strip_frame(new) in taken  # it looks like a frame of another
         ):
             i += 1
             new = _safe("_".join((*folders[-i:], name))) if i <= len(folders) else f"{name}_n{i}"
@@ -236,8 +241,8 @@ def keep_names(paths: Sequence[Path], known: Mapping[str, str]) -> list[str]:
 
 
 def _strip_frame(name: str) -> str:
-    """Name of the stack whose frame a name looks like; else the name, which no stack may have either."""
-    return re.sub(r"_\d{4,}$", "", name.casefold())
+    """Name without the number of a frame, in lower case: ``a`` for ``A_0003``."""
+    return _FRAME.sub("", name.casefold())
 
 
 def name_stem(image: str, signal: str | None = None, frame: int | None = None) -> str:
@@ -358,8 +363,5 @@ def _safe(name: str) -> str:
 def _clashing(names: Sequence[str]) -> list[int]:
     """Indices of names that equal another name, or look like a frame of another."""
     keys = [name.casefold() for name in names]
-    counts: dict[str, int] = {}
-    for key in keys:
-        counts[key] = counts.get(key, 0) + 1
-    frames = {re.sub(r"_\d{4,}$", "", key) for key in keys if re.search(r"_\d{4,}$", key)}
-    return [i for i, key in enumerate(keys) if counts[key] > 1 or key in frames]
+    counts, stacks = Counter(keys), {_strip_frame(key) for key in keys if _strip_frame(key) != key}
+    return [i for i, key in enumerate(keys) if counts[key] > 1 or key in stacks]

@@ -16,7 +16,7 @@ from porescope.files.claims import measure_series, refuse_claim
 from porescope.files.entries import describe_signal, name_modality, names_detector
 from porescope.files.headers import Header, as_mapping, as_text, look_up, read_interval, read_ome
 from porescope.files.signals import ReadError, Signal, header_pixel_size
-from porescope.files.units import nanometres
+from porescope.files.units import nanometres, read_resolution
 from porescope.modalities import MODALITIES
 
 #: Axis of an array that tifffile saved without being told its axes.
@@ -76,8 +76,7 @@ def load_tiff(path: Path) -> list[Signal]:
     with tifffile.TiffFile(path) as tiff:
         calibrations = _check_tiff_whole(path, tiff)
         claim = measure_series(tiff.series)
-        if too_large := refuse_claim(path, claim):
-            raise ReadError(too_large)
+        refuse_claim(path, claim)
         imagej = tiff.imagej_metadata or {}
         images = _list_ome(path, tiff)
         others, copied = _split_levels(tiff, calibrations)
@@ -140,7 +139,7 @@ def _split_levels(tiff: Any, said: Mapping[int, Any]) -> tuple[list[Any], set[in
             fields = []
             for page in (series.keyframe, level.keyframe):
                 resolution, unit, _ = said[page.index]
-                if size := _read_resolution(resolution, unit, {}):
+                if size := read_resolution(resolution, unit):
                     fields.append(size[1] * page.imagewidth)
             if len(fields) == 2 and max(fields) > 1.05 * min(fields):
                 others.append(level)
@@ -363,7 +362,8 @@ def _find_scales(
     keyframe = series.keyframe
     different = len({(resolution, unit) for resolution, unit, _ in own}) > 1 and len(own) == len(series)
     known = own if different else [(keyframe.resolution, int(keyframe.resolutionunit or 1), ())]
-    return [_read_resolution(resolution, unit, imagej) for resolution, unit, _ in known]
+    name = str(imagej.get("unit", ""))
+    return [read_resolution(resolution, unit, name) for resolution, unit, _ in known]
 
 
 def _read_ome_scale(image: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -374,25 +374,6 @@ def _read_ome_scale(image: Mapping[str, Any]) -> tuple[float, float] | None:
         for axis in "YX"
     ]
     return (sizes[0], sizes[1]) if min(sizes) > 0 else None
-
-
-def _read_resolution(resolution: tuple[float, float], tag: int, imagej: Any) -> tuple[float, float] | None:
-    """Pixel size (row, column) [nm] from the resolution tags and ImageJ's unit.
-
-    rosettasciio reads the microscope makers' tags; of ImageJ's units it knows microns only, and no OME.
-    """
-    column, row = resolution
-    if min(row, column) <= 0:
-        return None
-    name = str(imagej.get("unit", ""))
-    unit = nanometres(name)
-    if unit is not None and name not in ("inch", "cm"):
-        return unit / row, unit / column
-    unit = unit or {2: 2.54e7, 3: 1e7}.get(tag)
-    if unit is None:
-        return None
-    # 1 µm per pixel or more is a printing resolution (72, 96, 300 dpi), no pixel size.
-    return (unit / row, unit / column) if unit / min(row, column) < 1000 else None
 
 
 def _calibrate(signal: Signal, found: list[tuple[float, float] | None]) -> list[Signal]:

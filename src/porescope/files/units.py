@@ -64,6 +64,45 @@ def seconds(unit: str | None) -> float | None:
     return _look_up(_SECONDS, unit)
 
 
+def read_resolution(resolution: tuple[float, float], tag: int, unit: str = "") -> tuple[float, float] | None:
+    """Read a pixel size from a TIFF's resolution and its unit.
+
+    Parameters
+    ----------
+    resolution : tuple of float
+        Pixels per unit (column, row), as the tags have them.
+    tag : int
+        ResolutionUnit: 2 for inch, 3 for cm.
+    unit : str
+        ImageJ's unit, which counts before the tag.
+
+    Returns
+    -------
+    tuple of float or None
+        Pixel size (row, column) [nm]; None if there is none, or only a printing resolution.
+
+    Notes
+    -----
+    rosettasciio reads the microscope makers' tags; of ImageJ's units it knows microns only, and no OME.
+
+    Examples
+    --------
+    >>> read_resolution((25.0, 20.0), 1, "nm"), read_resolution((300.0, 300.0), 2)
+    ((0.05, 0.04), None)
+    """
+    column, row = resolution
+    if min(row, column) <= 0:
+        return None
+    nm = nanometres(unit)
+    if nm is not None and unit not in ("inch", "cm"):
+        return nm / row, nm / column
+    nm = nm or {2: 2.54e7, 3: 1e7}.get(tag)
+    if nm is None:
+        return None
+    # 1 µm per pixel or more is a printing resolution (72, 96, 300 dpi), no pixel size.
+    return (nm / row, nm / column) if nm / min(row, column) < 1000 else None
+
+
 def _look_up(table: dict[str, float], unit: str | None) -> float | None:
     # ImageJ and tifffile escape what is not ASCII, and Unicode has several spellings of Å and µ.
     text = re.sub(

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and hashed."""
+"""Files: written whole or not at all, and hashed; what the operating system says of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from porescope.files.names import printable
 
 
 @contextmanager
@@ -86,3 +88,26 @@ def hash_file(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def explain_error(error: Exception) -> str:
+    """Explain an error in a sentence.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    str
+        Its own words, but those of the operating system with the file and a remedy.
+
+    Examples
+    --------
+    >>> explain_error(PermissionError(13, "Permission denied", "out"))
+    'out cannot be read or written (Permission denied); check the path and its permissions'
+    """
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    path, why = printable(str(error.filename)), error.strerror
+    return f"{path} cannot be read or written ({why}); check the path and its permissions"

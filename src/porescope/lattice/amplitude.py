@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,10 +14,13 @@ from skimage.measure import regionprops
 
 from porescope.labels import Detection, label_regions
 from porescope.lattice.finding import Lattice
-from porescope.lattice.hexagon import rotate
+from porescope.lattice.grains import find_grain, turn_between
+from porescope.lattice.hexagon import list_spots
 from porescope.lattice.waves import mix
+from porescope.marks import leave_out_marks
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
+from porescope.strips import cut_strips
 
 #: Resolution of the amplitude map, and coarser ones for noisy images: standard deviation of the Gaussian
 #: average [lattice constants].
@@ -24,12 +29,17 @@ _RESOLUTIONS = (RESOLUTION, 0.85, 1.2)
 #: Threshold below the sheet's amplitude, in standard deviations of the amplitude.
 _CLEAR_OF = 5.0
 #: Minimum area of a pore [constants²]: where the modality gives a hole's sign, and where it gives none
-#: (HRTEM). There contamination can mask the lattice of a light sheet.
+#: (HRTEM). There contamination can mask the lattice of a light sheet. The latter also holds for several
+#: grains, at whose boundary the lattice is weak.
 _SMALLEST, _SMALLEST_UNSIGNED = 0.35, 1.25
 #: Minimum contrast of a pore [standard deviations of the smoothed image].
 _FAINTEST = 2.0
+#: Distance from which on a pixel has no part in an average [standard deviations of its Gaussian].
+_REACH = 5.0
 #: Smallest share of an average's weight that is inside the field.
 _LEAST_WEIGHT = 0.25
+#: Amplitude below which another grain is looked for, relative to the sheet's; and most grains.
+_ELSEWHERE, _MOST_GRAINS = 0.5, 4
 
 
 class AmplitudeMap(NamedTuple):
@@ -41,7 +51,10 @@ class AmplitudeMap(NamedTuple):
 
 
 def map_amplitude(
-    lattice: Lattice, cells: float = RESOLUTION, field: NDArray[np.bool_] | None = None
+    lattice: Lattice,
+    cells: float = RESOLUTION,
+    field: NDArray[np.bool_] | None = None,
+    grains: NDArray[np.float64] | None = None,
 ) -> AmplitudeMap:
     """Map the amplitude of the lattice.
 
@@ -52,26 +65,73 @@ def map_amplitude(
         Resolution: standard deviation of the Gaussian average [lattice constants].
     field : ndarray of bool, shape (M, N), optional
         Where there is data; default: everywhere. Averages at its edge are those of the pixels inside.
+    grains : ndarray, shape (G, 2, 2), optional
+        Reciprocal vectors of each grain, as `find_grains` returns them; default: those of the lattice alone.
 
     Returns
     -------
     AmplitudeMap
-        Root mean square of the three first-order waves, 1 where the sheet is intact.
+        Root mean square of the three first-order waves, 1 where the sheet is intact. That of several grains
+        is added up, because at their boundary each has half.
     """
+    if grains is None:
+        grains = lattice.frequencies[None]
     sigma = cells * lattice.constant_px
-    amplitude = measure_amplitude(lattice.flat, lattice.spots, sigma)
+    flat = lattice.flat if field is None else lattice.flat * field
+    amplitude = measure_amplitude(flat, list_spots(grains[0]), sigma)
+    for grain in grains[1:]:
+        amplitude += measure_amplitude(flat, list_spots(grain), sigma)
     inside = np.s_[:] if field is None else field[::4, ::4]
     if field is not None:
         weight = cv2.GaussianBlur(field.astype(np.float32), (0, 0), sigma)
         amplitude /= np.maximum(weight, _LEAST_WEIGHT)
     # Between the first-order spots, at their radius, the spectrum holds only noise.
-    between = np.array([rotate(spot, 30.0) for spot in lattice.spots])
-    noise = measure_amplitude(lattice.flat, between, sigma)
+    noise = measure_amplitude(flat, turn_between(grains), sigma) * np.float32(len(grains))
     floor = float(np.median(noise if field is None else noise[field]))
     # Half of the frame may be void, so the upper quartile stands for the sheet.
     sheet, high = np.percentile(amplitude[::4, ::4][inside], (75, 95))
     scale = max(float(sheet), 1e-30)
     return AmplitudeMap(amplitude / np.float32(scale), floor / scale, float(high - sheet) / scale)
+
+
+def find_grains(lattice: Lattice, field: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Find the grains of a sheet: areas of the same lattice, turned.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    field : ndarray of bool, shape (M, N), optional
+        As for `map_amplitude`.
+
+    Returns
+    -------
+    ndarray, shape (G, 2, 2)
+        Two reciprocal vectors of each grain, those of the lattice first [cycles/px].
+    """
+    grains = lattice.frequencies[None]
+    flat = lattice.flat if field is None else lattice.flat * field
+    amplitude: float | NDArray[np.float32] = 0.0
+    while len(grains) < _MOST_GRAINS:
+        newest = _measure_coarsely(flat, list_spots(grains[-1]), lattice.constant_px)
+        amplitude = np.maximum(amplitude, newest)
+        # The sheet may be a small part of the image.
+        low = (amplitude < _ELSEWHERE * np.percentile(amplitude, 95)).astype(np.uint8)
+        inside = cv2.resize(low, flat.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+        found = find_grain(flat, inside if field is None else inside & field, grains)
+        if found is None:
+            break
+        grains = np.concatenate([grains, found[None]])
+    return grains
+
+
+def _measure_coarsely(
+    flat: NDArray[np.float32], spots: NDArray[np.float64], cell: float
+) -> NDArray[np.float32]:
+    """`measure_amplitude` averaged over a lattice constant [px], in steps of half of it."""
+    size = tuple(max(round(2 * n / cell), 1) for n in flat.shape[::-1])
+    waves = [cv2.resize(mix(flat, spot), size, interpolation=cv2.INTER_AREA) for spot in spots]
+    total = sum((cv2.GaussianBlur(wave, (0, 0), 2.0) ** 2).sum(axis=2) for wave in waves)
+    return np.asarray(np.sqrt(total), np.float32)
 
 
 def measure_amplitude(
@@ -92,8 +152,10 @@ def measure_amplitude(
     -------
     ndarray of float32, shape (M, N)
     """
-    waves = demodulate(flat, spots, sigma)
-    return np.asarray(np.sqrt((waves.real**2 + waves.imag**2).mean(axis=0)), np.float32)
+    amplitude = np.empty(flat.shape, np.float32)
+    for rows, waves in _demodulate_strips(flat, spots, sigma):
+        amplitude[rows] = np.sqrt((waves.real**2 + waves.imag**2).mean(axis=0))
+    return amplitude
 
 
 def demodulate(flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float) -> NDArray[np.complex64]:
@@ -109,9 +171,22 @@ def demodulate(flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: flo
     ndarray of complex64, shape (K, M, N)
     """
     out = np.empty((len(spots), *flat.shape), np.complex64)
-    for wave, spot in zip(out, spots, strict=True):
-        wave[:] = cv2.GaussianBlur(mix(flat, spot), (0, 0), sigma).view(np.complex64)[..., 0]
+    for rows, waves in _demodulate_strips(flat, spots, sigma):
+        out[:, rows] = waves
     return out
+
+
+def _demodulate_strips(
+    flat: NDArray[np.float32], spots: NDArray[np.float64], sigma: float
+) -> Iterator[tuple[slice, NDArray[np.complex64]]]:
+    """Rows of each strip of an image, and its waves as `demodulate` returns them."""
+    margin = math.ceil(_REACH * sigma)
+    for rows in cut_strips(flat.shape):
+        top = max(rows.start - margin, 0)
+        part = flat[top : rows.stop + margin]
+        pairs = [cv2.GaussianBlur(mix(part, spot, top), (0, 0), sigma) for spot in spots]
+        inner = slice(rows.start - top, rows.stop - top)
+        yield rows, np.stack([pair[inner].view(np.complex64)[..., 0] for pair in pairs])
 
 
 @dataclass(frozen=True)
@@ -123,7 +198,8 @@ class LatticeGaps:
     A pore is where the amplitude is below the mean of sheet and noise, and 5 standard deviations below
     the sheet. If noise leaves no room for this threshold, the map is made coarser. Where the modality
     gives the sign of a hole (HAADF dark, BF and ABF bright), the region must show it: contamination also
-    lacks a lattice, but has the opposite sign. The edge is then put at half the step of the intensity.
+    lacks a lattice, but has the opposite sign. The edge is then put at half the step of the intensity. The
+    lattice may have several orientations (`find_grains`). Burnt-in scale bars are left out.
 
     Examples
     --------
@@ -164,8 +240,12 @@ class LatticeGaps:
         Detection
         """
         nothing = Detection(np.zeros(micrograph.image.shape, np.int32))
-        mask = None if lattice is None else _threshold_amplitude(lattice, micrograph.field)
-        if lattice is None or mask is None:
+        micrograph = leave_out_marks(micrograph)
+        if lattice is None:
+            return nothing
+        grains = find_grains(lattice, micrograph.field)
+        mask = _threshold_amplitude(lattice, grains, micrograph.field)
+        if mask is None:
             return nothing
         if micrograph.field is not None:
             mask &= micrograph.field
@@ -178,9 +258,10 @@ class LatticeGaps:
         even = cv2.GaussianBlur(lattice.flat, (0, 0), 0.4 * cell)
         faintest = _FAINTEST * 1.4826 * float(np.median(np.abs(even - np.median(even))))
         margin = round(2 * cell)
+        least = _SMALLEST if sign != 0 and len(grains) == 1 else _SMALLEST_UNSIGNED
         out = np.zeros(labels.shape, bool)
         for region in regionprops(labels):
-            if region.area < (_SMALLEST_UNSIGNED if sign == 0 else _SMALLEST) * cell**2:
+            if region.area < least * cell**2:
                 continue
             top, left, bottom, right = region.bbox
             box = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
@@ -193,10 +274,12 @@ class LatticeGaps:
         return Detection(label_regions(out))
 
 
-def _threshold_amplitude(lattice: Lattice, field: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+def _threshold_amplitude(
+    lattice: Lattice, grains: NDArray[np.float64], field: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
     """Pixels of low amplitude, in the finest map in which the sheet is clear of noise; None if in none."""
     for cells in _RESOLUTIONS:
-        amplitude, floor, spread = map_amplitude(lattice, cells, field)
+        amplitude, floor, spread = map_amplitude(lattice, cells, field, grains)
         level = min((1 + floor) / 2, 1 - _CLEAR_OF * spread)
         if level > 1.2 * floor:
             return np.asarray(amplitude < level)

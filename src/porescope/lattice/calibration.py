@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice.finding import Lattice
+from porescope.lattice.finding import MOST_DISTORTED, VAGUEST, Lattice
 from porescope.materials import MATERIALS, find_material
 from porescope.micrograph import ANISOTROPY_LIMIT, Micrograph
 
@@ -40,7 +40,8 @@ def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[fl
     Returns
     -------
     factor : float
-        Factor by which the pixel size is too large; NaN without a material.
+        Factor by which the pixel size is too large; NaN without a material, or if the lattice is too
+        distorted or too vague to calibrate by.
     sentence : str
         The result in words.
 
@@ -52,13 +53,16 @@ def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[fl
     measured = f"lattice constant {_write_value(lattice.constant_nm, lattice.constant_std_nm)} nm"
     if lattice.grains > 1:
         measured += f", {lattice.grains} orientations (grains or moiré)"
-    if material is None:
+    known = None if material is None else find_material(material)
+    if not lattice.calibrates:
+        return np.nan, f"{measured}, {_describe_fault(lattice)} to check the pixel size by"
+    if known is None:
         mistake, fitting = _explain(lattice.constant_nm)
         if mistake == 1:
             return np.nan, f"{measured} (fits {', '.join(fitting)})"
         guess = f", but {' or '.join(fitting)} if {_MISTAKES[mistake]}" if mistake else ""
         return np.nan, f"{measured} (fits none of the materials{guess})"
-    constant = find_material(material).constant
+    constant = known.constant
     factor = lattice.constant_nm / constant
     compared = f"{measured}, {material} has {constant:.4f} nm"
     if abs(factor - 1) <= _TOLERANCE:
@@ -69,7 +73,10 @@ def check_calibration(lattice: Lattice, material: str | None = None) -> tuple[fl
 
 
 def warn_of_pixel_sizes(
-    constants_nm: NDArray[np.float64], corrected: NDArray[np.bool_], material: str | None = None
+    constants_nm: NDArray[np.float64],
+    corrected: NDArray[np.bool_],
+    material: str | None = None,
+    distortions: NDArray[np.float64] | None = None,
 ) -> list[str]:
     """Say which pixel sizes the crystal contradicts, and how to correct them; a line for each mistake.
 
@@ -82,6 +89,8 @@ def warn_of_pixel_sizes(
     material : str, optional
         One of `MATERIALS`. Without it, only those images count whose constant fits no material as it is,
         and some material with exactly one known mistake.
+    distortions : ndarray, shape (N,), optional
+        `Lattice.distortion` of each image: those too distorted to calibrate by do not count.
 
     Returns
     -------
@@ -99,6 +108,9 @@ def warn_of_pixel_sizes(
     '2 of 3 images: lattice constant 0.363–0.366 nm, which fits WS2'
     """
     found = ~np.isnan(constants_nm)
+    if distortions is not None:
+        # NaN in runs of earlier versions, which found no other lattices.
+        found &= ~(distortions > MOST_DISTORTED)
     groups: dict[tuple[float | None, str], list[float]] = {}
     for constant, done in zip(constants_nm[found].tolist(), corrected[found].tolist(), strict=True):
         if material is None:
@@ -114,6 +126,13 @@ def warn_of_pixel_sizes(
         f"{len(group)} of {len(constants_nm)} images: {_describe(group, mistake, material)}{remedy}"
         for (mistake, remedy), group in groups.items()
     ]
+
+
+def _describe_fault(lattice: Lattice) -> str:
+    """Why a lattice does not calibrate."""
+    if lattice.distortion > MOST_DISTORTED:
+        return f"too distorted ({lattice.distortion:.1%}, at most {MOST_DISTORTED:.0%})"
+    return f"too vague (at most ±{VAGUEST:.2%} by noise)"
 
 
 def _describe(constants_nm: list[float], mistake: float | None, material: str | None) -> str:
@@ -200,7 +219,8 @@ def calibrate(micrograph: Micrograph, lattice: Lattice, material: str) -> Microg
     Raises
     ------
     ValueError
-        If the material is unknown, or if the correction is larger than 1.5 and no known mistake explains it.
+        If the material is unknown, if the lattice does not calibrate, or if the correction is larger than 1.5
+        and no known mistake explains it.
 
     Notes
     -----
@@ -209,6 +229,10 @@ def calibrate(micrograph: Micrograph, lattice: Lattice, material: str) -> Microg
     """
     row, column = micrograph.pixel_size
     factor = check_calibration(lattice, material)[0]
+    if not lattice.calibrates:
+        raise ValueError(
+            f"the lattice is {_describe_fault(lattice)} to correct the pixel size by, which stays"
+        )
     if not _is_plausible(factor):
         raise ValueError(
             f"the pixel size must not be corrected by more than {_LARGEST_FACTOR} where no known mistake "

@@ -161,10 +161,14 @@ def _follow_phase(
     # A Gaussian with a standard deviation of one period suppresses the other spots.
     pair = np.asarray(cv2.GaussianBlur(coarse, (0, 0), period / steps[0]), np.float32)
     wave = np.ascontiguousarray(pair).view(np.complex64)[..., 0]
+    # What it averages over is sampled once or twice.
+    every = [max(int(period / step / 2), 1) for step in steps]
+    steps = [step * skip for step, skip in zip(steps, every, strict=True)]
+    wave = np.ascontiguousarray(wave[:: every[0], :: every[1]])
     corrected, deviation = frequency.copy(), 0.0
     # Number of independent samples: half the area over 4π times the Gaussian's variance.
     independent = max(wave.size / 2 / (4 * np.pi * (period / steps[0]) ** 2), 1.0)
-    for axis, n in enumerate(size):
+    for axis, n in enumerate(wave.shape):
         drift = 0.0
         for apart in sorted({max(1, n // part) for part in (6, 3, 2)}):
             here, there = (np.take(wave, range(k, k + n - apart), axis) for k in (0, apart))

@@ -25,7 +25,6 @@ from .electrolytes import SALTS, Conductivity, Solution, find_conductivity, read
 from .identity import (
     IDENTITY_COLUMNS,
     Sublattices,
-    assign_missing,
     find_clear,
     identify_pores,
     index_sites,
@@ -69,7 +68,6 @@ __all__ = [
     "THICKNESS",
     "Thickness",
     "Window",
-    "assign_missing",
     "bound_conductance",
     "cap_conductance",
     "compare_with_random",

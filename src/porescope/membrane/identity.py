@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice import Lattice, Sites
+from porescope.atoms import Sites
+from porescope.lattice import Lattice
 from porescope.materials import Material
 from porescope.membrane.edges import share_edges
 from porescope.membrane.isomers import MOST_NAMED, SitesOf, name_isomer
@@ -29,8 +30,6 @@ _SEEN = 4.0
 #: Width (standard deviation) of the average around a site, and distance from a pore within which nothing may
 #: hide the sheet [lattice constants].
 _AROUND, _CLEAR = 0.18, 1.0
-#: Distance outside of a pore's edge within which empty sites belong to it [lattice constants].
-_RIM = 0.2
 #: Probability from which the sheet counts as hidden.
 _HIDDEN = 0.5
 
@@ -122,27 +121,6 @@ def index_sites(sites: Sites) -> SitesOf:
     if sites.second.any() and t[sites.second][0, 0] % 3 == 2:
         t = -t  # the second sublattice is at (2/3, 1/3): the same crystal, turned by 180°
     return np.column_stack([(t - second[:, None] * [1, 2]) // 3, second])
-
-
-def assign_missing(sites: Sites, labels: NDArray[np.integer], lattice: Lattice) -> NDArray[np.int64]:
-    """Assign missing sites of both sublattices to pores, as `lattice.count_missing` counts them.
-
-    Parameters
-    ----------
-    sites : Sites
-    labels : ndarray of int, shape (M, N)
-    lattice : Lattice
-
-    Returns
-    -------
-    ndarray of int, shape (K,)
-        Label of the pore that lacks the site; 0: none.
-    """
-    reach = max(1, round(_RIM * lattice.constant_px))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    wide = cv2.dilate(labels.astype(np.float32), disc).astype(np.int64)
-    y, x = np.rint(sites.positions).astype(int).T
-    return np.where(labels[y, x] > 0, labels[y, x], np.where(sites.empty, wide[y, x], 0)).astype(np.int64)
 
 
 def identify_pores(

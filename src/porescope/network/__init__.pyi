@@ -1,11 +1,13 @@
-from .confidence import UNRATED, gather_evidence
-from .detector import Network, look_at
+from .confidence import EVIDENCE, UNRATED, rate_regions
+from .detector import Network, judge_regions, look_at
+from .maps import map_probabilities
 from .model import INPUTS, MODES, SHIPPED, SHIPPED_SHA256, describe_image, find_mode, load_model
 from .scale import CELL_PX, choose_scale
 from .views import present, rescale, standardize
 
 __all__ = [
     "CELL_PX",
+    "EVIDENCE",
     "INPUTS",
     "MODES",
     "Network",
@@ -15,10 +17,12 @@ __all__ = [
     "choose_scale",
     "describe_image",
     "find_mode",
-    "gather_evidence",
+    "judge_regions",
     "load_model",
     "look_at",
+    "map_probabilities",
     "present",
+    "rate_regions",
     "rescale",
     "standardize",
 ]

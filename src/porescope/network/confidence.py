@@ -1,116 +1,78 @@
-"""Confidence: the probability that a region is a pore, from the evidence of the network."""
+"""Confidence: the probability that a region is a pore, from the evidence for it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import measure_areas
-from porescope.network.model import Model, find_mode
-from porescope.strips import cut_strips
-
-#: Default weights of the evidence, for a network without fitted ones: confidence = probability.
-UNRATED = (0.0, 1.0, 0.0, 0.0)
-#: Area below which size counts as evidence against a region [lattice constants²].
-_SMALL = 1.5
-#: Prior of a region's company: one neighbour of 1 cell² with this probability.
-_COMPANY = 0.9
-
-
-def measure_regions(labels: NDArray[np.int32], probability: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Mean probability of the more probable half of each region's pixels.
-
-    The probability falls off at the edge of every pore, more so in blurred images.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, shape (M, N)
-        Numbered without gaps.
-    probability : ndarray of float, shape (M, N)
-        Probability of a pore at each pixel.
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-        In the order of the labels.
-
-    Examples
-    --------
-    >>> labels = np.array([[1, 1, 1, 1, 0, 2]], np.int32)
-    >>> measure_regions(labels, np.array([[0.5, 0.9, 0.7, 0.6, 0, 0.75]], np.float32)).round(3).tolist()
-    [0.8, 0.75]
-    """
-    parts = [(labels[rows], probability[rows]) for rows in cut_strips(labels.shape)]
-    owner = np.concatenate([part[part > 0] for part, _ in parts])
-    values = np.concatenate([values[part > 0] for part, values in parts])
-    sums = np.append(0.0, np.cumsum(values[np.lexsort((values, owner))], dtype=float))
-    count = np.bincount(owner)[1:]
-    end = np.cumsum(count)
-    begin = end - count + count // 2
-    return np.asarray((sums[end] - sums[begin]) / (end - begin))
+#: Names of the evidence, in the order of its columns (`evidence.gather_evidence`).
+EVIDENCE = (
+    "probability", "highest_probability", "area",
+    "z", "log_z", "share", "places_as_high", "places_that_stand_out", "z_around",
+    "depth", "mean_depth", "amplitude", "hidden_inside", "hidden_around",
+    "site", "second_site", "regions", "at_border", "no_lattice", "constant", "unknown",
+)  # fmt: skip
+#: Weights and offsets of the layers of a small network, as a model's card holds them: each layer's weights as
+#: rows, one for each of its inputs.
+Layers = Sequence[tuple[Sequence[Sequence[float]], Sequence[float]]]
+#: Confidence is the region's mean probability, for a network without fitted layers.
+UNRATED: Layers = [([[float(name == "probability")] for name in EVIDENCE], [0.0])]
 
 
-def gather_evidence(
-    labels: NDArray[np.int32], probability: NDArray[np.floating], cell_px: float
-) -> NDArray[np.float64]:
-    """Gather the evidence for each region of a label image.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, shape (M, N)
-        Numbered without gaps.
-    probability : ndarray of float, shape (M, N)
-        Probability of a pore at each pixel.
-    cell_px : float
-        Lattice constant [px].
-
-    Returns
-    -------
-    ndarray of float, shape (n, 4)
-        Columns: 1; log odds of the region's probability (`measure_regions`); size (logarithm of the area
-        in units of 1.5 lattice constants², at most 0); log odds of the mean probability of the other
-        regions in the image, weighted by their diameters.
-
-    Notes
-    -----
-    Doubtful regions come in crowds; regions near certain pores are often pores.
-
-    Examples
-    --------
-    >>> from porescope.labels import label_regions
-    >>> probability = np.zeros((30, 40), np.float32)
-    >>> probability[5:15, 5:15], probability[20:25, 20:25] = 0.9, 0.6
-    >>> labels = label_regions(probability > 0.5)
-    >>> gather_evidence(labels, probability, 8.0).round(1).tolist()
-    [[1.0, 2.2, 0.0, 1.3], [1.0, 0.4, -1.3, 2.2]]
-    """
-    mean = measure_regions(labels, probability)
-    area = measure_areas(labels)[1:] / cell_px**2
-    weight = np.sqrt(area)
-    others = ((mean @ weight + _COMPANY) - mean * weight) / ((weight.sum() + 1) - weight)
-    small = np.minimum(np.log(area / _SMALL), 0)
-    return np.column_stack([np.ones_like(mean), _log_odds(mean), small, _log_odds(others)])
-
-
-def _log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    p = p.clip(1e-4, 1 - 1e-4)
-    return np.asarray(np.log(p / (1 - p)))
-
-
-def rate_regions(evidence: NDArray[np.float64], modality: str, model: Model) -> NDArray[np.float64]:
+def rate_regions(evidence: NDArray[np.float64], layers: Layers = UNRATED) -> NDArray[np.float64]:
     """Confidence of regions: the share of such regions that were real pores in simulated micrographs.
 
     Parameters
     ----------
-    evidence : ndarray of float, shape (n, 4)
-        As `gather_evidence` returns it.
-    modality : {"haadf", "bf", "abf", "hrtem"}
-    model : Model
-        Its card holds the fitted weights of the evidence; without them confidence is the probability.
+    evidence : ndarray of float, shape (n, K)
+        The columns of `EVIDENCE`.
+    layers : Layers
+        Fitted by `training.rate_network`; hyperbolic tangents stand between them.
 
     Returns
     -------
     ndarray of float, shape (n,)
+
+    Examples
+    --------
+    >>> evidence = np.zeros((2, len(EVIDENCE)))
+    >>> evidence[:, EVIDENCE.index("probability")] = 0, 2.2
+    >>> rate_regions(evidence).round(1).tolist()
+    [0.5, 0.9]
     """
-    weights = model.card.get("evidence", {}).get(find_mode(modality), UNRATED)
-    return np.asarray(1 / (1 + np.exp(-evidence @ np.array(weights))))
+    values = evidence
+    for i, (weights, offsets) in enumerate(layers):
+        values = (np.tanh(values) if i else values) @ np.asarray(weights, float) + np.asarray(offsets, float)
+    return np.asarray(1 / (1 + np.exp(-values[:, 0])))
+
+
+def are_layers(layers: Any) -> bool:
+    """Say whether an object from a file is what `rate_regions` can use.
+
+    Parameters
+    ----------
+    layers : object
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> are_layers(UNRATED), are_layers([[[1.0], [0.0]]])
+    (True, False)
+    """
+    inputs = len(EVIDENCE)
+    try:
+        for weights, offsets in layers:
+            shape = np.asarray(weights, float).shape
+            numbers = np.append(np.asarray(weights, float).ravel(), np.asarray(offsets, float))
+            if shape != (inputs, len(offsets)) or not (np.abs(numbers) < 1e6).all():
+                return False
+            inputs = shape[1]
+    except (TypeError, ValueError):
+        return False
+    return inputs == 1

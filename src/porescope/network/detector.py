@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -20,17 +21,23 @@ from porescope.labels import (
     label_regions,
     measure_areas,
 )
-from porescope.lattice import Lattice
+from porescope.lattice import Lattice, VacancyMap, map_vacancies, straighten
+from porescope.marks import find_marks
 from porescope.micrograph import Micrograph
-from porescope.network.confidence import gather_evidence, rate_regions
-from porescope.network.maps import map_probabilities
-from porescope.network.model import SHIPPED, load_model
+from porescope.network.confidence import UNRATED, rate_regions
+from porescope.network.evidence import average_waves, gather_evidence, list_places
+from porescope.network.maps import Maps, map_probabilities, plan_view, scale_shape
+from porescope.network.model import SHIPPED, find_mode, load_model
 from porescope.network.scale import Scale, choose_scale
-from porescope.network.views import find_marks, present, reflect_outside, rescale
+from porescope.network.views import present, reflect_outside, rescale
+from porescope.strips import LARGE
 
 #: Minimum area of a region cut by the border [unit cells], and how deep it must reach into the image
 #: [lattice constants]: less may be the lattice's end.
 _LEAST_CUT, _LEAST_DEPTH = 2.0, 1.25
+#: Smallest z of a place that is proposed where the network sees nothing, and how many of them are looked at
+#: in a square lattice constant: more are an alloy.
+_LEAST_Z, _MOST_PROPOSED = 4.0, 0.01
 #: Largest share of a region that may be a scale bar.
 _MOST_MARKED = 0.3
 
@@ -118,6 +125,7 @@ class Network:
         Returns
         -------
         Detection
+            Images above 16 megapixels keep no candidates.
 
         Raises
         ------
@@ -126,25 +134,32 @@ class Network:
         """
         model = load_model(self.model)
         scale = choose_scale(micrograph, lattice, material)
-        probability, unusable = map_probabilities(micrograph, scale, model, self.turned)
-        labels = find_regions(probability, micrograph, scale.cell_px)
-        evidence = gather_evidence(labels, probability, scale.cell_px)
-        confidence = rate_regions(evidence, micrograph.modality, model)
+        maps = map_probabilities(micrograph, scale, model, self.turned, lattice=lattice)
+        vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
+        labels, evidence = judge_regions(micrograph, lattice, scale, maps, vacancies)
+        layers = model.card.get("evidence", {}).get(find_mode(micrograph.modality), UNRATED)
+        confidence = rate_regions(evidence, layers)
         kept = confidence >= self.least_confidence
+        found = Detection(labels, maps.probability, confidence[kept], maps.unusable, scale.message)
+        if labels.size <= LARGE:
+            candidates = keep_regions(labels, ~kept)
+            z = None if vacancies is None else vacancies.z
+            found = replace(found, candidates=candidates, candidate_confidence=confidence[~kept], vacancies=z)
         keep_regions(labels, kept, out=labels)
-        return Detection(labels, probability, confidence[kept], unusable, scale.message)
+        return found
 
 
 class View(NamedTuple):
     """What the network sees of a micrograph; it looks at a large one in blocks."""
 
     image: NDArray[np.float32]  # (2, K, L), as `views.present` returns it, at the network's scale
-    frame: tuple[slice, slice]  # smallest part of the micrograph that holds its field
+    # Smallest part of the micrograph that holds its field; a straightened one may reach beyond it.
+    frame: tuple[slice, slice]
     scale: Scale
 
 
 def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: str | None = None) -> View:
-    """Crop and rescale a micrograph to what the network sees.
+    """Crop, straighten and rescale a micrograph to what the network sees.
 
     Parameters
     ----------
@@ -158,14 +173,83 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
     View
     """
     scale = choose_scale(micrograph, lattice, material)
+    plan, shape = plan_view(lattice, scale), micrograph.image.shape
+    if plan is not None:
+        micrograph = straighten(micrograph, plan)
     window, field = micrograph.window, micrograph.field
     inner = reflect_outside(micrograph.filled[window], None if field is None else field[window])
-    height, width = (max(round(n * scale.factor), 1) for n in inner.shape)
-    return View(present(rescale(inner, (height, width)), micrograph.modality), window, scale)
+    seen = present(rescale(inner, scale_shape(inner.shape, scale.factor)), micrograph.modality)
+    if plan is not None:
+        # The straightened image has the same middle.
+        beyond = [(larger - n) // 2 for larger, n in zip(plan.size, shape, strict=True)]
+        rows, columns = (slice(s.start - b, s.stop - b) for s, b in zip(window, beyond, strict=True))
+        window = (rows, columns)
+    return View(seen, window, scale)
+
+
+def judge_regions(
+    micrograph: Micrograph,
+    lattice: Lattice | None,
+    scale: Scale,
+    maps: Maps,
+    vacancies: VacancyMap | None,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """List all regions that may be pores, with the evidence for each.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    lattice : Lattice or None
+    scale : Scale
+    maps : Maps
+        What the network says of each pixel.
+    vacancies : VacancyMap or None
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (M, N)
+        Label image of n regions: first those of the network, then places of the vacancy map that it missed.
+    evidence : ndarray of float, shape (n, K)
+        As `gather_evidence` returns it.
+    """
+    # Before the label image takes its memory.
+    waves = None if lattice is None else average_waves(lattice)
+    marks = find_marks(micrograph.filled)
+    labels = find_regions(maps.probability, micrograph, scale.cell_px, marks)
+    if vacancies is not None:
+        usable = np.logical_not(marks, out=marks)
+        if micrograph.field is not None:
+            usable &= micrograph.field
+        _add_vacancies(labels, vacancies.z, scale.cell_px, usable)
+    return labels, gather_evidence(labels, maps, vacancies, micrograph, lattice, scale, waves)
+
+
+def _add_vacancies(
+    labels: NDArray[np.int32], z: NDArray[np.floating], cell_px: float, usable: NDArray[np.bool_]
+) -> None:
+    """Add regions where the vacancy map stands out and no region is near: where z is half its peak.
+
+    Near the frame, the field's edge and marks none is added: the sheet's end may look like a vacancy.
+    """
+    number, reach, depth = int(labels.max()), math.ceil(0.4 * cell_px), math.ceil(_LEAST_DEPTH * cell_px)
+    most = max(round(_MOST_PROPOSED * labels.size / cell_px**2), 1)
+    for y, x in list_places(z, cell_px, _LEAST_Z).position[:most].tolist():
+        near = (slice(max(y - reach, 0), y + reach + 1), slice(max(x - reach, 0), x + reach + 1))
+        inside = min(y, x, labels.shape[0] - 1 - y, labels.shape[1] - 1 - x) >= depth
+        around = usable[max(y - depth, 0) : y + depth + 1, max(x - depth, 0) : x + depth + 1]
+        if not inside or labels[near].any() or not around.all():
+            continue
+        part = np.asarray(z[near], np.float32)
+        halves = label_regions(part >= part[reach, reach] / 2)
+        number += 1
+        labels[near][halves == halves[reach, reach]] = number
 
 
 def find_regions(
-    probability: NDArray[np.floating], micrograph: Micrograph, cell_px: float
+    probability: NDArray[np.floating],
+    micrograph: Micrograph,
+    cell_px: float,
+    marks: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int32]:
     """Label regions with probability ≥ 0.5.
 
@@ -179,14 +263,17 @@ def find_regions(
     micrograph : Micrograph
     cell_px : float
         Lattice constant [px].
+    marks : ndarray of bool, shape (M, N), optional
+        Scale bars; default: as `find_marks` returns them.
 
     Returns
     -------
     ndarray of int32, shape (M, N)
     """
+    marks = find_marks(micrograph.filled) if marks is None else marks
     labels = label_regions(probability, EDGE)
     area = measure_areas(labels)
-    marked = np.bincount(labels[find_marks(micrograph.filled)], minlength=len(area))
+    marked = np.bincount(labels[marks], minlength=len(area))
     kept = marked < _MOST_MARKED * area
     sides = find_bordered(labels, micrograph.field)
     kept[sides] &= area[sides] >= _LEAST_CUT * cell_px**2 * np.sqrt(3) / 2

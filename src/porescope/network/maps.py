@@ -9,23 +9,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.labels import EDGE
+from porescope.labels import HIDDEN
+from porescope.lattice import Lattice, Straightening, map_back, plan_straightening, straighten
+from porescope.materials import LIGHT_CONSTANT
 from porescope.micrograph import Micrograph
 from porescope.network.model import Model, describe_image, predict
 from porescope.network.scale import Scale
 from porescope.network.views import Levels, measure_levels, present, reflect_outside, rescale
+from porescope.strips import LARGE
 
-#: Lattice constant below which a sheet is graphene or hBN [nm], and the factor on their pores' odds.
-#: Without it their diameters come out a tenth too small on the validation set.
-_NARROW, _NARROW_ODDS = 0.27, 3.0
+#: Factor on the odds of the pores of graphene and hBN. Without it their diameters come out a tenth too small
+#: on the validation set.
+_LIGHT_ODDS = 3.0
 #: Largest side of a block, and its overlap with its neighbours on each side [px at the network's scale].
 #: An image that fits into one block is looked at as a whole.
 BLOCK, _OVERLAP = 2048, 128
 #: Step between the pixels by which several blocks are standardized. The lattice repeats every 8 px, so that
 #: a step without a common divisor meets all of its phases.
 _STEP = 5
-#: Number of pixels above which maps are kept in fewer bits.
-_LARGE = 2**24
 
 
 class Maps(NamedTuple):
@@ -48,6 +49,7 @@ def map_probabilities(
     model: Model,
     turned: bool = False,
     block: int = BLOCK,
+    lattice: Lattice | None = None,
 ) -> Maps:
     """Map the probability of a pore, and that the sheet is hidden; outside the field there is neither.
 
@@ -60,13 +62,23 @@ def map_probabilities(
         As for `model.predict`.
     block : int
         Largest side of a block [px at the network's scale].
+    lattice : Lattice, optional
+        It tells how the scan is distorted: the network sees the straightened image, and the maps are brought
+        back to the recorded one. In images of several blocks it sees the recorded one.
 
     Returns
     -------
     Maps
     """
+    plan = plan_view(lattice, scale, block)
+    if plan is not None:
+        straight = map_probabilities(straighten(micrograph, plan), scale, model, turned, block)
+        maps = [map_back(values.astype(np.float32), plan) for values in straight]
+        if micrograph.field is not None:
+            maps[0][~micrograph.field], maps[1][~micrograph.field] = 0, 1
+        return Maps(*maps)
     shape = micrograph.image.shape
-    large = shape[0] * shape[1] > _LARGE
+    large = shape[0] * shape[1] > LARGE
     probability = np.zeros(shape, np.float16 if large else np.float32)
     unusable: NDArray[Any] = np.ones(shape, np.bool_ if large else np.float32)
     window = micrograph.window
@@ -77,22 +89,58 @@ def map_probabilities(
     about = describe_image(micrograph.modality, scale.constant_nm)
     for wide, core in blocks:
         part = reflect_outside(image[wide], None if field is None else field[wide])
-        seen = present(rescale(part, _scaled(part.shape, scale.factor)), micrograph.modality, levels)
+        seen = present(rescale(part, scale_shape(part.shape, scale.factor)), micrograph.modality, levels)
         pore, hidden = predict(seen, about, model, turned)
-        if scale.constant_nm is not None and scale.constant_nm < _NARROW:
-            pore *= _NARROW_ODDS / (1 + (_NARROW_ODDS - 1) * pore)
+        if scale.constant_nm is not None and scale.constant_nm < LIGHT_CONSTANT:
+            pore *= _LIGHT_ODDS / (1 + (_LIGHT_ODDS - 1) * pore)
         inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, wide, strict=True))
         pore = rescale(pore, part.shape)[inner]
         probability[window][core] = np.clip(pore, 0, 1, out=pore)
         hidden = rescale(hidden, part.shape)[inner]
-        unusable[window][core] = hidden >= EDGE if large else np.clip(hidden, 0, 1, out=hidden)
+        unusable[window][core] = hidden >= HIDDEN if large else np.clip(hidden, 0, 1, out=hidden)
     if micrograph.field is not None:
         probability[~micrograph.field], unusable[~micrograph.field] = 0, 1
     return Maps(probability, unusable)
 
 
-def _scaled(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
-    """Shape of an image at the network's scale."""
+def plan_view(lattice: Lattice | None, scale: Scale, block: int = BLOCK) -> Straightening | None:
+    """Plan how an image is straightened for the network.
+
+    Parameters
+    ----------
+    lattice : Lattice or None
+    scale : Scale
+    block : int
+        As for `map_probabilities`.
+
+    Returns
+    -------
+    Straightening or None
+        None if the network sees the image as it was recorded.
+    """
+    plan = plan_straightening(lattice)
+    return plan if plan is not None and max(scale_shape(plan.size, scale.factor)) <= block else None
+
+
+def scale_shape(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
+    """Shape of an image at the network's scale.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image [px].
+    factor : float
+        Network pixels per image pixel.
+
+    Returns
+    -------
+    tuple of int
+
+    Examples
+    --------
+    >>> scale_shape((100, 1), 0.25)
+    (25, 1)
+    """
     height, width = (max(round(n * factor), 1) for n in shape)
     return height, width
 
@@ -101,7 +149,7 @@ def _cut_blocks(shape: tuple[int, ...], factor: float, side: int) -> list[_Block
     """Cut an image into overlapping blocks of at most ``side`` px at the network's scale."""
     overlap = math.ceil(_OVERLAP / factor)
     parts = []
-    for n, scaled in zip(shape, _scaled(shape, factor), strict=True):
+    for n, scaled in zip(shape, scale_shape(shape, factor), strict=True):
         count = 1 if scaled <= side else -(-scaled // (side - 2 * _OVERLAP))
         edges = np.linspace(0, n, count + 1).astype(int).tolist()
         parts.append(
@@ -118,6 +166,6 @@ def _measure_levels(
     samples = []
     for block in blocks:
         part = reflect_outside(image[block.core], None if field is None else field[block.core])
-        scaled = rescale(part, _scaled(part.shape, factor))
+        scaled = rescale(part, scale_shape(part.shape, factor))
         samples.append(scaled[::_STEP, ::_STEP].ravel() if several else scaled)
     return measure_levels(np.concatenate(samples))

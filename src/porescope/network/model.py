@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.network.confidence import EVIDENCE, are_layers
 from porescope.network.scale import CELL_PX, USUAL_CONSTANT
 
 #: The shipped network, and the SHA-256 of its file.
 SHIPPED = Path(__file__).parent / "porescope.onnx"
-SHIPPED_SHA256 = "711ec193a4e5c7b3dcdf41cd25208d1560dc81f98d4a4043020968a3fa21348d"
+SHIPPED_SHA256 = "de726bc00766cf5f6cccc16200bca2c35551c770558fc1d5ff3b7d36d19268f8"
 #: Largest file that is read as a network [bytes]; the shipped one has 4 MB.
 _MOST_BYTES = 500_000_000
 #: Modalities that the network tells apart; ABF counts as BF.
@@ -143,20 +144,16 @@ def _load_model(path: Path, changed: int) -> Model:
 def _explain_card(card: Mapping[str, Any]) -> str | None:
     """Say what a card lacks or has in another form, among what is used of it; None if it is right."""
     plan, evidence = card.get("plan"), card.get("evidence", {})
-    weights = list(evidence.values()) if isinstance(evidence, dict) else [None]
+    fitted = list(evidence.values()) if isinstance(evidence, dict) else [None]
     if not (isinstance(card.get("porescope"), str) and len(card["porescope"]) < 100):
         return "the version of porescope as text"
     if not (isinstance(plan, dict) and isinstance(plan.get("seed"), int)):
         return "a plan with a seed, a whole number"
     if not isinstance(card.get("steps"), int):
         return "its steps, a whole number"
-    if not all(isinstance(row, list) and len(row) == 4 and all(map(_is_finite, row)) for row in weights):
-        return "as evidence four finite numbers for each modality"
+    if not all(map(are_layers, fitted)):
+        return f"as evidence layers of weights for {len(EVIDENCE)} columns"
     return None
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and abs(value) < 1e6
 
 
 def _gives_maps(model: Model) -> bool:

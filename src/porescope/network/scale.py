@@ -65,11 +65,12 @@ def choose_scale(micrograph: Micrograph, lattice: Lattice | None, material: str 
 
 
 def _find_constant(lattice: Lattice | None, material: str | None) -> float | None:
-    """Lattice constant [nm] that the network is told: the material's, else the measured one if it fits one.
+    """Lattice constant [nm] that is an input of the network; None is the input for an unknown sheet.
 
-    If the measured one does not fit, the pixel size is probably wrong, and with it the sizes by which the
-    network tells sheets apart. Then it is told a light sheet's constant only: it takes an unknown sheet for
-    a heavy one, and finds more pores in it if it is not told which.
+    Where no lattice was found, and in graphene and hBN, it is the named material's. Otherwise a measured
+    constant must fit: the named material, whose constant is returned, or any known one if none is named. A
+    constant that does not fit means a wrong pixel size, and so wrong sizes. The network takes an unknown
+    sheet for a heavy one, and finds more pores in a heavy sheet if its constant is unknown.
     """
     named = find_material(material) if material else None
     if lattice is None or (named and named.both_count):

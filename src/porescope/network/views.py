@@ -1,8 +1,7 @@
-"""What the network sees: the image standardized, with its lattice and without; scale bars."""
+"""What the network sees: the image standardized, with its lattice and without."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import cv2
@@ -12,13 +11,10 @@ from scipy import fft
 from scipy.ndimage import distance_transform_edt
 
 from porescope.modalities import has_bright_holes
-from porescope.strips import cut_strips
 
 #: A spectral peak counts as lattice if it exceeds _STANDS_OUT × the local mean (window: _AROUND × the
 #: spectrum's side) and its frequency is above _LOWEST [1/px].
 _STANDS_OUT, _AROUND, _LOWEST = 3.0, 0.06, 0.09
-#: Largest change of grey within a scale bar, relative to the image's range.
-_MARK_RANGE = 0.05
 
 
 def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -171,68 +167,3 @@ def reflect_outside(image: NDArray[np.float32], field: NDArray[np.bool_] | None)
         for at, here in zip(nearest, np.ogrid[: image.shape[0], : image.shape[1]], strict=True)
     )
     return np.where(~field & field[y, x], image[y, x], image)
-
-
-def find_marks(image: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Find burnt-in scale bars, and the text near them of the same grey level.
-
-    A bar has one grey level, is at least four times as wide as high, and does not touch the frame.
-
-    Parameters
-    ----------
-    image : ndarray of float32, shape (M, N)
-
-    Returns
-    -------
-    ndarray of bool, shape (M, N)
-
-    Examples
-    --------
-    >>> image = np.random.default_rng(0).poisson(20, (200, 300)).astype(np.float32)
-    >>> image[170:176, 200:280] = 60
-    >>> marks = find_marks(image)
-    >>> bool(marks[170:176, 200:280].all()), bool(marks[:100].any())
-    (True, False)
-    """
-    marks = np.zeros(image.shape, np.bool_)
-    reach = _MARK_RANGE * float(np.ptp(image))
-    if reach == 0 or min(image.shape) < 3:
-        return marks
-    least = max(round(0.05 * image.shape[1]), 8)
-    for x, y, width, height, area in _find_flat_boxes(image, reach, least):
-        inside = x > 0 and y > 1 and x + width < image.shape[1] and y + height + 1 < image.shape[0]
-        filled = area >= 0.9 * (width - 2) * (height - 2)
-        if not (inside and filled and height > 3 and width >= max(4 * height, least)):
-            continue
-        grey = image[y + height // 2, x + width // 2]
-        if (np.abs(image[[y - 2, y + height + 1], x : x + width] - grey) > reach).mean(axis=1).min() < 0.5:
-            continue  # a part of something larger
-        near = (
-            slice(max(y - 6 * height, 0), y + 7 * height),
-            slice(max(x - height, 0), x + width + height),
-        )
-        written = (np.abs(image[near] - grey) <= reach).astype(np.uint8)
-        written = np.asarray(cv2.erode(written, np.ones((2, 2), np.uint8)))
-        marks[near] |= cv2.dilate(written, np.ones((3, 3), np.uint8)) > 0
-    return marks
-
-
-def _find_flat_boxes(
-    image: NDArray[np.float32], reach: float, least: int
-) -> Iterator[tuple[int, int, int, int, int]]:
-    """Find regions of one grey level that are ``least`` px wide: x, y, width, height and flat pixels."""
-    long = np.empty(image.shape, np.uint8)
-    for rows in cut_strips(image.shape):
-        # The gradient needs one row more on each side.
-        top = max(rows.start - 1, 0)
-        gradient = cv2.morphologyEx(image[top : rows.stop + 1], cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-        flat = (gradient <= reach).astype(np.uint8)
-        # Clipped atoms that touch a bar have its grey level, but not its length.
-        opened = cv2.morphologyEx(flat, cv2.MORPH_OPEN, np.ones((1, least - 2), np.uint8))
-        long[rows] = opened[rows.start - top :][: rows.stop - rows.start]
-    ends = np.flatnonzero(np.diff(long.any(axis=1), prepend=False, append=False))
-    for top, bottom in zip(ends[::2].tolist(), ends[1::2].tolist(), strict=True):
-        _, _, boxes, _ = cv2.connectedComponentsWithStats(long[top:bottom], connectivity=4)
-        for x, y, width, height, area in boxes[1:].tolist():
-            # The gradient removed one pixel on each side.
-            yield x - 1, top + y - 1, width + 2, height + 2, area

@@ -2,10 +2,11 @@ from .climbs import draw_ascent
 from .cvvp import draw_cvvp, read_off, write_page
 from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
-from .membranes import draw_conductance, draw_statistics
+from .membrane_plots import draw_conductance, draw_statistics
 from .overlays import draw_image, draw_overlay
 from .sheets import draw_density, draw_sheet
 from .stages import draw_findings, draw_stages
+from .vacancy_map import draw_vacancies
 
 __all__ = [
     "PALETTE",
@@ -21,6 +22,7 @@ __all__ = [
     "draw_sheet",
     "draw_stages",
     "draw_statistics",
+    "draw_vacancies",
     "read_off",
     "write_page",
 ]

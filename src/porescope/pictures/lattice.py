@@ -8,14 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice import RESOLUTION, Lattice, Sites, mix_coarsely
+from porescope.atoms import Sites
+from porescope.lattice import RESOLUTION, Lattice, mix_coarsely
 from porescope.micrograph import Micrograph
 from porescope.pictures.overlays import BLUE, ORANGE, draw_image
 
 #: Largest and smallest side of a panel, whatever the image's [px].
 _LARGEST, _SMALLEST = 420, 240
 #: Picture of shape (H, W) whose pixels are rows of `PALETTE`: a quarter of the size of an RGB file.
-Indexed = NDArray[np.uint8]
+_Indexed = NDArray[np.uint8]
 #: Rows of the palette: 64 greys, 64 colours of viridis, orange, blue.
 _GREYS, _COLOURS = 64, 64
 _ORANGE, _BLUE = 128, 129
@@ -32,7 +33,7 @@ def _make_palette() -> NDArray[np.uint8]:
 PALETTE = _make_palette()
 
 
-def draw_lattice(micrograph: Micrograph, lattice: Lattice, sites: Sites | None) -> Indexed:
+def draw_lattice(micrograph: Micrograph, lattice: Lattice, sites: Sites | None) -> _Indexed:
     """Draw three panels: the power spectrum with its spots, the lattice's amplitude, the sites.
 
     Parameters
@@ -62,7 +63,7 @@ def draw_lattice(micrograph: Micrograph, lattice: Lattice, sites: Sites | None) 
     return np.hstack(framed)
 
 
-def _draw_spectrum(lattice: Lattice, size: int) -> Indexed:
+def _draw_spectrum(lattice: Lattice, size: int) -> _Indexed:
     ratio = lattice.spectrum.ratio
     shape = np.array(ratio.shape)
     reach = 2.2 * float(np.hypot(*lattice.frequencies[0]))
@@ -77,7 +78,7 @@ def _draw_spectrum(lattice: Lattice, size: int) -> Indexed:
     return picture
 
 
-def _draw_amplitude(lattice: Lattice, size: int) -> Indexed:
+def _draw_amplitude(lattice: Lattice, size: int) -> _Indexed:
     """Draw the amplitude of the lattice at the picture's resolution."""
     shape = lattice.image.shape
     zoom = min(size / max(shape), 1.0)
@@ -95,7 +96,7 @@ def _draw_amplitude(lattice: Lattice, size: int) -> Indexed:
     return np.asarray(_GREYS + np.clip(large / 1.3, 0, 1) * (_COLOURS - 1), np.uint8)
 
 
-def _draw_sites(micrograph: Micrograph, sites: Sites, size: int) -> Indexed:
+def _draw_sites(micrograph: Micrograph, sites: Sites, size: int) -> _Indexed:
     """Draw the part of the sheet around an empty site, large enough to tell the sites apart."""
     rows, columns = micrograph.image.shape
     empty = sites.positions[sites.empty & ~sites.second]

@@ -15,6 +15,8 @@ from porescope.strips import cut_strips
 #: Colours of Okabe and Ito's palette, which the colour-blind can tell apart (RGB).
 ORANGE = (230, 159, 0)
 BLUE = (86, 180, 233)
+#: Colour of regions that were dropped (RGB).
+_FAINT = (150, 118, 60)
 
 #: Picture of shape (H, W, 3).
 RGB = NDArray[np.uint8]
@@ -47,7 +49,7 @@ def draw_image(micrograph: Micrograph, size: int = 768) -> tuple[RGB, float]:
     how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
     small = cv2.resize(gray, shape[::-1], interpolation=how)
     picture = np.asarray(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), np.uint8)
-    _draw_scale_bar(picture, micrograph.pixel_size[1] / zoom)
+    draw_scale_bar(picture, micrograph.pixel_size[1] / zoom)
     return picture, zoom
 
 
@@ -57,6 +59,7 @@ def draw_overlay(
     size: int = 768,
     numbers: bool = True,
     standard: NDArray[np.integer] | None = None,
+    candidates: NDArray[np.integer] | None = None,
 ) -> RGB:
     """Draw a micrograph with the outline and the label of each pore, and a scale bar.
 
@@ -70,6 +73,8 @@ def draw_overlay(
         Whether to write the labels; they are left out from 100 pores on.
     standard : ndarray of int, shape (M, N), optional
         Outlined in blue.
+    candidates : ndarray of int, shape (M, N), optional
+        Regions that were dropped, outlined in a faint orange.
 
     Returns
     -------
@@ -83,8 +88,10 @@ def draw_overlay(
     """
     picture, _ = draw_image(micrograph, size)
     if standard is not None:
-        _draw_outlines(picture, standard, BLUE)
-    boxes = _draw_outlines(picture, labels, ORANGE)
+        draw_outlines(picture, standard, BLUE)
+    if candidates is not None:
+        draw_outlines(picture, candidates, _FAINT)
+    boxes = draw_outlines(picture, labels, ORANGE)
     if numbers and len(boxes) < 100:
         for label, (top, _, _, right) in boxes.items():
             x = min(right + 3, picture.shape[1] - 14 * len(str(label)))
@@ -92,10 +99,24 @@ def draw_overlay(
     return picture
 
 
-def _draw_outlines(
+def draw_outlines(
     picture: RGB, labels: NDArray[np.integer], color: tuple[int, int, int]
 ) -> dict[int, tuple[int, int, int, int]]:
-    """Outline each region; their boxes (top, left, bottom, right) in the picture."""
+    """Outline each region of a label image in a picture of it.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (H, W, 3)
+        Is drawn on.
+    labels : ndarray of int, shape (M, N)
+    color : tuple of int
+        RGB.
+
+    Returns
+    -------
+    dict
+        Label → box (top, left, bottom, right) in the picture [px].
+    """
     # The label image is enlarged first, so that outlines follow the edges of its pixels.
     numbers = np.asarray(labels, np.int32)
     large = np.asarray(cv2.resize(numbers, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.int32)
@@ -130,7 +151,16 @@ def choose_bar(width_nm: float) -> float:
     return max(step * power for step in (1, 2, 5) if step * power <= target)
 
 
-def _draw_scale_bar(picture: RGB, pixel_nm: float) -> None:
+def draw_scale_bar(picture: RGB, pixel_nm: float) -> None:
+    """Draw a scale bar in the lower left corner, unless the picture is tiny.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (H, W, 3)
+        Is drawn on.
+    pixel_nm : float
+        Width of its pixels [nm].
+    """
     height, width = picture.shape[:2]
     if min(height, width) < 60:
         return

@@ -135,9 +135,9 @@ def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None
 
     Notes
     -----
-    First row: the two channels of the input (the image, and the image with its lattice removed), and the
-    pores with their confidence. Second row: the probability of a pore and of a hidden sheet at each pixel,
-    and the largest pore enlarged.
+    First row: the two channels of the input (the image, and the image with its lattice removed), the pores
+    with their confidence and the candidates, and the largest pore enlarged. Second row: the probability of a
+    pore and of a hidden sheet at each pixel, and the vacancy map where there is a lattice.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -147,7 +147,10 @@ def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None
     found = detector.find(micrograph, lattice)
     assert found.probability is not None and found.unusable is not None and found.confidence is not None
     seen, (rows, columns), _ = look_at(micrograph, lattice)
-    pores, enlarged = (draw_overlay(micrograph, found.labels, size, numbers=False) for size in (500, 1500))
+    pores, enlarged = (
+        draw_overlay(micrograph, found.labels, size, numbers=False, candidates=found.candidates)
+        for size in (500, 1500)
+    )
     edge = [withStroke(linewidth=2, foreground="black")]
     size = np.array(micrograph.image.shape) * micrograph.pixel_size
     whole = (0, size[1], size[0], 0)
@@ -155,23 +158,30 @@ def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None
     left, right = np.array([columns.start, columns.stop]) * micrograph.pixel_size[1]
     field = {"cmap": "gray", "extent": (left, right, bottom, top)}
     shape = " × ".join(map(str, seen.shape[1:]))
-    figure = Figure(figsize=(15, 10.5 * min(max(size[0] / size[1], 0.6), 1.6)), layout="constrained")
+    figure = Figure(figsize=(19, 10 * min(max(size[0] / size[1], 0.6), 1.6)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 3)
+    axes = figure.subplots(2, 4)
+    n_candidates = 0 if found.candidates is None else int(found.candidates.max())
+    z = np.zeros((1, 1)) if found.vacancies is None else found.vacancies
     panels: list[tuple[NDArray[Any], str, dict[str, Any]]] = [
         (seen[0], f"network input at {shape} px, pores dark", {**field, "vmin": -4, "vmax": 4}),
         (seen[1], "network input, lattice removed", {**field, "vmin": -3, "vmax": 3}),
-        (pores, f"{len(found.confidence)} pores with their confidence", {}),
+        (pores, f"{len(found.confidence)} pores with their confidence; faint: {n_candidates} candidates", {}),
+        (enlarged, "the largest pore", {}),
         (found.probability, "probability of a pore", {"vmin": 0, "vmax": 1}),
         (found.unusable, "probability that the sheet is hidden", {"vmin": 0, "vmax": 1}),
-        (enlarged, "the largest pore", {}),
+        (z, "vacancy map [standard deviations]", {"cmap": "inferno", "vmin": 0, "vmax": 10}),
     ]
-    for ax, (panel, head, options) in zip(axes.flat, panels, strict=True):
+    axes[1, 3].set_visible(False)
+    axes[1, 2].set_visible(found.vacancies is not None)
+    for ax, (panel, head, options) in zip(axes.flat, panels, strict=False):
         ax.imshow(panel, **{"extent": whole, **options})
         ax.set_title(head, fontsize=11)
         ax.set_xlabel("x [nm]")
         ax.set_ylabel("y [nm]")
-    figure.colorbar(axes[1, 0].images[0], ax=axes, shrink=0.4, anchor=(0, 0.1))
+    figure.colorbar(axes[1, 0].images[0], ax=axes[1, 1], shrink=0.8)
+    if found.vacancies is not None:
+        figure.colorbar(axes[1, 2].images[0], ax=axes[1, 2], shrink=0.8)
     boxes = [np.array(box).reshape(2, 2) * micrograph.pixel_size for box in find_boxes(found.labels).values()]
     for confidence, ((top, _), (_, right)) in zip(found.confidence, boxes, strict=True):
         at = (min(right, 0.92 * size[1]), max(top, 0.05 * size[0]))
@@ -180,8 +190,8 @@ def draw_findings(micrograph: Micrograph, detector: Network, path: Path) -> None
     if largest is not None:
         half = min(0.8 * float(np.ptp(largest, axis=0).max()) + 0.6, float(size.min()) / 2)
         middle = np.clip(largest.mean(axis=0), half, size - half)
-        axes[1, 2].set(xlim=middle[1] + half * np.array([-1, 1]), ylim=middle[0] + half * np.array([1, -1]))
-    axes[1, 2].set_visible(largest is not None)
+        axes[0, 3].set(xlim=middle[1] + half * np.array([-1, 1]), ylim=middle[0] + half * np.array([1, -1]))
+    axes[0, 3].set_visible(largest is not None)
     figure.suptitle(
         f"{micrograph.name}: the network, {found.message or 'scaled by the lattice'}",
         fontsize=12,

@@ -9,10 +9,12 @@ from porescope.labels import Detection
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.recipes.recipe import Recipe, load_recipe
-from porescope.recipes.segmentation import segment
+from porescope.recipes.segmentation import recipe_pixel_size, segment
 
 #: Name of the recipe that is used where none is named.
 _DEFAULT_RECIPE = "ws2"
+#: Factor by which a pixel size may lie outside those that a recipe was tuned on.
+_FAR = 1.5
 
 
 @dataclass(frozen=True)
@@ -65,5 +67,20 @@ class Threshold:
         Returns
         -------
         Detection
+            Its message warns of a pixel size far from those that the recipe was tuned on.
         """
-        return Detection(segment(micrograph, self.recipe))
+        message = _compare_pixel_size(self.recipe, recipe_pixel_size(micrograph))
+        return Detection(segment(micrograph, self.recipe), message=message)
+
+
+def _compare_pixel_size(recipe: Recipe, pixel_size: float) -> str:
+    """Warn if a pixel size [nm] is far from those in the recipe's provenance; empty if not, or if unknown."""
+    sizes = recipe.provenance.get("pixel_sizes_nm")
+    known = [s for s in sizes if isinstance(s, (int, float)) and s > 0] if isinstance(sizes, list) else []
+    if not known or min(known) / _FAR <= pixel_size <= max(known) * _FAR:
+        return ""
+    tuned = "–".join(f"{s:.3g}" for s in sorted({min(known), max(known)}))
+    return (
+        f"the recipe {recipe.name} was tuned at {tuned} nm per pixel and this image has {pixel_size:.3g} nm, "
+        "so its pores are doubtful (tune a recipe on such images, or use the default method)"
+    )

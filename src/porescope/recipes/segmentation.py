@@ -22,7 +22,7 @@ from porescope.recipes.recipe import Recipe
 #: Pixel size at 10 M× in the paper [nm], for which a recipe's radius and area are in pixels.
 REFERENCE_PIXEL_SIZE = 0.046851
 #: Side of an image at 10 M× [px] that a recipe's grid divides into tiles, in physical scaling.
-REFERENCE_WIDTH = 512
+_REFERENCE_WIDTH = 512
 #: Median grey of an 8-bit image to which a recipe's threshold applies unchanged.
 REFERENCE_MEDIAN = 88
 
@@ -74,7 +74,7 @@ def scale_recipe(
         rows = columns = round(recipe.grid * m)
         area = recipe.area * m
     else:
-        rows, columns = (round(recipe.grid / m * size / REFERENCE_WIDTH) for size in shape)
+        rows, columns = (round(recipe.grid / m * size / _REFERENCE_WIDTH) for size in shape)
         area = recipe.area * m**2
     # A tile is at least one pixel.
     tiles = (min(max(rows, 1), shape[0]), min(max(columns, 1), shape[1]))

@@ -1,20 +1,19 @@
 from .batch import DISK_FULL, UNWRITABLE, run_batch
-from .comparison import COMPARISON_COLUMNS, compare_runs
-from .fields import CleanField, read_fields, read_labels
+from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census
 from .job import Job
 from .labelled import read_labelled_images
-from .parts import Run, list_done, list_names, read_run
+from .parts import list_done, list_names
 from .record import check_results, list_unnamed, read_record, write_record, write_results
 from .report import write_report
+from .run import CleanField, Run, read_candidates, read_fields, read_labels, read_run
 from .scores import score_results
 from .summary import Summary, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
 from .tuning import Goal, tune
 
 __all__ = [
-    "COMPARISON_COLUMNS",
     "CleanField",
     "DISK_FULL",
     "Goal",
@@ -36,6 +35,7 @@ __all__ = [
     "lock_folder",
     "lock_tables",
     "prepare_folder",
+    "read_candidates",
     "read_fields",
     "read_labelled_images",
     "read_labels",

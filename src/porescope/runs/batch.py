@@ -13,7 +13,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from porescope.files import check_claim, describe_counts, hash_file, keep_names, printable
+from porescope.files import (
+    check_claim,
+    describe_counts,
+    explain_error,
+    hash_file,
+    keep_names,
+    printable,
+)
 from porescope.processes import choose_memory, run_tasks
 from porescope.reading import ImageFile, open_images
 from porescope.runs.image import process_image
@@ -158,36 +165,44 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # readers' remarks on foreign metadata
-            known: set[int] = set()
-            if this.frame is None:
-                # A large file takes long to hash, and is refused before; what is no file is refused at once.
-                if not this.path.is_file() or this.path.stat().st_size > _LONG_TO_HASH:
-                    check_claim(this.path)
-                this = this._replace(sha256=hash_file(this.path))
-                known, whole = this.done.get(this.sha256, (set(), False))
-                if whole:
+            if not this.sha256:
+                this = this._replace(sha256=_hash(this.path))
+                if this.done.get(this.sha256, (set(), False))[1]:
                     return
             images = _open(this)
             n_images = len(images)
-            if this.frame is None:
-                left = [k for k in range(n_images) if k not in known]
-                if not left:
-                    return
-                this = this._replace(frame=left[0])
-                if left[1:]:
-                    yield [this._replace(frame=k) for k in left[1:]]
-            frame = this.frame or 0
-            micrograph = replace(images.read(frame), name=this.name)
+            left = _list_left(this, n_images)
+            if not left:
+                return
+            if left[1:]:
+                yield [this._replace(frame=k) for k in left[1:]]
+            this = this._replace(frame=left[0])
+            micrograph = replace(images.read(left[0]), name=this.name)
             del images  # a large image is not kept twice
-            picture = this.picture and frame < _PICTURES_A_FILE
+            picture = this.picture and left[0] < _PICTURES_A_FILE
             yield process_image(micrograph, this.sha256, this.job, picture, n_images)
     except Exception as error:
         if isinstance(error, OSError) and (error.errno in UNWRITABLE or not this.job.out.is_dir()):
             yield error
             return
         known_kind = isinstance(error, (ValueError, OSError))
-        message = str(error) if known_kind else f"{type(error).__name__}: {error}"
+        message = explain_error(error) if known_kind else f"{type(error).__name__}: {error}"
         yield _fail(this, printable(" ".join(message.split())), n_images)
+
+
+def _hash(path: Path) -> str:
+    """Hash of a file; one that cannot be read or would take long to hash in vain is refused before."""
+    if not path.is_file() or path.stat().st_size > _LONG_TO_HASH:
+        check_claim(path)
+    return hash_file(path)
+
+
+def _list_left(task: Task, n_images: int) -> list[int]:
+    """Images that are left to be processed: the task's own, or those of its file that are not done."""
+    if task.frame is not None:
+        return [task.frame]
+    done = task.done.get(task.sha256, (set(), False))[0]
+    return [k for k in range(n_images) if k not in done]
 
 
 #: The stack that this process opened last, by all that reading depends on: its images come one by one.

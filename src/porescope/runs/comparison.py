@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from porescope.runs.parts import Run
+from porescope.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Columns of a comparison.
-COMPARISON_COLUMNS = (
+_COLUMNS = (
     "image", "frame", "change", "y_nm", "x_nm", "equivalent_diameter_nm_1", "equivalent_diameter_nm_2",
 )  # fmt: skip
 #: Smallest relative change of an equivalent diameter that is listed.
@@ -54,7 +54,7 @@ def compare_runs(one: Run, two: Run) -> pd.DataFrame:
         if keys[0][key] != keys[1][key]:
             rows.append((*key, "status", *[np.nan] * 4))
         rows += [(*key, *row) for row in _compare_pores(*(group.get(key) for group in groups))]
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
 def _compare_pores(one: pd.DataFrame | None, two: pd.DataFrame | None) -> list[tuple[Any, ...]]:

@@ -25,15 +25,16 @@ from porescope.files import (
     remove_unfinished,
 )
 from porescope.runs.job import Job
-from porescope.runs.parts import Run, list_outputs, read_run, restore_parts
+from porescope.runs.parts import list_outputs
 from porescope.runs.record import list_inputs, read_record, write_record
+from porescope.runs.run import Run, read_run, restore_parts
 from porescope.runs.tables import write_tables
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
 #: Files in which an earlier run is recognised, and all that a run has once; the record is removed last.
-_SIGNS = tuple(FILES[kind] for kind in ("pores", "images", "report", "run"))
+_SIGNS = tuple(FILES[kind] for kind in (*PARTS, "report", "run"))
 _OWN_FILES = (*(Path(FILES[kind]).with_suffix(".parquet").name for kind in PARTS), FILES["log"], *_SIGNS)
 
 
@@ -226,7 +227,7 @@ def _list_own_files(out: Path, record: Mapping[str, Any]) -> list[Path]:
     images = [name for name in named if name.endswith(DETECT_ENDINGS)]
     labels = ENDINGS["labels"]
     stems = [] if (out / PICTURES).is_symlink() else [n[: -len(labels)] for n in images if n.endswith(labels)]
-    pictures = [out / PICTURES / f"{stem}_{i}.jpg" for stem in stems for i in range(3)]
+    pictures = [out / PICTURES / f"{stem}_{i}.jpg" for stem in stems for i in range(4)]
     paths = [*pictures, *(out / name for name in (*images, *_OWN_FILES))]
     return [path for path in paths if path.is_file() and not path.is_symlink()]
 

@@ -6,63 +6,40 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.detection import Detector
+from porescope.atoms import Crystal, Occupancy, build_structure, find_sites, judge_crystal
+from porescope.detection import Automatic, Detector
 from porescope.field import look_for_field
 from porescope.files import (
     ENDINGS,
     PICTURES,
+    doubt_size,
     save_geojson,
     save_labels,
     save_rois,
     save_structure,
     write_whole,
 )
-from porescope.labels import Detection
-from porescope.lattice import (
-    Lattice,
-    Sites,
-    build_structure,
-    calibrate,
-    check_calibration,
-    count_missing,
-    find_lattice,
-    find_sites,
-)
-from porescope.materials import MATERIALS, Material
+from porescope.labels import HIDDEN, Detection
+from porescope.lattice import calibrate, check_calibration, find_lattice
+from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
-from porescope.membrane import (
-    assign_missing,
-    find_clear,
-    identify_pores,
-    judge_sublattices,
-)
+from porescope.membrane import find_clear, identify_pores, judge_sublattices
 from porescope.micrograph import Micrograph, check_micrograph
-from porescope.network import Network
 from porescope.runs.job import ImageRecord, Job
-from porescope.shapes import classify_shapes
 from porescope.strips import cut_strips
+from porescope.voids import list_doubts
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Longer side of a picture in the report [px].
 _REPORT_SIZE = 560
-#: Probability from which the sheet counts as hidden.
-_HIDDEN = 0.5
-
-
-class Crystal(NamedTuple):
-    """The lattice of an image, and its sites where the material is known."""
-
-    lattice: Lattice
-    material: Material | None
-    sites: Sites | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +51,8 @@ class ImageResult:
     micrograph : Micrograph
         With the pixel size that was used, and without the areas that have no data.
     detection : Detection
-    columns : dict of ndarray
-        The columns of `PORE_COLUMNS`.
+    columns, candidates : dict of ndarray
+        The columns of `PORE_COLUMNS`, of the pores and of the regions that were dropped.
     crystal : Crystal or None
     messages : list of str
         What the user must know about this image.
@@ -86,6 +63,7 @@ class ImageResult:
     micrograph: Micrograph
     detection: Detection
     columns: dict[str, NDArray[Any]]
+    candidates: dict[str, NDArray[Any]]
     crystal: Crystal | None
     messages: list[str]
     method: str
@@ -122,7 +100,7 @@ def census(
     ----------
     micrograph : Micrograph
     detector : Detector, optional
-        Default: the network.
+        Default: the method that fits the image.
     material : str, optional
         One of `MATERIALS`.
     calibrate : bool
@@ -149,7 +127,7 @@ def census(
     check_micrograph(micrograph, "census")
     job = Job(
         Path(),
-        detector or Network(),
+        detector or Automatic(),
         material=material,
         calibrate=calibrate,
         lattice=lattice,
@@ -181,8 +159,11 @@ def process_image(
     row = {**result.row, "sha256": sha256}
     mapped = _map_field(result)
     # The maps have served; in a large image they take as much memory as the pictures need.
-    result = replace(result, detection=Detection(result.labels))
-    return ImageRecord(row, result.columns, _write_files(result, mapped, job, picture), n_images)
+    found = result.detection
+    kept = Detection(found.labels, candidates=found.candidates, vacancies=found.vacancies)
+    result = replace(result, detection=kept)
+    outputs = _write_files(result, mapped, job, picture)
+    return ImageRecord(row, result.columns, outputs, n_images, result.candidates)
 
 
 def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
@@ -197,8 +178,9 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     -------
     ImageResult
     """
-    remark = micrograph.acquisition.remark
-    messages = [remark] if remark else []
+    remark, doubt = micrograph.acquisition.remark or "", doubt_size(micrograph.pixel_size)
+    # Reading a file has doubted its pixel size already.
+    messages = [told for told in (remark, "" if doubt in remark else doubt) if told]
     crystal = None
     micrograph = look_for_field(micrograph)
     if job.wants_lattice:
@@ -207,38 +189,36 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     found = job.detector.find(micrograph, crystal.lattice if crystal else None, job.material)
     if found.message and found.message not in messages:
         messages.append(found.message)
-    columns = measure_columns(micrograph, found.labels, found.probability)
+    occupancy = judge_crystal(micrograph, crystal, found.labels, found.probability)
+    columns = measure_columns(micrograph, found.labels, found.probability, crystal, occupancy)
     if found.confidence is not None:
         columns["confidence"] = found.confidence
-    if crystal and crystal.sites and crystal.material:
-        counts = count_missing(crystal.sites, found.labels, crystal.lattice, crystal.material)
-        columns["missing_atoms"] = counts
-    columns |= _identify(micrograph, found, columns, crystal)
+    columns |= _identify(found, columns, crystal, occupancy)
+    candidates = {}
+    if found.candidates is not None and found.candidate_confidence is not None:
+        candidates = measure_columns(micrograph, found.candidates, found.probability, crystal)
+        candidates["confidence"] = found.candidate_confidence
     if micrograph.acquisition.modality_source == "assumed":
         messages.append("modality not in the metadata, taken as HAADF")
     if float(np.ptp(micrograph.filled)) == 0:
         messages.append("all pixels have the same value")
-    return ImageResult(micrograph, found, columns, crystal, messages, job.detector.method)
+    method = found.method or job.detector.method
+    messages += list_doubts(micrograph, found, crystal is not None, method)
+    return ImageResult(micrograph, found, columns, candidates, crystal, messages, method)
 
 
 def _identify(
-    micrograph: Micrograph, found: Detection, columns: dict[str, NDArray[Any]], crystal: Crystal | None
+    found: Detection, columns: dict[str, NDArray[Any]], crystal: Crystal | None, occupancy: Occupancy | None
 ) -> dict[str, NDArray[Any]]:
-    """The columns that say what each pore is, if the atoms are known; the shape again, with their number."""
-    numbers, labels = columns["label"], found.labels
-    if not (crystal and crystal.sites and crystal.material and len(numbers)):
+    """The columns that say what each pore is, if its atoms are known."""
+    if crystal is None or crystal.material is None or occupancy is None:
         return {}
-    lattice, material, sites = crystal.lattice, crystal.material, crystal.sites
-    whole = ~columns["touches_border"]
-    known = whole & find_clear(labels, numbers, found.unusable, lattice.constant_px)
-    sublattices = judge_sublattices(lattice, sites, material, labels)
-    owner = assign_missing(sites, labels, lattice)
-    identity = identify_pores(numbers, sites, owner, material, sublattices, known)
-    sizes = columns["equivalent_diameter_nm"], columns["missing_atoms"]
-    identity["shape"] = classify_shapes(
-        labels, found.probability, micrograph.pixel_size, numbers, *sizes, whole
-    )
-    return identity
+    numbers, labels = columns["label"], found.labels
+    known = ~columns["touches_border"] & ~np.isin(numbers, occupancy.owner[~occupancy.trusted])
+    known &= find_clear(labels, numbers, found.unusable, crystal.lattice.constant_px)
+    sublattices = judge_sublattices(crystal.lattice, occupancy.sites, crystal.material, labels)
+    missing = np.where(occupancy.held, 0, occupancy.owner)
+    return identify_pores(numbers, occupancy.sites, missing, crystal.material, sublattices, known)
 
 
 def _look_for_lattice(micrograph: Micrograph, job: Job) -> tuple[Micrograph, Crystal | None, str]:
@@ -296,6 +276,9 @@ def _make_row(result: ImageResult) -> dict[str, Any]:
         "status": "ok",
         "message": "; ".join(result.messages),
         "signal": micrograph.signal,
+        "scan_distortion": result.crystal.lattice.distortion if result.crystal else np.nan,
+        "row_jitter_nm": result.crystal.lattice.row_jitter_nm if result.crystal else np.nan,
+        "reason": result.detection.reason or "asked for",
     }
 
 
@@ -303,7 +286,7 @@ def _measure_clean(unusable: NDArray[Any], field: NDArray[np.bool_] | None) -> f
     """Share of the field in which the sheet is not hidden."""
     clean, total = 0, 0
     for rows in cut_strips(unusable.shape):
-        shown = unusable[rows] < _HIDDEN
+        shown = unusable[rows] < HIDDEN
         inside = shown if field is None else shown[field[rows]]
         clean, total = clean + int(np.count_nonzero(inside)), total + inside.size
     return clean / total
@@ -313,7 +296,7 @@ def _map_field(result: ImageResult) -> NDArray[np.uint8] | None:
     """0 outside the field, 1 where the sheet is clean, 2 where it is hidden; None if all is clean."""
     mapped = np.ones(result.labels.shape, np.uint8)
     if result.detection.unusable is not None:
-        mapped[result.detection.unusable >= _HIDDEN] = 2
+        mapped[result.detection.unusable >= HIDDEN] = 2
     if result.micrograph.field is not None:
         mapped[~result.micrograph.field] = 0
     return None if (mapped == 1).all() else mapped
@@ -353,17 +336,24 @@ def _write_files(result: ImageResult, mapped: NDArray[np.uint8] | None, job: Job
 
 def _draw(result: ImageResult, picture: bool) -> tuple[dict[str, bytes], list[bytes]]:
     """Pictures of one image: PNG files by their ending, and JPEG for the report if ``picture``."""
-    from porescope.pictures import PALETTE, draw_image, draw_lattice, draw_overlay
+    from porescope.pictures import PALETTE, draw_image, draw_lattice, draw_overlay, draw_vacancies
 
-    micrograph, labels = result.micrograph, result.labels
+    micrograph, labels, candidates = result.micrograph, result.labels, result.detection.candidates
     files = {ENDINGS["overlay"]: _encode(".png", draw_overlay(micrograph, labels))}
     shown: list[NDArray[np.uint8]] = []
     if picture:
-        shown = [draw_image(micrograph, _REPORT_SIZE)[0], draw_overlay(micrograph, labels, _REPORT_SIZE)]
+        overlay = draw_overlay(micrograph, labels, _REPORT_SIZE, candidates=candidates)
+        shown = [draw_image(micrograph, _REPORT_SIZE)[0], overlay]
     if result.crystal:
         panels = draw_lattice(micrograph, result.crystal.lattice, result.crystal.sites)
         files[ENDINGS["lattice"]] = _encode_indexed(panels, PALETTE)
         shown.append(PALETTE[panels])
+    if result.detection.vacancies is not None:
+        z = result.detection.vacancies
+        drawn = draw_vacancies(micrograph, z, labels, candidates)
+        files[ENDINGS["vacancies"]] = _encode(".png", drawn)
+        if picture:
+            shown.append(draw_vacancies(micrograph, z, labels, candidates, _REPORT_SIZE))
     return files, [_encode(".jpg", panel) for panel in shown] if picture else []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,10 +10,9 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from porescope.detection import Detector
-from porescope.lattice import LatticeGaps
+from porescope.detection import Automatic, Detector
+from porescope.lattice import LatticeGaps, Vacancies
 from porescope.materials import find_material
-from porescope.network import Network
 
 #: Columns of ``images.csv``, in order, with their types.
 IMAGE_COLUMNS = {
@@ -23,7 +23,7 @@ IMAGE_COLUMNS = {
     "density_per_um2": "float64", "porosity": "float64", "median_diameter_nm": "float64",
     "clean_fraction": "float64", "method": "str", "status": "str", "message": "str",
     "field_fraction": "float64", "density_low_per_um2": "float64", "density_high_per_um2": "float64",
-    "signal": "str",
+    "signal": "str", "scan_distortion": "float64", "row_jitter_nm": "float64", "reason": "str",
 }  # fmt: skip
 
 
@@ -60,7 +60,7 @@ class Job:
     """
 
     out: Path
-    detector: Detector = field(default_factory=Network)
+    detector: Detector = field(default_factory=Automatic)
     lattice: bool | None = None
     material: str | None = None
     calibrate: bool = False
@@ -84,8 +84,8 @@ class Job:
             raise ValueError("--structure needs ASE: pip install 'porescope[atoms]'")
         if self.lattice is False and (self.calibrate or self.structure):
             raise ValueError("--no-lattice leaves nothing to calibrate by or to build a structure from")
-        if self.lattice is False and self.detector.method == LatticeGaps.method:
-            raise ValueError("--method lattice needs the lattice; leave out --no-lattice")
+        if self.lattice is False and isinstance(self.detector, (LatticeGaps, Vacancies)):
+            raise ValueError(f"--method {self.detector.method} needs the lattice; leave out --no-lattice")
 
     def describe(self) -> dict[str, Any]:
         """Describe what changes the numbers of a run, for ``run.json`` and for ``--resume``.
@@ -129,3 +129,4 @@ class ImageRecord(NamedTuple):
     pores: dict[str, NDArray[Any]]  # columns of ``pores.csv``
     outputs: list[str]  # names of the files written
     n_images: int = 1  # number of images in its file
+    candidates: Mapping[str, NDArray[Any]] = {}  # columns of ``candidates.csv``

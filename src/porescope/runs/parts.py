@@ -1,7 +1,7 @@
 """The tables of a run in parts: written while it runs, read at any moment.
 
-A part holds whole images. Its pores are written first and its images second, each file whole or not at all,
-so that a part counts once its images are there.
+A part holds whole images. Its candidates and pores are written first and its images last, each file whole or
+not at all, so that a part counts once its images are there.
 """
 
 from __future__ import annotations
@@ -10,17 +10,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from porescope.files import (
-    DETECT_ENDINGS,
-    ENDINGS,
-    FILES,
-    NEXT,
     PARTS,
-    list_stems,
     write_whole,
 )
 from porescope.measurement import PORE_COLUMNS
@@ -35,14 +31,6 @@ PART_SECONDS, _PART_PORES = 5.0, 200_000
 #: Columns of a part of ``images`` beside those of the table: number of images in the image's file, and names
 #: of the files written for it.
 HIDDEN = {"_n_images": "int64", "_outputs": "object"}
-
-
-class Run(NamedTuple):
-    """A run, as far as it has come."""
-
-    images: pd.DataFrame  # one row for each image
-    pores: pd.DataFrame  # one row for each pore
-    record: dict[str, Any]  # the content of ``run.json``
 
 
 class PartWriter:
@@ -84,18 +72,30 @@ class PartWriter:
         """Write the records collected so far as a part."""
         if not self._records:
             return
-        _write_part(self.out, self._number, *make_tables(list(self._records.values())))
+        write_part(self.out, self._number, make_tables(list(self._records.values())))
         self._records, self._pores = {}, 0
         self._number += 1
 
 
-def _write_part(out: Path, number: int, images: pd.DataFrame, pores: pd.DataFrame) -> None:
-    for kind, table in (("pores", pores), ("images", images)):
+def write_part(out: Path, number: int, tables: Sequence[pd.DataFrame]) -> None:
+    """Write a part of the tables.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+    number : int
+        Of the part.
+    tables : sequence of DataFrame
+        As `make_tables` returns them.
+    """
+    # The images last: with them the part counts.
+    for kind, table in reversed(list(zip(PARTS, tables, strict=True))):
         with write_whole(out / kind / f"part-{number:06d}.parquet") as part:
             table.to_parquet(part, index=False)
 
 
-def make_tables(records: Sequence[ImageRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def make_tables(records: Sequence[ImageRecord]) -> list[pd.DataFrame]:
     """Make the tables of a part.
 
     Parameters
@@ -104,21 +104,28 @@ def make_tables(records: Sequence[ImageRecord]) -> tuple[pd.DataFrame, pd.DataFr
 
     Returns
     -------
-    tuple of DataFrame
-        Rows of images, with the columns of `HIDDEN`, and the rows of their pores.
+    list of DataFrame
+        In the order of `PARTS`: rows of images, with the columns of `HIDDEN`; of their pores; of their
+        candidates.
     """
     import pandas as pd
 
     rows = [{**r.row, "_n_images": r.n_images, "_outputs": r.outputs} for r in records]
     images = pd.DataFrame(rows, columns=[*IMAGE_COLUMNS, *HIDDEN]).astype({**IMAGE_COLUMNS, **HIDDEN})
-    filled = [record.pores for record in records if record.pores]
-    pores = pd.DataFrame(
+    return [images, _join([record.pores for record in records]), _join([r.candidates for r in records])]
+
+
+def _join(parts: Sequence[Mapping[str, NDArray[Any]]]) -> pd.DataFrame:
+    """One table of the pores of several images."""
+    import pandas as pd
+
+    filled = [columns for columns in parts if columns]
+    return pd.DataFrame(
         {
             name: np.concatenate([columns[name] for columns in filled]) if filled else np.array([], object)
             for name in PORE_COLUMNS
         }
     ).astype(PORE_COLUMNS)
-    return images, pores
 
 
 def _list_parts(out: Path) -> list[Path]:
@@ -137,105 +144,22 @@ def _is_whole(part: Path) -> bool:
     return True
 
 
-def read_run(folder: str | Path) -> Run:
-    """Read a run at any moment, also one that is running or was stopped.
-
-    Parameters
-    ----------
-    folder : str or Path
-        As given to ``porescope detect -o``.
-
-    Returns
-    -------
-    Run
-        In the order of the inputs. If an image was processed again, the last result counts.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds no run.
-
-    Examples
-    --------
-    >>> read_run("nowhere")
-    Traceback (most recent call last):
-    ...
-    ValueError: nowhere holds no run of porescope; give the folder that porescope detect wrote
-    """
-    folder = Path(folder)
-    while True:
-        record = read_record(folder)
-        try:
-            run = _read_now(folder, record)
-        except (OSError, ValueError):
-            if read_record(folder) == record:
-                raise
-        else:
-            if read_record(folder) == record:
-                return run
-        # It went on meanwhile: what was read may be of two states, such as parts that were just removed.
-
-
-def _read_now(folder: Path, record: dict[str, Any]) -> Run:
-    import pandas as pd
-
-    if not record and read_record(folder / NEXT).get("state") == "finished":
-        raise ValueError(f"{folder} is half replaced by a new run; porescope report {folder} completes that")
-    if not _has_final_tables(folder, record):
-        parts = list(iterate_tables(folder))
-        if not parts and not record:
-            raise ValueError(
-                f"{folder} holds no run of porescope; give the folder that porescope detect wrote"
-            )
-        empty = make_tables([])
-        images, pores = (
-            pd.concat([part[i] for part in parts], ignore_index=True) if parts else empty[i] for i in (0, 1)
-        )
-        return Run(images[list(IMAGE_COLUMNS)], pores, record)
-    return Run(_read_table(folder, "images"), _read_table(folder, "pores"), record)
-
-
-def _has_final_tables(folder: Path, record: Mapping[str, Any]) -> bool:
-    """Say whether a run has ended; a run of an older version has no state, and had ended if it had tables."""
-    return record.get("state", "finished") == "finished" and _find_table(folder, "images") is not None
-
-
-def _find_table(folder: Path, kind: str) -> Path | None:
-    csv = folder / FILES[kind]
-    return next((path for path in (csv.with_suffix(".parquet"), csv) if path.is_file()), None)
-
-
-def _read_table(folder: Path, kind: str) -> pd.DataFrame:
-    """Read a final table, of this or an older version."""
-    import pandas as pd
-
-    path = _find_table(folder, kind)
-    if path is None:  # whoever has the images alone has no pores
-        return make_tables([])[1]
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except Exception as error:  # pyarrow has many kinds of error
-        raise ValueError(f"{path} cannot be read ({type(error).__name__}); is it whole?") from None
-    columns = IMAGE_COLUMNS if kind == "images" else PORE_COLUMNS
-    if "message" in table:  # CSV knows no empty text
-        table = table.assign(message=table.message.astype("str").fillna(""))
-    if "image" not in table:
-        raise ValueError(f"{path} is not porescope's: it lacks the column image")
-    if "frame" not in table:
-        table = table.assign(frame=0)
-    # Columns that an older version did not know are unknown.
-    return table.reindex(columns=[*columns, *(name for name in table if name not in columns)])
-
-
 def _list_images(folder: Path) -> pd.DataFrame:
     """Part of every image, in the order of the inputs; of equal images the last one."""
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     columns = ["image", "frame", "file", "sha256", "status", "_n_images"]
-    tables = [pd.read_parquet(path, columns=columns).assign(_part=path.name) for path in _list_parts(folder)]
+    tables = []
+    for path in _list_parts(folder):
+        with pq.ParquetFile(path) as file:  # pandas takes six times as long for each of thousands of parts
+            table = file.read(columns=columns)
+        tables.append(table.append_column("_part", pa.array([path.name] * len(table), pa.string())))
     if not tables:
         return pd.DataFrame(columns=[*columns, "_part"])
-    listed = pd.concat(tables, ignore_index=True).drop_duplicates(["image", "frame"], keep="last")
+    listed: pd.DataFrame = pa.concat_tables(tables, promote_options="default").to_pandas()
+    listed = listed.drop_duplicates(["image", "frame"], keep="last")
     inputs = list_inputs(read_record(folder))
     order = listed.file.map({file: i for i, file in enumerate(inputs)}).fillna(len(inputs))
     return listed.assign(_order=order).sort_values(["_order", "image", "frame"], kind="stable")
@@ -282,36 +206,7 @@ def list_outputs(folder: Path, record: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(outputs))
 
 
-def restore_parts(folder: Path) -> None:
-    """Make a part of the final tables of a finished run, so that it can be gone on with.
-
-    Parameters
-    ----------
-    folder : Path
-    """
-    import pandas as pd
-
-    record = read_record(folder)
-    if not _has_final_tables(folder, record):
-        return
-    images, pores = (_read_table(folder, kind) for kind in ("images", "pores"))
-    outputs = set(list_outputs(folder, record))
-    stems = [
-        next((s for s in stems if f"{s}{ENDINGS['labels']}" in outputs), stems[0])
-        for stems in map(list_stems, images.image, images.signal, images.frame)
-    ]
-    images = images.assign(
-        _n_images=images.groupby("image").image.transform("size"),
-        _outputs=pd.Series(
-            [[stem + e for e in DETECT_ENDINGS if stem + e in outputs] for stem in stems], dtype=object
-        ),
-    )
-    for kind in PARTS:
-        (folder / kind).mkdir(exist_ok=True)
-    _write_part(folder, 0, images, pores)
-
-
-def iterate_tables(folder: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+def iterate_tables(folder: Path) -> Iterator[list[pd.DataFrame]]:
     """Read the tables of a run from its parts, bit by bit, in the order of the inputs.
 
     Parameters
@@ -320,31 +215,28 @@ def iterate_tables(folder: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
 
     Yields
     ------
-    tuple of DataFrame
-        Rows of images, with the hidden columns, and the rows of their pores.
+    list of DataFrame
+        As `make_tables` returns them.
     """
     listed = _list_images(folder)
     left = listed.groupby("_part").size().to_dict()
-    loaded: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
+    loaded: dict[str, list[pd.DataFrame]] = {}
     for _, chunk in listed.groupby((listed._part != listed._part.shift()).cumsum(), sort=False):
         name = str(chunk._part.iloc[0])
         if name not in loaded:
             loaded[name] = _read_part(folder, name)
         keys = chunk[["image", "frame"]]
-        images, pores = (
-            keys.merge(table, on=["image", "frame"], how="inner")[list(table)] for table in loaded[name]
-        )
-        yield images, pores
+        yield [keys.merge(table, on=["image", "frame"], how="inner")[list(table)] for table in loaded[name]]
         left[name] -= len(chunk)
         if not left[name]:
             del loaded[name]
 
 
-def _read_part(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _read_part(folder: Path, name: str) -> list[pd.DataFrame]:
     import pandas as pd
 
-    images, pores = (pd.read_parquet(folder / kind / name) for kind in ("images", "pores"))
-    return images.drop_duplicates(["image", "frame"], keep="last"), pores
+    images, *others = (pd.read_parquet(folder / kind / name) for kind in PARTS)
+    return [images.drop_duplicates(["image", "frame"], keep="last"), *others]
 
 
 #: Of each file, by its name in the tables: hash of its content → frames that are done, and whether these

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from porescope.files import FILES, PICTURES, escape_hidden, list_stems, write_whole
-from porescope.runs.parts import Run
+from porescope.runs.run import Run
 from porescope.runs.summary import describe_stack, list_warnings, summarize
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def write_report(run: Run, folder: Path) -> Path:
         density=[_group(value) for value in summary.density] if summary.area_um2 else None,
         histogram=draw_histogram(summary.diameters_nm),
         stacks=[
-            (rows.image.iloc[0], describe_stack(rows), draw_counts(rows))
+            (rows.image.iloc[0], describe_stack(rows), _draw_counts(rows))
             for rows in summary.stacks[:_MAX_STACKS]
         ],
         cards=cards,
@@ -166,7 +166,7 @@ def draw_histogram(diameters: np.ndarray[Any, Any]) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def draw_counts(frames: pd.DataFrame) -> dict[str, Any]:
+def _draw_counts(frames: pd.DataFrame) -> dict[str, Any]:
     """Lay out the number of pores against the frame for the template.
 
     Parameters

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from porescope.files import ENDINGS
-from porescope.runs.parts import read_run
+from porescope.runs.run import read_run
 from porescope.scoring import Score, score
 from porescope.standards import find_standards, read_standard
 

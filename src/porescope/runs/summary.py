@@ -11,7 +11,7 @@ from porescope.files import describe_counts
 from porescope.lattice import warn_of_pixel_sizes
 from porescope.materials import MATERIALS
 from porescope.measurement import density_interval
-from porescope.runs.parts import Run
+from porescope.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +25,8 @@ class Summary(NamedTuple):
     n_failed: int  # number of failed images
     n_pores: float  # number of pores; of the average frame, if there are only stacks
     n_border: float  # number of those that touch the border
-    area_um2: float  # area that was imaged [µm²]
-    porosity: float  # area of the pores / area that was imaged; NaN without an image
+    area_um2: float  # area of the fields of view [µm²]
+    porosity: float  # area of the pores / area of the fields of view; NaN without an image
     diameters_nm: NDArray[np.float64]  # equivalent diameters [nm], of all frames if there are only stacks
     density: tuple[float, float, float]  # areal density and its 95 % confidence limits [1/µm²]
     counts_frames: bool  # whether the numbers are those of the average frame
@@ -84,8 +84,9 @@ def _split(images: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
 
 
 def _measure_areas(images: pd.DataFrame) -> pd.Series[float]:
-    """Area of each image [µm²]."""
-    return (images.height_px * images.width_px * images.pixel_size_nm**2).astype(float) / 1e6
+    """Area of each image's field [µm²]; runs of older versions do not know it and count the whole image."""
+    areas = (images.height_px * images.width_px * images.pixel_size_nm**2).astype(float) / 1e6
+    return areas * images.field_fraction.fillna(1.0)
 
 
 def _describe(singles: pd.DataFrame, stacks: list[pd.DataFrame], n_failed: int, n_pores: int) -> str:
@@ -132,5 +133,7 @@ def list_warnings(run: Run) -> list[str]:
     done = run.images[run.images.status == "ok"]
     corrected = (done.pixel_size_source == "lattice").to_numpy(bool)
     constants = done.lattice_constant_nm.to_numpy(float)
+    distortions = done.scan_distortion.to_numpy(float)
     material = run.record.get("material")
-    return warn_of_pixel_sizes(constants, corrected, material if material in MATERIALS else None)
+    known = material if material in MATERIALS else None
+    return warn_of_pixel_sizes(constants, corrected, known, distortions)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from porescope.files import FILES, PARTS, escape_hidden, write_whole
 from porescope.measurement import PORE_COLUMNS
 from porescope.runs.job import IMAGE_COLUMNS
-from porescope.runs.parts import HIDDEN, Run, iterate_tables, make_tables
+from porescope.runs.parts import HIDDEN, iterate_tables, make_tables
+from porescope.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def write_tables(folder: Path) -> list[str]:
-    """Write the final tables ``pores`` and ``images``, as CSV and Parquet, from the parts.
+    """Write the final tables ``images``, ``pores`` and ``candidates``, as CSV and Parquet, from the parts.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from porescope.simulation.scene import Scene
 from porescope.simulation.sheets import Atoms
 from porescope.simulation.specimen import Specimen, prepare
 from porescope.simulation.truth import find_truth
+from porescope.simulation.visibility import fill_pores, measure_snr
 
 #: Most electrons per pixel at a dose that `Scene.clarity` sets.
 _MOST_COUNTS = 1e6
@@ -31,9 +32,19 @@ class Simulation(NamedTuple):
     micrograph: Micrograph
     labels: NDArray[np.int32]  # (M, N), label image of the pores
     area_nm2: NDArray[np.float64]  # (n,), area of each pore
-    missing_atoms: NDArray[np.int64]  # (n,), missing metal atoms of each pore, or C, B and N
-    atoms: Atoms  # of the first layer
+    missing_atoms: NDArray[Any]  # (n,), missing metal atoms of each pore, or C, B and N; NaN: not known
+    atoms: Atoms  # of the first layer; none where no atoms are drawn
     material: Material
+    snr: NDArray[np.float64] | None = None  # (n,), ideal signal-to-noise ratio, as `measure_snr` gives it
+
+
+class _Exposure(NamedTuple):
+    """An image before it is recorded."""
+
+    expected: NDArray[np.float32]  # (M, N), fraction of the electrons that each pixel counts
+    grains: NDArray[np.float32]  # (M + 2P, N + 2P), carbon atoms in each pixel, with a margin
+    dose: float  # electrons per nm²
+    background: float  # fraction of the electrons counted without a specimen
 
 
 def simulate(
@@ -70,7 +81,9 @@ def simulate(
     return draw(scene, np.random.default_rng(seed), name)
 
 
-def draw(scene: Scene, rng: np.random.Generator, name: str = "simulated") -> Simulation:
+def draw(
+    scene: Scene, rng: np.random.Generator, name: str = "simulated", *, rated: bool = False
+) -> Simulation:
     """Simulate a micrograph with a given random generator.
 
     Parameters
@@ -79,6 +92,8 @@ def draw(scene: Scene, rng: np.random.Generator, name: str = "simulated") -> Sim
     rng : Generator
     name : str
         Name of the micrograph.
+    rated : bool
+        Whether to measure each pore's ideal signal-to-noise ratio, ``Simulation.snr``. The image is the same.
 
     Returns
     -------
@@ -86,12 +101,27 @@ def draw(scene: Scene, rng: np.random.Generator, name: str = "simulated") -> Sim
     """
     material = MATERIALS[scene.material]
     specimen = prepare(scene, rng)
-    image = expose(scene, specimen, rng)
+    exposure = _form(scene, specimen, rng)
+    image = _record(scene, exposure, rng)
     truth = find_truth(material, specimen.layers, scene.shape, scene.pixel_size)
     size = (scene.pixel_size, scene.pixel_size)
     micrograph = Micrograph(image, size, modality=scene.modality, name=name)
+    snr = _rate(scene, specimen, exposure, truth.labels) if rated else None
     atoms = specimen.layers[0]
-    return Simulation(micrograph, truth.labels, truth.area_nm2, truth.missing_atoms, atoms, material)
+    return Simulation(micrograph, truth.labels, truth.area_nm2, truth.missing_atoms, atoms, material, snr)
+
+
+def _rate(
+    scene: Scene, specimen: Specimen, exposure: _Exposure, labels: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Ideal signal-to-noise ratio of each pore, before scan errors and digitisation."""
+    whole = fill_pores(MATERIALS[scene.material], specimen, labels, scene.pixel_size)
+    electrons = exposure.dose * scene.pixel_size**2
+    expected, filled = (
+        electrons * (image + np.float32(exposure.background))
+        for image in (exposure.expected, _image(scene, whole, exposure.grains))
+    )
+    return measure_snr(expected, filled, labels, scene.recording.readout)
 
 
 def expose(scene: Scene, specimen: Specimen, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -109,24 +139,49 @@ def expose(scene: Scene, specimen: Specimen, rng: np.random.Generator) -> NDArra
     ndarray of float32, shape (M, N)
         Counts, or grey levels 0–255.
     """
-    material = MATERIALS[scene.material]
+    return _record(scene, _form(scene, specimen, rng), rng)
+
+
+def _record(scene: Scene, exposure: _Exposure, rng: np.random.Generator) -> NDArray[np.float32]:
+    return record(
+        exposure.expected,
+        scene.pixel_size,
+        scene.recording,
+        rng,
+        dose=exposure.dose,
+        background=exposure.background,
+    )
+
+
+def _form(scene: Scene, specimen: Specimen, rng: np.random.Generator) -> _Exposure:
+    """Image a specimen, contamination included, and choose the dose."""
     presence = _map_presence(scene, specimen)
     carbon = np.asarray(specimen.carbon * presence, np.float32)
     if scene.rim > 0:
         carbon += np.float32(scene.rim) * draw_rims(presence, scene.pixel_size)
-    # The margin takes up the wrap-around of coherent imaging.
-    pad = int(np.ceil(0.6 / scene.pixel_size))
-    carbon = np.pad(carbon, pad, mode="symmetric")
+    carbon = np.pad(carbon, _measure_margin(scene), mode="symmetric")
     grains = rng.poisson(np.maximum(carbon, 0) * CARBON_DENSITY * scene.pixel_size**2).astype(np.float32)
+    expected = _image(scene, specimen, grains)
+    material = MATERIALS[scene.material]
+    background = scene.recording.background * mean_signal(material) if scene.modality == "haadf" else 0.0
+    dose = scene.dose if scene.clarity is None else _choose_dose(scene, expected, presence, background)
+    return _Exposure(expected, grains, dose, background)
+
+
+def _measure_margin(scene: Scene) -> int:
+    """Margin [px] that takes up the wrap-around of coherent imaging."""
+    return int(np.ceil(0.6 / scene.pixel_size))
+
+
+def _image(scene: Scene, specimen: Specimen, grains: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Image a specimen and carbon atoms without noise."""
+    pad = _measure_margin(scene)
     held = [np.repeat(layer.positions, layer.occupancy, axis=0) for layer in specimen.layers]
     numbers = [np.repeat(layer.number, layer.occupancy) for layer in specimen.layers]
     points = np.concatenate([*held, specimen.loose]) + pad * scene.pixel_size
     number = np.concatenate([*numbers, specimen.loose_number])
     expected = image_atoms(points, number, grains, scene.pixel_size, scene.modality, scene.lens)
-    expected = expected[pad:-pad, pad:-pad]
-    background = scene.recording.background * mean_signal(material) if scene.modality == "haadf" else 0.0
-    dose = scene.dose if scene.clarity is None else _choose_dose(scene, expected, presence, background)
-    return record(expected, scene.pixel_size, scene.recording, rng, dose=dose, background=background)
+    return expected[pad:-pad, pad:-pad]
 
 
 def _choose_dose(

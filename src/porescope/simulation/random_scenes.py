@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.materials import MATERIALS, Material, find_material
+from porescope.modalities import has_bright_holes
 from porescope.simulation.contamination import mean_signal, thick_carbon
+from porescope.simulation.membranes import FORMS, WAVELENGTH, Membrane
 from porescope.simulation.optics import Optics
 from porescope.simulation.recording import Recording
 from porescope.simulation.scene import Scene
@@ -17,6 +19,9 @@ from porescope.simulation.sheets import Pore
 
 #: Keys of the purposes of random generators; "interactive" is ``porescope simulate --wild``.
 PURPOSES = {"training": 1, "validation": 2, "benchmark": 3, "interactive": 4, "movie": 5}
+
+#: Least width of a frame that shows a support film, whose holes are of a micrometre [nm].
+_HOLE_NM = 800.0
 
 
 def make_generator(purpose: str, index: int, seed: int = 0) -> np.random.Generator:
@@ -284,4 +289,100 @@ def _without_lattice(rng: np.random.Generator, scene: Scene) -> Scene:
         twist=None,
         dose=dose,
         grain_size=scene.grain_size * 4,
+    )
+
+
+def vary_membrane(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    modality: str | None = None,
+    pores: int | None = None,
+    pixel_size: float | None = None,
+    thick: bool | None = None,
+) -> Membrane:
+    """Draw the parameters of a membrane at random.
+
+    Parameters
+    ----------
+    rng : Generator
+    shape : tuple of int
+        Rows and columns.
+    modality : str, optional
+        Default: HAADF, or in one of three BF or HRTEM.
+    pores : int, optional
+        Default: 50 to 600, less in a frame of fewer than 1024² pixels; 1 to 30 in a SiN membrane.
+    pixel_size : float, optional
+        [nm]; default: 0.4 to 5.
+    thick : bool, optional
+        Whether it is a SiN membrane, without film, folds and carbon; default: in one of four.
+
+    Returns
+    -------
+    Membrane
+    """
+    modality = modality or str(rng.choice(["haadf", "bf", "hrtem"], p=[0.66, 0.17, 0.17]))
+    size = pixel_size or float(np.exp(rng.uniform(np.log(0.4), np.log(5))))
+    by_chance = rng.random() < 0.25
+    thick = by_chance if thick is None else thick
+    share = shape[0] * shape[1] / 2**20
+    most = 30 if thick else max(30, int(600 * share**0.7))
+    count = int(np.exp(rng.uniform(np.log(1 if thick else min(50, most / 2)), np.log(most))))
+    given = count if pores is None else pores
+    bright = has_bright_holes(modality) or modality == "hrtem"
+    film = not thick and rng.random() < 0.5
+    scene = Membrane(
+        shape=shape, pixel_size=size, modality=modality, pores=given,
+        porosity=float(np.exp(rng.uniform(np.log(0.02), np.log(0.4 if count > 20 else 0.1)))),
+        spread=float(rng.uniform(0.05, 0.55)),
+        forms=tuple(rng.choice(FORMS, rng.integers(1, 4), p=[0.4, 0.3, 0.1, 0.2]).tolist()),
+        touching=float(rng.choice([0, 0, rng.uniform(0, 0.3)])),
+        texture=float(rng.uniform(0, 0.05)),
+        absorption=float(rng.uniform(0.5, 1.2) if thick else rng.uniform(0.12, 0.5)),
+        phase=float(rng.uniform(0.2, 1.0)) if bright else 0.0,
+        defocus=float(rng.normal(0, 1) * (3 * size) ** 2 / WAVELENGTH) if rng.random() < 0.6 else 0.0,
+        background=float(rng.choice([rng.uniform(0, 0.3), rng.uniform(0.3, 2)])),
+        blur=float(rng.uniform(0.4, 2.0 if thick else 1.4)),
+        noise=float(np.exp(rng.uniform(np.log(0.03), np.log(0.5)))),
+        recording=vary_recording(rng),
+    )  # fmt: skip
+    if thick:
+        return replace(scene, rim=float(rng.choice([0, rng.uniform(0, 0.3)])))
+    if film:
+        scene = replace(
+            scene, support_holes=int(rng.integers(1, 4)), support=float(rng.uniform(1.5, 8)),
+            bare_hole=bool(rng.random() < 0.3), pixel_size=pixel_size or max(size, _HOLE_NM / min(shape)),
+        )  # fmt: skip
+    return replace(
+        scene,
+        carbon=float(rng.uniform(0.3, 1.5)),
+        carbon_cover=float(rng.choice([0, rng.uniform(0.02, 0.4)])),
+        folds=int(rng.choice([0, 0, 1, 3])),
+        layers=int(rng.choice([0, 0, 1, 2])),
+        tear=pores is None and bool(rng.random() < 0.15),
+        rim=float(rng.choice([0, rng.uniform(0, 0.6)])),
+    )
+
+
+def vary_recording(rng: np.random.Generator) -> Recording:
+    """Draw at random how the image of a membrane is recorded.
+
+    Parameters
+    ----------
+    rng : Generator
+
+    Returns
+    -------
+    Recording
+    """
+    eight = rng.random() < 0.4
+    clip = (float(rng.uniform(0, 0.01)), float(rng.uniform(0, 0.01))) if rng.random() < 0.3 else (0.0, 0.0)
+    return Recording(
+        jitter=float(rng.choice([0, 0, rng.uniform(0, 0.4)])),
+        flicker=float(rng.choice([0, 0, rng.uniform(0, 0.02)])),
+        gradient=float(rng.choice([0, rng.uniform(0, 0.3)])),
+        clip=clip,
+        bits=8 if eight else 16,
+        gamma=float(rng.uniform(0.7, 1.4)) if eight else 1.0,
+        jpeg=int(rng.integers(60, 96)) if eight and rng.random() < 0.5 else None,
+        bar=bool(rng.random() < 0.3),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import center_of_mass
 
 from porescope.files import ENDINGS, save_labels, write_whole
 from porescope.simulation.drawing import Simulation
@@ -23,7 +24,8 @@ def save_simulation(folder: Path, drawn: Simulation, note: str) -> list[str]:
         Made if it does not exist.
     drawn : Simulation
         Written under its micrograph's name: ``NAME.tif`` with the pixel size, ``NAME_standard.tif``
-        (label image), ``NAME_truth.csv`` (one row per pore) and ``NAME_atoms.csv`` (one row per site).
+        (label image), ``NAME_truth.csv`` (one row per pore) and, if there are atoms, ``NAME_atoms.csv`` (one
+        row per site).
     note : str
         How the micrograph was made; stored in the TIFF with the version.
 
@@ -37,8 +39,8 @@ def save_simulation(folder: Path, drawn: Simulation, note: str) -> list[str]:
     micrograph, labels = drawn.micrograph, drawn.labels
     stem, size = micrograph.name, micrograph.pixel_size
     numbers = np.arange(1, len(drawn.area_nm2) + 1)
-    centres = [np.argwhere(labels == n).mean(axis=0) * size for n in numbers]
-    y, x = np.array(centres).reshape(-1, 2).T
+    centres = np.array(center_of_mass(labels > 0, labels, numbers) if len(numbers) else [], float)
+    y, x = (centres.reshape(-1, 2) * size).T
     truth = {
         "label": numbers, "y_nm": y, "x_nm": x, "area_nm2": drawn.area_nm2,
         "equivalent_diameter_nm": np.sqrt(4 * drawn.area_nm2 / np.pi), "missing_atoms": drawn.missing_atoms,
@@ -63,6 +65,8 @@ def save_simulation(folder: Path, drawn: Simulation, note: str) -> list[str]:
         stem + ENDINGS["truth"]: lambda part: _save_table(part, truth),
         stem + ENDINGS["atoms"]: lambda part: _save_table(part, sites),
     }
+    if not len(atoms.positions):
+        del writers[stem + ENDINGS["atoms"]]
     folder.mkdir(parents=True, exist_ok=True)
     for name, write in writers.items():
         with write_whole(folder / name) as part:

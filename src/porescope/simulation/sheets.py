@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from porescope.materials import ATOMIC_NUMBER, Material
+from porescope.materials import ATOMIC_NUMBER, LONGEST_BOND, Material
 
 #: Margin of a sheet around the frame [nm].
 MARGIN = 0.8
-#: Longest bond, in nearest-neighbour distances.
-LONGEST_BOND = 1.2
 
 
 class Atoms(NamedTuple):

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from porescope.materials import ATOMIC_NUMBER, BOND_WIDTH, OPENING_RADIUS, RADIUS, Material
-from porescope.simulation.sheets import LONGEST_BOND, Atoms
+from porescope.atoms import cover, find_pieces
+from porescope.materials import ATOMIC_NUMBER, RADIUS, Material
+from porescope.simulation.sheets import Atoms
 
 #: Step of the fine grid on which pores are drawn before averaging to pixels [nm].
 _TRUTH_STEP = 0.005
@@ -62,7 +62,7 @@ def find_truth(
     """
     fine = max(1, round(pixel_size / step))
     step = pixel_size / fine
-    labels, cover = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    labels, share_of_pixel = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
     areas: list[float] = []
     counts: list[int] = []
     atoms = layers[0]
@@ -77,10 +77,7 @@ def find_truth(
         free = np.ones(tuple((high - low) * fine), np.uint8)
         for layer in layers:
             _cover(free, material, layer, origin, step)
-        r = round(OPENING_RADIUS / step)
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1))
-        free = cv2.morphologyEx(free, cv2.MORPH_OPEN, disc)
-        n, pieces = cv2.connectedComponents(free, connectivity=8)
+        n, pieces = find_pieces(free, step)
         at = np.rint((members - origin) / step).astype(int)
         inside = ((at >= 0) & (at < free.shape)).all(axis=1)
         hit = pieces[at[inside, 0], at[inside, 1]]
@@ -93,8 +90,8 @@ def find_truth(
                     areas.append(float(mask.sum() * step**2))
                     counts.append(int((hit == piece).sum()))
                     labels[here][share >= 0.5] = len(areas)
-                    cover[here] += share
-    return Truth(labels, np.minimum(cover, 1), np.array(areas), np.array(counts, int))
+                    share_of_pixel[here] += share
+    return Truth(labels, np.minimum(share_of_pixel, 1), np.array(areas), np.array(counts, int))
 
 
 def _group(points: NDArray[np.float64], reach: float) -> list[NDArray[np.float64]]:
@@ -117,14 +114,4 @@ def _cover(
     far = origin + np.array(free.shape) * step
     near = ((atoms.positions > origin - 0.4) & (atoms.positions < far + 0.4)).all(axis=1)
     near &= atoms.occupancy > 0
-    points = atoms.positions[near]
-    # OpenCV's drawing takes fixed-point positions, x before y.
-    shift = 8
-    fixed = np.rint((points - origin) / step * 2**shift).astype(np.int32)[:, ::-1]
-    reach = material.constant / np.sqrt(3) * LONGEST_BOND
-    bonds = fixed[cKDTree(points).query_pairs(reach, output_type="ndarray")]
-    width = max(1, round(BOND_WIDTH / step) - 1)
-    cv2.polylines(free, list(bonds), False, 0, width, cv2.LINE_8, shift)
-    radii = (_RADII[atoms.number[near]] / step - 0.5) * 2**shift
-    for at, radius in zip(fixed.tolist(), np.rint(radii).astype(int).tolist(), strict=True):
-        cv2.circle(free, at, radius, 0, -1, cv2.LINE_8, shift)
+    cover(free, atoms.positions[near], _RADII[atoms.number[near]], material.constant, origin, step)

@@ -2,78 +2,150 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from porescope.lattice import find_lattice
-from porescope.network import MODES, UNRATED, Network, find_mode, gather_evidence
-from porescope.simulation import Simulation, draw, draw_pores, draw_scene, make_generator
+from porescope.lattice import find_lattice, map_vacancies
+from porescope.network import (
+    EVIDENCE,
+    MODES,
+    choose_scale,
+    find_mode,
+    judge_regions,
+    load_model,
+    map_probabilities,
+)
+from porescope.simulation import Pore, Scene, Simulation, draw, draw_pores, draw_scene, make_generator
 
 #: Numbers of the simulated images of a rating: none is in the trainer's validation set.
-INDICES = range(20_000, 21_500)
+INDICES = range(20_000, 26_000)
 #: Side of these images [px].
 _SIDE = 384
 #: Lowest IoU at which a region matches a pore.
 _MIN_IOU = 0.3
 #: Distance of the centroids below which a region matches a single vacancy [nm].
 _NEAR = 0.15
-#: Strength of the ridge penalty, which keeps weights near `UNRATED` if there are few regions.
-_RIDGE = 0.01
+#: Number of units of the hidden layer that weighs the evidence, and the strength of the penalty on weights.
+_HIDDEN, _DECAY = 24, 0.3
+#: Number of fits, each without another fifth of the images, and of the steps of each.
+_FITS, _STEPS = 5, 1500
 
 
-def rate_network(path: Path, seed: int = 0) -> dict[str, Any]:
-    """Fit the weights of the evidence behind ``confidence`` on simulated images.
+def rate_network(path: Path, seed: int = 0, processes: int = 1) -> dict[str, Any]:
+    """Fit the layers that weigh the evidence behind ``confidence`` on simulated images.
 
     Parameters
     ----------
     path : Path
         The ONNX file.
     seed : int
-        Of the simulated images.
+        Of the simulated images and of the fit.
+    processes : int
+        Number of processes that draw images and look for pores in them.
 
     Returns
     -------
     dict
-        For the network's card. ``evidence``: mode (of `MODES`) → weights of the evidence that
-        `confidence.gather_evidence` gathers; ``rated_on``: number of images and of regions.
+        For the network's card. ``evidence``: mode (of `MODES`) → layers as `network.rate_regions` takes them;
+        ``rated_on``: number of images and of regions.
 
     Raises
     ------
     ValueError
         If the file is no network of porescope's.
-
-    Notes
-    -----
-    Every second image has no pore; the others have one to a dozen.
     """
-    evidence: dict[str, list[NDArray[np.float64]]] = {mode: [] for mode in MODES}
-    real: dict[str, list[NDArray[np.bool_]]] = {mode: [] for mode in MODES}
-    detector = Network(path, least_confidence=0)  # which keeps every region
-    for index in INDICES:
-        rng = make_generator("validation", index, seed)
-        cell_px = float(rng.uniform(6, 12))
-        scene = draw_scene(rng, (_SIDE, _SIDE), cell_px)
-        pores = draw_pores(rng, np.array(scene.shape) * scene.pixel_size)
-        count = 0 if index % 2 else int(rng.integers(1, len(pores) + 1))
-        drawn = draw(replace(scene, pores=pores[:count]), rng)
-        found = detector.find(drawn.micrograph, find_lattice(drawn.micrograph))
-        assert found.probability is not None
-        mode = find_mode(scene.modality)
-        evidence[mode].append(gather_evidence(found.labels, found.probability, cell_px))
-        real[mode].append(find_real(drawn, found.labels))
-    weights = {
-        mode: _fit_weights(np.concatenate(evidence[mode]), np.concatenate(real[mode]))
-        for mode in MODES
-        if real[mode]
-    }
-    return {
-        "evidence": weights,
-        "rated_on": [len(INDICES), sum(len(r) for part in real.values() for r in part)],
-    }
+    load_model(path)
+    tasks = [(path, index, seed) for index in INDICES]
+    if processes == 1:
+        gathered = [_gather(task) for task in tasks]
+    else:
+        with ProcessPoolExecutor(processes, get_context("forkserver")) as pool:
+            gathered = list(pool.map(_gather, tasks, chunksize=20))
+    layers = {}
+    for mode in MODES:
+        own = [(evidence, real) for m, evidence, real in gathered if m == mode]
+        if any(real.any() for _, real in own):
+            layers[mode] = fit_layers([e for e, _ in own], [real for _, real in own], seed)
+    return {"evidence": layers, "rated_on": [len(tasks), sum(len(real) for _, _, real in gathered)]}
+
+
+def draw_rated(index: int, seed: int = 0, purpose: str = "validation") -> Simulation:
+    """Draw one image of a rating.
+
+    Images of an even number have no pore. Every second of the others has one to a dozen, the rest nothing but
+    up to four lone vacancies. Every third image is stretched and sheared, as by drift, by up to 20 %.
+
+    Parameters
+    ----------
+    index : int
+    seed : int
+    purpose : str
+        As for `make_generator`.
+
+    Returns
+    -------
+    Simulation
+    """
+    rng = make_generator(purpose, index, seed)
+    scene = draw_scene(rng, (_SIDE, _SIDE), float(rng.uniform(6, 12)))
+    extent = np.array(scene.shape) * scene.pixel_size
+    pores: tuple[Pore, ...] = ()
+    if index % 4 == 1:
+        pores = draw_pores(rng, extent)
+        pores = pores[: int(rng.integers(1, len(pores) + 1))]
+    elif index % 4 == 3:
+        pores = _place_vacancies(rng, extent)
+        scene = replace(scene, amorphous=min(scene.amorphous, 0.5))
+        if rng.random() < 0.5:
+            scene = _calm(scene)
+    if index % 3 == 0:
+        scene = replace(scene, strain=tuple(rng.uniform(-0.1, 0.1, 4).tolist()))
+    return draw(replace(scene, pores=pores), rng)
+
+
+def _place_vacancies(rng: np.random.Generator, extent: NDArray[np.float64]) -> tuple[Pore, ...]:
+    """Place one to four vacancies that keep a distance from each other and from the border."""
+    centres: list[NDArray[np.float64]] = []
+    for centre in rng.uniform(0.07 * extent, 0.93 * extent, (int(rng.integers(1, 5)), 2)):
+        if all(np.hypot(*(centre - other)) > 1.2 for other in centres):
+            centres.append(centre)
+    return tuple(Pore((float(y), float(x)), missing=1, through=bool(rng.random() < 0.5)) for y, x in centres)
+
+
+def _calm(scene: Scene) -> Scene:
+    """The scene without what looks like vacancies: dopants, alloys, patches, further layers and grains."""
+    return replace(
+        scene,
+        amorphous=0.0,
+        patches=0.0,
+        dopants=0.0,
+        alloyed=0.0,
+        twist=None,
+        grain_angle=None,
+        chalcogen_vacancies=min(scene.chalcogen_vacancies, 0.02),
+    )
+
+
+def _gather(task: tuple[Path, int, int]) -> tuple[str, NDArray[np.float64], NDArray[np.bool_]]:
+    """Mode of one image; the evidence for its regions, shape (n, K); which of them are real, shape (n,)."""
+    path, index, seed = task
+    drawn = draw_rated(index, seed)
+    micrograph = drawn.micrograph
+    lattice = find_lattice(micrograph)
+    scale = choose_scale(micrograph, lattice, None)
+    maps = map_probabilities(micrograph, scale, load_model(path), lattice=lattice)
+    vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
+    labels, evidence = judge_regions(micrograph, lattice, scale, maps, vacancies)
+    return find_mode(micrograph.modality), evidence, find_real(drawn, labels)
 
 
 def find_real(drawn: Simulation, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -110,27 +182,60 @@ def find_real(drawn: Simulation, labels: NDArray[np.int32]) -> NDArray[np.bool_]
     return real[1:]
 
 
-def _fit_weights(evidence: NDArray[np.float64], real: NDArray[np.bool_]) -> list[float]:
-    """Weights of the evidence, shape (n, 4), by logistic regression on whether regions are real, shape (n,).
+def fit_layers(
+    evidence: Sequence[NDArray[np.float64]], real: Sequence[NDArray[np.bool_]], seed: int = 0
+) -> list[tuple[list[list[float]], list[float]]]:
+    """Fit the layers of a small network that tells from the evidence whether a region is real.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> log_odds = np.linspace(0, 4, 400)
-    >>> nothing = np.zeros(400)
-    >>> evidence = np.column_stack([np.ones(400), log_odds, nothing, nothing])
-    >>> weights = _fit_weights(evidence, log_odds > 2)
-    >>> bool(weights[0] + 1.5 * weights[1] < 0 < weights[0] + 2.5 * weights[1])
-    True
+    Parameters
+    ----------
+    evidence : sequence of ndarray, shape (n, K)
+        Of each image.
+    real : sequence of ndarray of bool, shape (n,)
+    seed : int
+
+    Returns
+    -------
+    list
+        Layers as `network.rate_regions` takes them: the mean of `_FITS` fits.
     """
-    from scipy.optimize import minimize
+    image = np.repeat(np.arange(len(real)), [len(r) for r in real])
+    values, truth = np.concatenate(evidence), np.concatenate(real)
+    middle, spread = values.mean(axis=0), values.std(axis=0) + 1e-3
+    standard = (values - middle) / spread
+    fits = [_fit_once(standard, truth, image % _FITS == k, seed + k) for k in range(_FITS)]
+    # Their hidden units side by side; the first layer takes the evidence as it is.
+    hidden = np.concatenate([fit[0] for fit in fits]).T
+    offsets = np.concatenate([fit[1] for fit in fits]) - (middle / spread) @ hidden
+    out = np.concatenate([fit[2] for fit in fits], axis=1).T / _FITS
+    last = np.mean([fit[3] for fit in fits], axis=0)
+    layers = ((hidden / spread[:, None], offsets), (out, last))
+    return [(weights.round(5).tolist(), bias.round(5).tolist()) for weights, bias in layers]
 
-    default = np.array(UNRATED)
 
-    def measure_misfit(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        log_odds, offset = evidence @ weights, weights - default
-        misfit = (np.logaddexp(0, log_odds) - real * log_odds).sum() + _RIDGE * offset @ offset
-        return misfit, (1 / (1 + np.exp(-log_odds)) - real) @ evidence + 2 * _RIDGE * offset
+def _fit_once(
+    standard: NDArray[np.float64], truth: NDArray[np.bool_], left_out: NDArray[np.bool_], seed: int
+) -> list[NDArray[np.float64]]:
+    """Weights and offsets of the hidden and the last layer, fitted to the regions that are not left out.
 
-    fitted = minimize(measure_misfit, default, jac=True).x
-    return [round(float(weight), 3) for weight in fitted]
+    They are those of the step with the lowest error on the regions left out, if there are any.
+    """
+    torch.manual_seed(seed)
+    x, y = torch.tensor(standard, dtype=torch.float32), torch.tensor(truth, dtype=torch.float32)
+    aside = torch.tensor(left_out)
+    net = nn.Sequential(nn.Linear(len(EVIDENCE), _HIDDEN), nn.Tanh(), nn.Linear(_HIDDEN, 1))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.01, weight_decay=_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
+    measure = nn.BCEWithLogitsLoss()
+    best, kept = np.inf, None
+    for step in range(_STEPS):
+        optimizer.zero_grad()
+        measure(net(x[~aside])[:, 0], y[~aside]).backward()
+        optimizer.step()
+        schedule.step()
+        if step % 10 == 9 and aside.any():
+            with torch.no_grad():
+                error = float(measure(net(x[aside])[:, 0], y[aside]))
+            if error < best:
+                best, kept = error, [w.detach().double().numpy().copy() for w in net.parameters()]
+    return kept or [w.detach().double().numpy() for w in net.parameters()]

@@ -54,7 +54,7 @@ class Sample(NamedTuple):
     about: NDArray[np.float32]
 
 
-def make_sample(purpose: str, seed: int, index: int) -> Sample:
+def _make_sample(purpose: str, seed: int, index: int) -> Sample:
     """Simulate a random micrograph and rescale it to the network's scale.
 
     Parameters
@@ -170,7 +170,7 @@ def weigh(labels: NDArray[np.int32]) -> NDArray[np.uint8]:
 
 
 def make_samples(purpose: str, seed: int, indices: Sequence[int]) -> list[Sample]:
-    """Make several samples with `make_sample`; the task of a worker process.
+    """Simulate several samples for a network; the task of a worker process.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def make_samples(purpose: str, seed: int, indices: Sequence[int]) -> list[Sample
     list of Sample
     """
     cv2.setNumThreads(1)
-    return [make_sample(purpose, seed, i) for i in indices]
+    return [_make_sample(purpose, seed, i) for i in indices]
 
 
 def read_samples(folder: Path, *, modality: str = "auto") -> list[Sample]:

@@ -8,11 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.lattice.amplitude import demodulate
-from porescope.lattice.finding import Lattice
+from porescope.lattice import Lattice, demodulate, find_lattice
 from porescope.materials import Material
 from porescope.micrograph import Micrograph
-from porescope.modalities import has_bright_holes
+from porescope.modalities import HOLE_SIGN, has_bright_holes
+from porescope.strips import cut_strips
+
+#: Side of the average cell [px], and its shells of harmonics: squared lengths in units of the first.
+_FOLDED, _SHELLS = 24, (1, 3, 4, 7, 9)
 
 
 class Sites(NamedTuple):
@@ -22,6 +25,33 @@ class Sites(NamedTuple):
     places: NDArray[np.float64]  # (K, 2) in the lattice, in units of the real-space vectors
     second: NDArray[np.bool_]  # (K,) on the material's second sublattice, the chalcogen's
     empty: NDArray[np.bool_]  # (K,) without an atom
+
+
+class Crystal(NamedTuple):
+    """The lattice of an image, and its sites where the material is known."""
+
+    lattice: Lattice
+    material: Material | None
+    sites: Sites | None
+
+
+def find_crystal(micrograph: Micrograph, material: Material | None) -> Crystal | None:
+    """Find the lattice of a micrograph and, with a material, the sites of its atoms.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    material : Material or None
+
+    Returns
+    -------
+    Crystal or None
+        None without a lattice.
+    """
+    lattice = find_lattice(micrograph)
+    if lattice is None:
+        return None
+    return Crystal(lattice, material, find_sites(micrograph, lattice, material) if material else None)
 
 
 def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> Sites:
@@ -40,8 +70,8 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
     Notes
     -----
     The phases of the first-order waves give the position of each pixel within its cell. The average
-    cell of the image shows where the atoms are: at its brightest place and at the brighter of the two
-    other symmetric places; in graphene and hBN at the two places around the dark centre of the ring.
+    cell of the image shows where the atoms are: where two atoms with the contrast of the material
+    explain most of its harmonics.
 
     Examples
     --------
@@ -54,11 +84,8 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
     1
     """
     flat = lattice.flat
-    if has_bright_holes(micrograph.modality):
-        flat = -flat
     waves = demodulate(flat, lattice.frequencies, 2.5 * lattice.constant_px)
-    phase = [np.angle(wave) / (2 * np.pi) for wave in waves]
-    origins = _find_origins(flat, lattice, phase, material)
+    origins = _find_origins(flat, lattice, waves, material, micrograph.modality)
     parts = [_lay_sites(lattice, waves, origin, flat.shape) for origin in origins]
     positions, places = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     second = np.repeat([False, True], [len(part[0]) for part in parts])
@@ -66,6 +93,8 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
         y, x = np.rint(positions).astype(int).T
         inside = micrograph.field[y, x]
         positions, places, second = positions[inside], places[inside], second[inside]
+    if has_bright_holes(micrograph.modality):
+        flat = -flat
     smooth = cv2.GaussianBlur(flat, (0, 0), max(0.18 * lattice.constant_px, 0.5))
     at = np.rint(positions).astype(int)
     value = smooth[at[:, 0], at[:, 1]]
@@ -76,28 +105,53 @@ def find_sites(micrograph: Micrograph, lattice: Lattice, material: Material) -> 
 
 
 def _find_origins(
-    image: NDArray[np.float32], lattice: Lattice, phase: list[NDArray[np.floating]], material: Material
+    image: NDArray[np.float32],
+    lattice: Lattice,
+    waves: NDArray[np.complex64],
+    material: Material,
+    modality: str,
 ) -> list[NDArray[np.float64]]:
-    """Origins of the two sublattices within the cell, as fractions of its vectors."""
-    n = 24
-    rows, columns = (np.arange(size) for size in image.shape)
-    u, v = (
-        np.floor((f[0] * rows[:, None] + f[1] * columns[None] + p) % 1 * n).astype(int) % n
-        for f, p in zip(lattice.frequencies, phase, strict=True)
-    )
-    total = np.bincount((u * n + v).ravel(), image.ravel(), n * n)
-    count = np.bincount((u * n + v).ravel(), minlength=n * n)
-    folded = (total / np.maximum(count, 1)).reshape(n, n).astype(np.float32)
-    folded = np.asarray(cv2.GaussianBlur(np.tile(folded, (3, 3)), (0, 0), 1.5)[n:-n, n:-n], np.float32)
-    extreme = int(folded.argmin() if material.both_count else folded.argmax())
-    spot = np.array(np.unravel_index(extreme, folded.shape))
-    # The real-space vectors are 120° apart.
-    others = [(spot + third) % n for third in ((n // 3, 2 * n // 3), (2 * n // 3, n // 3))]
-    others.sort(key=lambda place: -folded[tuple(place)])
-    chosen = others if material.both_count else [spot, others[0]]
-    if not material.first_is_brighter:
-        chosen.reverse()
-    return [(place + 0.5) / n for place in chosen]
+    """Origins of the two sublattices within the cell, as fractions of its vectors.
+
+    Two atoms with the material's contrast are moved through the average cell, in both orders. In each shell
+    of harmonics they have a common amplitude, the lens's, of which only the sign is known, in HRTEM not
+    even that. The place that leaves the least of all shells wins.
+    """
+    folded = np.fft.fft2(_fold(image, lattice, waves))
+    h, k = np.meshgrid(*2 * (np.rint(np.fft.fftfreq(_FOLDED) * _FOLDED),), indexing="ij")
+    order = h**2 + k**2 + h * k  # the reciprocal vectors are 60° apart, the real-space ones 120°
+    contrast, sign = material.contrast(modality), -HOLE_SIGN[modality]
+    best, origins = -1.0, [np.zeros(2), np.zeros(2)]
+    for third in (1 / 3, -1 / 3):
+        apart = np.array([third, 2 * third])
+        pair = 1 + contrast * np.exp(-2j * np.pi * (h * apart[0] + k * apart[1]))
+        explained = np.zeros(folded.shape)
+        for shell in (order == n for n in _SHELLS):
+            amplitude = np.fft.ifft2(np.where(shell, folded * pair.conj(), 0)).real
+            if sign:
+                amplitude = np.maximum(sign * amplitude, 0)
+            explained += amplitude**2 / (np.abs(pair[shell]) ** 2).sum()
+        if explained.max() > best:
+            best = float(explained.max())
+            first = (np.array(np.unravel_index(int(explained.argmax()), folded.shape)) + 0.5) / _FOLDED
+            origins = [first, (first + apart) % 1]
+    return origins
+
+
+def _fold(image: NDArray[np.float32], lattice: Lattice, waves: NDArray[np.complex64]) -> NDArray[np.float64]:
+    """The average cell of an image."""
+    n = _FOLDED
+    total, count = np.zeros((2, n * n))
+    down, along = (np.arange(size) for size in image.shape)
+    for rows in cut_strips(image.shape):
+        u, v = (
+            np.floor((f[0] * down[rows, None] + f[1] * along + np.angle(w[rows]) / (2 * np.pi)) % 1 * n)
+            for f, w in zip(lattice.frequencies, waves, strict=True)
+        )
+        place = ((u % n) * n + v % n).astype(int).ravel()
+        total += np.bincount(place, image[rows].ravel(), n * n)
+        count += np.bincount(place, minlength=n * n)
+    return np.asarray((total / np.maximum(count, 1)).reshape(n, n), np.float64)
 
 
 def _lay_sites(
@@ -126,38 +180,6 @@ def _split(values: NDArray[np.floating]) -> float:
     typical = float(np.median(values))
     deviation = 1.4826 * float(np.median(np.abs(values - typical)))
     return min((typical + float(values.min())) / 2, typical - 3.5 * deviation)
-
-
-def count_missing(
-    sites: Sites, labels: NDArray[np.integer], lattice: Lattice, material: Material
-) -> NDArray[np.float64]:
-    """Count the missing atoms of each pore: metal atoms, or C, B and N.
-
-    Parameters
-    ----------
-    sites : Sites
-    labels : ndarray of int, shape (M, N)
-    lattice : Lattice
-    material : Material
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-        In the order of the labels.
-
-    Notes
-    -----
-    All sites inside a pore count; within a fifth of a constant outside its edge, empty sites count too.
-    """
-    numbers = np.unique(labels[labels > 0])
-    reach = max(1, round(0.2 * lattice.constant_px))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    wide = cv2.dilate(labels.astype(np.float32), disc).astype(np.int64)
-    counted = material.both_count | ~sites.second
-    y, x = np.rint(sites.positions[counted]).astype(int).T
-    owner = np.where(labels[y, x] > 0, labels[y, x], np.where(sites.empty[counted], wide[y, x], 0))
-    counts = np.bincount(owner, minlength=int(numbers.max(initial=0)) + 1)
-    return counts[numbers].astype(float)
 
 
 def build_structure(
