@@ -309,8 +309,12 @@ def try_many(side: int = 32) -> None:
     apart = found.sheet_nm - true * pixel
     apart -= np.median(apart, axis=0)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    worst = np.hypot(*apart.T).max()
-    print(f"{side**2} tiles: {seconds / side**2:.2f} s a tile, {memory:.2f} GB, at most {worst:.3f} nm off")
+    distance = np.hypot(*apart.T)
+    rms, hopped = np.sqrt((distance**2).mean()), int((distance > 0.15).sum())
+    print(f"{side**2} tiles: {seconds / side**2:.2f} s a tile, {memory:.2f} GB at most")
+    print(
+        f"{rms:.3f} nm rms, {hopped} tiles more than 0.15 nm off, {(found.margin < 3).sum()} margins below 3"
+    )
 
 
 def _draw_tile(place, pixel, n, holes, frequency, phase, rng) -> np.ndarray:
