@@ -260,7 +260,7 @@ def _count_merged(tiles: list, layout: Layout, true_nm: np.ndarray) -> list[tupl
             labels.append(tile.simulation.labels if result is None else result.labels)
             tables.append(measure(micrograph, labels[-1]) if result is None else result.pores)
         owner = np.repeat(np.arange(len(tiles)), [len(t) for t in tables])
-        pores = merge_pores(pd.concat(tables), owner, labels.__getitem__, layout)
+        pores, _ = merge_pores(pd.concat(tables), owner, labels.__getitem__, layout)
         origin = np.rint(true_nm / 0.04).astype(int)
         seen, rows = set(), []
         names = {tile.simulation.micrograph.name: k for k, tile in enumerate(tiles)}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from conftest import require
 from helpers import run
 
 
@@ -19,6 +21,15 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run("simulate", "--tiles", "2x2", *size, "--seed", 3, "-o", folder)
     assert result.exit_code == 0, result.output
     return folder
+
+
+def read_zarr_labels(store: Path) -> tuple[np.ndarray, list[float], float]:
+    """Labels of the finest level, place of the first pixel, pixel size."""
+    import zarr
+
+    group = zarr.open_group(str(store), mode="r")["labels/pores"]
+    scale, move = group.attrs["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    return group["s0"][:], move["translation"], scale["scale"][0]
 
 
 def test_a_sheet_of_tiles(tiles: Path, tmp_path: Path) -> None:
@@ -44,9 +55,18 @@ def test_a_sheet_of_tiles(tiles: Path, tmp_path: Path) -> None:
     assert record["outputs"] == ["density.csv", "density.png", "mosaic.png", "pores.csv", "tiles.csv"]
     again = run("map", tiles, "--stage", stage, "-o", out, "--no-images", "--workers", 1)
     assert again.exit_code == 2 and "earlier map" in again.output
-    resumed = run("map", tiles, "--stage", stage, "-o", out, "--no-images", "--workers", 1, "--resume")
+    require(find_spec("ome_zarr") is not None, "ome-zarr")
+    resume = ("map", tiles, "--stage", stage, "-o", out, "--no-images", "--workers", 1, "--resume")
+    resumed = run(*resume, "--zarr")
     assert resumed.exit_code == 0, resumed.output
     pd.testing.assert_frame_equal(pd.read_csv(out / "pores.csv"), pores)
+    labels, origin, pixel = read_zarr_labels(out / "sheet.zarr")
+    assert np.unique(labels[labels > 0]).tolist() == pores.sheet_label.tolist()
+    for row in pores.itertuples():
+        middle = np.argwhere(labels == row.sheet_label).mean(axis=0) * pixel + origin
+        assert np.hypot(*(middle - (row.sheet_y_nm, row.sheet_x_nm))) < 0.1
+    assert run(*resume).exit_code == 0
+    assert not (out / "sheet.zarr").exists()  # that of another map
 
 
 def test_a_raster_and_a_damaged_tile(tiles: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def merge(canvas: np.ndarray, places: list[tuple[int, int]], shape: tuple[int, i
     owner = np.repeat(np.arange(len(tables)), [len(t) for t in tables])
     affine = options.get("affine", np.eye(2))
     layout = Layout(np.array(places) * PIXEL @ affine.T, np.array([shape] * len(places)), PIXEL, affine)
-    return merge_pores(pd.concat(tables), owner, labels.__getitem__, layout)
+    return merge_pores(pd.concat(tables), owner, labels.__getitem__, layout)[0]
 
 
 def test_a_pore_of_two_tiles_is_one() -> None:

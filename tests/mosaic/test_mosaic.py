@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sheets import PIXEL, draw_sheet
 
-from porescope.mosaic import check_stage, list_pairs, solve_mosaic
+from porescope.mosaic import solve_mosaic
 from porescope.mosaic.closure import Link
 from porescope.mosaic.mosaic import _list_strays
 from porescope.mosaic.positions import Pair
@@ -105,7 +105,7 @@ def test_one_tile_lies_where_the_stage_says() -> None:
 
 def test_few_tiles_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     sheet, loaded = Sheet(4, 3, seed=5), []
-    monkeypatch.setattr("porescope.mosaic.mosaic._KEPT_BYTES", 6 * 190 * 150 * 10)
+    monkeypatch.setattr("porescope.mosaic.layout._KEPT_BYTES", 6 * 190 * 150 * 8)
 
     def load(tile: int):
         loaded.append(tile)
@@ -114,22 +114,6 @@ def test_few_tiles_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     solved = solve_mosaic(load, [SHAPE] * 12, PIXEL, sheet.stage_nm, error_nm=0.2)
     assert distance(solved.sheet_nm, sheet.true_nm).max() < 0.02
     assert len(loaded) == 12  # a row and a half is enough to load each tile once
-
-
-def test_pairs_are_those_with_an_area_in_common() -> None:
-    places = np.array([[0, 0], [0, 9], [9, 0], [9, 9], [40, 40]], float)
-    sides = np.full((5, 2), 10.0)
-    assert list_pairs(places, sides) == [(0, 1), (0, 2), (1, 3), (2, 3)]
-    assert list_pairs(places, sides, 0.0) == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
-
-
-def test_stage_positions_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"tiles 0 and 2 have the same stage position"):
-        check_stage(np.array([[0, 1], [2, 3], [0, 1]], float), 3)
-    with pytest.raises(ValueError, match=r"position of tile 1 is"):
-        check_stage(np.array([[0, 1], [np.nan, 3]]), 2)
-    with pytest.raises(ValueError, match=r"shape \(3, 2\)"):
-        check_stage(np.zeros((2, 2)), 3)
 
 
 def test_a_tile_that_fits_to_one_of_three_neighbours_is_a_stray() -> None:

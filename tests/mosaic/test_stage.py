@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from porescope.mosaic import lay_grid, read_stage
+from porescope.mosaic.stage import check_stage, lay_grid, read_stage
 
 FILES = [Path("in/a.tif"), Path("in/b.tif")]
 
@@ -52,3 +52,13 @@ def test_a_raster_is_laid_row_by_row() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             lay_grid(grid, overlap, 6, np.ones(2))
+
+
+def test_stage_positions_that_cannot_be_are_refused() -> None:
+    names = ["a", "b", "c"]
+    with pytest.raises(ValueError, match=r"a and c have the same stage position, y = 0 nm, x = 1 nm"):
+        check_stage(np.array([[0, 1], [2, 3], [0, 1]], float), names)
+    with pytest.raises(ValueError, match=r"that of b is \[nan, 3.0\]"):
+        check_stage(np.array([[0, 1], [np.nan, 3], [4, 5]]), names)
+    with pytest.raises(ValueError, match=r"shape \(3, 2\)"):
+        check_stage(np.zeros((2, 2)), names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,7 @@ _RUN = "detect"
 #: Margin of a tile below which it may lie off by a lattice vector.
 _UNSURE = 3.0
 #: Kinds of `FILES` that the command writes.
-_KINDS = ("pores", "tiles", "sheet", "density", "density_table")
+_KINDS = ("pores", "tiles", "sheet", "density", "density_table", "pyramid")
 
 
 def _take_options_of(command: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -68,20 +69,27 @@ def map_sheet(
         float, typer.Option(help="Overlap of neighbours in the raster, as a fraction of their sides.")
     ] = 0.1,
     stage_error: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0.001, metavar="NM", help="Standard deviation of a stage position in nm, each direction."
+            min=0.001,
+            metavar="NM",
+            help="Standard deviation of a stage position in nm, each direction (default 0.3).",
         ),
-    ] = 0.3,
+    ] = None,
+    zarr: Annotated[
+        bool, typer.Option("--zarr", help="Write the sheet with its labels as OME-Zarr too (extra zarr).")
+    ] = False,
     **options: Any,
 ) -> None:
     """Put tiles together to one sheet and find its pores, each once. Takes the options of detect."""
     from porescope.files import FILES, find_files
-    from porescope.mosaic import find_stage, open_tiles
+    from porescope.mosaic import STAGE_ERROR_NM, check_zarr, find_stage, open_tiles
     from porescope.runs import check_folder, check_results, read_run
 
-    out = options["out"]
+    out, error_nm = options["out"], STAGE_ERROR_NM if stage_error is None else stage_error
     try:
+        if zarr:
+            check_zarr()
         check_folder(out)
         names = [FILES[kind] for kind in _KINDS]
         check_results(out, "map", names, options["overwrite"] or options["resume"])
@@ -90,7 +98,6 @@ def map_sheet(
         places = find_stage(tiles, stage, grid, overlap)
     except (ValueError, OSError) as error:
         stop(str(error))
-    out.mkdir(parents=True, exist_ok=True)
     failed = False
     try:
         detect(**{**options, "out": out / _RUN})
@@ -104,10 +111,12 @@ def map_sheet(
         if not done.any():
             raise ValueError(f"no tile could be read; {out / _RUN / FILES['images']} says why")
         pixel = float(run.images.pixel_size_nm[run.images.status == "ok"].median())
+        if grid:  # the tiles' sides are those of the lattice's pixel size
+            places *= pixel / tiles.pixel_nm
         kept = tiles.keep(done, pixel)
-        sheet = _make_sheet(kept, places[done], run, options, stage_error)
+        sheet = _make_sheet(kept, places[done], run, options, error_nm)
         files = [*([stage] if stage else []), *(out / _RUN / FILES[kind] for kind in ("pores", "images"))]
-        said = {"grid": grid, "overlap": overlap if grid else None, "stage_error_nm": stage_error}
+        said = {"grid": grid, "overlap": overlap if grid else None, "stage_error_nm": error_nm, "zarr": zarr}
         table = _list_tiles(tiles, places, done, sheet.mosaic)
         _write(sheet, table, kept, files, said, options, out)
     except (ValueError, OSError) as error:
@@ -144,6 +153,7 @@ class _Sheet(NamedTuple):
     layout: Layout
     pores: pd.DataFrame
     density: Density
+    load: Callable[[int], Any]  # number of a tile → what `write_pyramid` takes
     lines: list[str]
     warnings: list[str]
 
@@ -159,7 +169,6 @@ def _make_sheet(
     import numpy as np
 
     from porescope.field import look_for_field
-    from porescope.files import printable
     from porescope.mosaic import Layout, count_density, merge_pores, solve_mosaic
     from porescope.runs import read_labels
 
@@ -167,28 +176,53 @@ def _make_sheet(
         micrograph = look_for_field(_open(tiles.files[tile], options).read(tiles.frames[tile]))
         return micrograph.image, micrograph.field
 
-    shown = choose_level(options["quiet"], options["verbose"]) == PROGRESS
-    with show_progress("comparing tiles", 1, shown) as advance:
+    def load_labels(tile: int) -> NDArray[np.integer]:
+        return read_labels(options["out"] / _RUN, images[tile])
+
+    def load_all(tile: int) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, NDArray[np.int32]]:
+        labels = load_labels(tile)
+        numbers = np.zeros(1 + int(labels.max(initial=0)), np.int32)
+        numbers[found.label.to_numpy(int)[owner == tile]] = shown[owner == tile]
+        return *load(tile), numbers[labels]
+
+    with show_progress(
+        "comparing tiles", 1, choose_level(options["quiet"], options["verbose"]) == PROGRESS
+    ) as advance:
         shapes = [(int(m), int(n)) for m, n in tiles.shapes]
         mosaic = solve_mosaic(load, shapes, tiles.pixel_nm, places, error_nm=error_nm, on_progress=advance)
     layout = Layout(mosaic.sheet_nm, tiles.shapes, tiles.pixel_nm, mosaic.affine)
-    number = {(printable(f), n): k for k, (f, n) in enumerate(zip(tiles.files, tiles.frames, strict=True))}
-    rows = run.images[run.images.status == "ok"]
-    tile_of, of_tile = {}, {}
-    for row in rows.to_dict("records"):
-        tile = number.get((str(row["file"]), int(row["frame"])), -1)
-        tile_of[row["image"], row["frame"]], of_tile[tile] = tile, row
-    owner = np.array(
-        [tile_of.get(key, -1) for key in zip(run.pores.image, run.pores.frame, strict=True)], int
-    )
-    known = owner >= 0
-    out = options["out"] / _RUN
-    pores = merge_pores(run.pores[known], owner[known], lambda tile: read_labels(out, of_tile[tile]), layout)
+    images = _order_images(tiles, run)
+    found, owner = _gather_pores(images, run, tiles.pixel_nm)
+    pores, shown = merge_pores(found, owner, load_labels, layout)
     at = pores[["sheet_y_nm", "sheet_x_nm"]].to_numpy(float)
     density = count_density(at, pores.equivalent_diameter_nm.to_numpy(float), layout)
-    return _Sheet(
-        mosaic, layout, pores, density, *_describe(mosaic, pores, density, int(known.sum()), error_nm)
-    )
+    said = _describe(mosaic, pores, density, len(found), error_nm)
+    return _Sheet(mosaic, layout, pores, density, load_all, *said)
+
+
+def _order_images(tiles: Tiles, run: Run) -> list[dict[Any, Any]]:
+    """The rows of ``images.csv`` in the order of the tiles."""
+    from porescope.files import printable
+
+    rows = {(row["file"], row["frame"]): row for row in run.images.to_dict("records")}
+    return [rows[printable(f), n] for f, n in zip(tiles.files, tiles.frames, strict=True)]
+
+
+def _gather_pores(
+    images: list[dict[Any, Any]], run: Run, pixel_nm: float
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """The pores of all tiles, in lengths of one pixel size, and the tile of each."""
+    import numpy as np
+
+    number = {(row["image"], row["frame"]): k for k, row in enumerate(images)}
+    owner = np.array([number.get(key, -1) for key in zip(run.pores.image, run.pores.frame, strict=True)], int)
+    pores, owner = run.pores[owner >= 0].copy(), owner[owner >= 0]
+    ratio = pixel_nm / np.array([row["pixel_size_nm"] for row in images])[owner]
+    for name in pores:
+        power = 1 if str(name).endswith("_nm") else 2 if str(name).endswith("_nm2") else 0
+        if power:
+            pores[name] *= ratio**power
+    return pores, owner
 
 
 def _describe(
@@ -268,9 +302,9 @@ def _write(
     out: Path,
 ) -> None:
     import numpy as np
-    import pandas as pd
 
     from porescope.files import FILES
+    from porescope.mosaic import write_pyramid
     from porescope.pictures import draw_density, draw_sheet
     from porescope.runs import write_results
 
@@ -282,24 +316,17 @@ def _write(
     }  # fmt: skip
     at = sheet.pores[["sheet_y_nm", "sheet_x_nm"]].to_numpy(float)
     diameter = sheet.pores.equivalent_diameter_nm.to_numpy(float)
-    rows, columns = np.indices(density.density_per_um2.shape).reshape(2, -1)
-    cells = pd.DataFrame(
-        {
-            "sheet_y_nm": density.origin_nm[0] + (rows + 0.5) * density.cell_nm[0],
-            "sheet_x_nm": density.origin_nm[1] + (columns + 0.5) * density.cell_nm[1],
-            "cell_y_nm": density.cell_nm[0],
-            "cell_x_nm": density.cell_nm[1],
-            "density_per_um2": density.density_per_um2.ravel(),
-            "median_diameter_nm": density.median_diameter_nm.ravel(),
-        }
-    )
     with write_results(out, "map", ["porescope", *sys.argv[1:]], files, {**said, **found}) as folder:
         sheet.pores.to_csv(folder / FILES["pores"], index=False, float_format="%.8g")
         table.to_csv(folder / FILES["tiles"], index=False, float_format="%.8g")
-        write_csv(folder / FILES["density_table"], cells)
+        write_csv(folder / FILES["density_table"], density.tabulate())
         draw_density(density, at, folder / FILES["density"])
         doubtful = np.array([status != "placed" for status in mosaic.status])
         draw_sheet(
             lambda tile: _open(tiles.files[tile], options).read(tiles.frames[tile]).filled,
             sheet.layout, at, diameter, doubtful, folder / FILES["sheet"],
         )  # fmt: skip
+        if said["zarr"]:
+            write_pyramid(sheet.load, sheet.layout, folder / FILES["pyramid"])
+    if not said["zarr"]:  # that of an earlier map, which this one replaces
+        shutil.rmtree(out / FILES["pyramid"], ignore_errors=True)

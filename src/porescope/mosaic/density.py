@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.mosaic.merging import Layout
+from porescope.mosaic.layout import Layout
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Pores that a cell holds on average, and most cells along a side.
 _PORES_A_CELL, _MOST_CELLS = 6, 60
@@ -23,6 +26,30 @@ class Density(NamedTuple):
     density_per_um2: NDArray[np.float64]  # (R, C)
     median_diameter_nm: NDArray[np.float64]  # (R, C)
     area_um2: float  # that the tiles cover, each place counted once
+
+    def tabulate(self) -> pd.DataFrame:
+        """One row for each cell.
+
+        Returns
+        -------
+        DataFrame
+            With the cell's middle, its sides, its density and the median diameter of its pores.
+        """
+        import pandas as pd
+
+        middle = (
+            self.origin_nm + (np.indices(self.density_per_um2.shape).reshape(2, -1).T + 0.5) * self.cell_nm
+        )
+        return pd.DataFrame(
+            {
+                "sheet_y_nm": middle[:, 0],
+                "sheet_x_nm": middle[:, 1],
+                "cell_y_nm": self.cell_nm[0],
+                "cell_x_nm": self.cell_nm[1],
+                "density_per_um2": self.density_per_um2.ravel(),
+                "median_diameter_nm": self.median_diameter_nm.ravel(),
+            }
+        )
 
 
 def count_density(at_nm: NDArray[np.float64], diameter_nm: NDArray[np.float64], layout: Layout) -> Density:
@@ -40,15 +67,13 @@ def count_density(at_nm: NDArray[np.float64], diameter_nm: NDArray[np.float64], 
     Density
         Cells of which less than a tenth is covered are NaN.
     """
-    sides = layout.shapes * layout.pixel_nm * np.diag(layout.affine)
-    low, high = layout.sheet_nm.min(axis=0), (layout.sheet_nm + sides).max(axis=0)
+    low, high = layout.bounds_nm
     extent = high - low
     wished = np.sqrt(extent.prod() * _PORES_A_CELL / max(len(at_nm), 1))
     n_cells = np.clip(np.rint(extent / max(float(wished), 1e-9)), 1, _MOST_CELLS).astype(int)
     cell = extent / n_cells
     covered = np.zeros(n_cells * _PARTS, bool)
-    for place, side in zip(layout.sheet_nm - low, sides, strict=True):
-        a, b = np.rint(place / cell * _PARTS).astype(int), np.rint((place + side) / cell * _PARTS).astype(int)
+    for a, b in np.rint((layout.boxes_nm - low) / cell * _PARTS).astype(int):
         covered[a[0] : b[0], a[1] : b[1]] = True
     share = covered.reshape(n_cells[0], _PARTS, n_cells[1], _PARTS).mean(axis=(1, 3))
     cells = np.clip(((at_nm - low) / cell).astype(int), 0, n_cells - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from porescope.measurement import PORE_COLUMNS, measure_columns
 from porescope.micrograph import Micrograph
-from porescope.mosaic.mosaic import list_pairs
+from porescope.mosaic.layout import Layout, list_pairs, remember
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,46 +28,13 @@ _OF_OUTLINE = (
     "equivalent_diameter_std_nm", "feret_diameter_max_nm", "feret_diameter_min_nm", "perimeter_nm",
     "circularity", "solidity", "eccentricity", "orientation_deg", "touches_border", "size_method", "shape",
 )  # fmt: skip
-#: Columns of ``pores.csv`` of a map.
-SHEET_COLUMNS = {**PORE_COLUMNS, "sheet_y_nm": "float64", "sheet_x_nm": "float64", "n_tiles": "int64"}
-
 #: Number of a tile → its label image.
 LoadLabels = Callable[[int], NDArray[np.integer]]
 
 
-class Layout(NamedTuple):
-    """Where the tiles of a sheet lie."""
-
-    sheet_nm: NDArray[np.float64]  # (N, 2): first pixel of each tile
-    shapes: NDArray[np.int64]  # (N, 2): rows and columns
-    pixel_nm: float
-    affine: NDArray[np.float64]  # (2, 2): from lengths along the scan's pixels to lengths in the sheet
-
-    @property
-    def places_px(self) -> NDArray[np.float64]:
-        """First pixel of each tile (N, 2) in a frame along the scan's pixels [px]."""
-        return np.asarray(self.sheet_nm @ np.linalg.inv(self.affine).T / self.pixel_nm)
-
-    def place(self, tile: Any, at_px: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Where pixels of tiles lie in the sheet.
-
-        Parameters
-        ----------
-        tile : int or ndarray of int, shape (K,)
-        at_px : ndarray, shape (K, 2)
-            (row, column) in the tiles.
-
-        Returns
-        -------
-        ndarray, shape (K, 2)
-            [nm]
-        """
-        return np.asarray(self.sheet_nm[tile] + at_px * self.pixel_nm @ self.affine.T)
-
-
 def merge_pores(
     pores: pd.DataFrame, tiles: NDArray[np.int64], load: LoadLabels, layout: Layout
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, NDArray[np.int32]]:
     """Merge the pores that several tiles show.
 
     Parameters
@@ -82,10 +49,13 @@ def merge_pores(
 
     Returns
     -------
-    DataFrame
-        One row for each pore, from the tile that shows it farthest from its border, with its place in the
-        sheet and the number of tiles that found it. A pore that every tile cuts is measured again from the
-        outlines of all; what the outline does not tell is NaN then.
+    merged : DataFrame
+        One row for each pore, from the tile that shows it farthest from its border, with its number and place
+        in the sheet and the number of tiles that found it. A pore that every tile cuts is measured again from
+        the outlines of all; what the outline does not tell is NaN then.
+    shown : ndarray of int32, shape (len(pores),)
+        Number in the sheet of the pore whose outline is that of the row, or a part of it; 0: a row that
+        another one stands for.
     """
     import pandas as pd
 
@@ -93,43 +63,31 @@ def merge_pores(
     index = {(int(t), int(n)): k for k, (t, n) in enumerate(zip(tiles, pores.label, strict=True))}
     linked: dict[int, set[int]] = {k: set() for k in range(len(pores))}
     places = layout.places_px
-    labels = _Kept(load)
-    for i, j in list_pairs(places, layout.shapes.astype(float), 0.0):
+    labels = remember(load, layout.shapes.tolist(), 4)
+    for i, j in list_pairs(places, layout.shapes.astype(float)):
         shift = np.rint(places[j] - places[i]).astype(int)
         for a, b in _match_labels(labels(i), labels(j), shift, layout.pixel_nm):
             if (i, a) in index and (j, b) in index:
                 linked[index[i, a]].add(index[j, b])
                 linked[index[j, b]].add(index[i, a])
-    rows, sheet, counts = [], [], []
+    rows, sheet, counts, shown = [], [], [], np.zeros(len(pores), np.int32)
     records = pores.to_dict("records")
-    for group in _choose(pores, tiles, layout, linked):
-        best = group[0]
+    for number, group in enumerate(_choose(pores, tiles, layout, linked), 1):
+        best, is_joined = group[0], len(group) > 1 and bool(records[group[0]]["touches_border"])
         row: dict[str, Any] = {str(name): value for name, value in records[best].items()}
-        if row["touches_border"] and len(group) > 1:
+        if is_joined:
             row |= _join_outlines(group, tiles, pores.label.to_numpy(int), labels, layout)
+        shown[group if is_joined else best] = number
         rows.append(row)
         sheet.append(layout.place(int(tiles[best]), np.array([row["y_px"], row["x_px"]])))
         counts.append(len({int(tiles[k]) for k in group}))
     merged = pd.DataFrame(rows, columns=list(pores.columns)).astype(pores.dtypes.to_dict())
     at = np.array(sheet).reshape(-1, 2)
-    return merged.assign(sheet_y_nm=at[:, 0], sheet_x_nm=at[:, 1], n_tiles=np.array(counts, int))
-
-
-class _Kept:
-    """Label images; the last few are kept."""
-
-    def __init__(self, load: LoadLabels, most: int = 2**27) -> None:
-        self._load, self._most = load, most
-        self._images: dict[int, NDArray[np.integer]] = {}
-
-    def __call__(self, tile: int) -> NDArray[np.integer]:
-        image = self._images.pop(tile, None)
-        if image is None:
-            image = np.asarray(self._load(tile))
-            while self._images and sum(i.nbytes for i in self._images.values()) + image.nbytes > self._most:
-                del self._images[next(iter(self._images))]
-        self._images[tile] = image
-        return image
+    numbers = np.arange(1, len(rows) + 1)
+    merged = merged.assign(
+        sheet_label=numbers, sheet_y_nm=at[:, 0], sheet_x_nm=at[:, 1], n_tiles=np.array(counts, int)
+    )
+    return merged, shown
 
 
 def _match_labels(
@@ -204,7 +162,7 @@ def _choose(
 
 
 def _join_outlines(
-    group: list[int], tiles: NDArray[np.int64], numbers: NDArray[np.int64], labels: _Kept, layout: Layout
+    group: list[int], tiles: NDArray[np.int64], numbers: NDArray[np.int64], labels: LoadLabels, layout: Layout
 ) -> dict[str, Any]:
     """Measure the pore that several tiles cut from what they show together."""
     places = np.rint(layout.places_px).astype(int)

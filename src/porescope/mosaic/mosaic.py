@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.mosaic.closure import LEAST_SCORE, SAME_NM, Link, close_loops
+from porescope.mosaic.layout import list_pairs, remember
 from porescope.mosaic.positions import Pair, solve_positions
 from porescope.mosaic.registration import (
     Offsets,
@@ -19,6 +19,7 @@ from porescope.mosaic.registration import (
     prepare_view,
     score_offsets,
 )
+from porescope.mosaic.stage import check_stage
 
 #: Standard deviation of a stage's position, in each direction [nm].
 STAGE_ERROR_NM = 0.3
@@ -26,8 +27,8 @@ STAGE_ERROR_NM = 0.3
 _REACH = 6.0
 #: Least area that two tiles have in common to be compared, as a share of the smaller one.
 _LEAST_OVERLAP = 0.03
-#: Memory for tiles that are kept to be compared with further ones [bytes].
-_KEPT_BYTES = 2**28
+#: Memory of a `View` for each pixel of its tile [bytes].
+_BYTES_A_PIXEL = 8
 #: Range of the noise of a pair of tiles against the median of all.
 _NOISE_RANGE = (0.7, 1.6)
 #: How far from where the stage says a tile is looked for whose neighbours are others [nm], or half as much
@@ -35,9 +36,6 @@ _NOISE_RANGE = (0.7, 1.6)
 _SEARCH_NM = 30.0
 #: Log-likelihood ratio against any other place from which on a tile that was looked for counts as found.
 _CLEAR_PLACE = 3.0
-#: States of a tile: placed by its neighbours; far from where the stage says; only the stage says where; image
-#: not read.
-STATES = ("placed", "moved", "stage", "failed")
 
 #: Image of a tile, and where it has data (None: everywhere).
 Load = Callable[[int], tuple[NDArray[np.float32], "NDArray[np.bool_] | None"]]
@@ -50,7 +48,9 @@ class Mosaic(NamedTuple):
     residual_nm: NDArray[np.float64]  # (N,): rms of the offsets to its neighbours; NaN without any
     n_pairs: NDArray[np.int64]  # (N,): neighbours that agree
     margin: NDArray[np.float64]  # (N,): log-likelihood ratio against the next place that its neighbours allow
-    status: list[str]  # of `STATES`
+    status: list[
+        str
+    ]  # placed (by its neighbours), moved (so, far from where the stage says), stage (by it alone)
     affine: NDArray[np.float64]  # (2, 2): from lengths along the scan's pixels to lengths in the sheet
     stage_error_nm: float  # standard deviation of the stage as found, in each direction
 
@@ -93,10 +93,12 @@ def solve_mosaic(
         If a position is unknown or two are the same.
     """
     stage_nm = np.asarray(stage_nm, float)
-    check_stage(stage_nm, len(shapes))
-    views = _Views(load, pixel_nm)
+    check_stage(stage_nm, [f"tile {k}" for k in range(len(shapes))])
+    views = remember(lambda tile: prepare_view(*load(tile), pixel_nm), shapes, _BYTES_A_PIXEL)
     sides = np.array(shapes, float) * pixel_nm
-    compared = _compare_tiles(views, list_pairs(stage_nm, sides), stage_nm, pixel_nm, error_nm, on_progress)
+    compared = _compare_tiles(
+        views, list_pairs(stage_nm, sides, _LEAST_OVERLAP), stage_nm, pixel_nm, error_nm, on_progress
+    )
     noise = _find_noise([found for _, _, found in compared])
     links = [_make_link(i, j, found, noise, pixel_nm) for i, j, found in compared]
     closure = close_loops(stage_nm, links, error_nm)
@@ -107,7 +109,7 @@ def solve_mosaic(
         if place is None or np.hypot(*(place - stage_nm[tile])) < _REACH * error_nm:
             continue
         stage[tile], moved[tile] = place, True
-        around = [pair for pair in list_pairs(stage, sides) if tile in pair]
+        around = [pair for pair in list_pairs(stage, sides, _LEAST_OVERLAP) if tile in pair]
         compared = _compare_tiles(views, around, stage, pixel_nm, error_nm, lambda done, total: None)
         links = [link for link in links if tile not in (link.one, link.two)]
         links += [_make_link(i, j, found, noise, pixel_nm) for i, j, found in compared]
@@ -121,86 +123,8 @@ def solve_mosaic(
     return _finish(stage, pairs, closure.margin, moved, error_nm)
 
 
-def check_stage(stage_nm: NDArray[np.float64], n_tiles: int) -> None:
-    """Refuse stage positions that are unknown or doubled.
-
-    Parameters
-    ----------
-    stage_nm : ndarray, shape (N, 2)
-    n_tiles : int
-
-    Raises
-    ------
-    ValueError
-    """
-    if stage_nm.shape != (n_tiles, 2):
-        raise ValueError(f"stage_nm must have the shape ({n_tiles}, 2), not {stage_nm.shape}")
-    if not np.isfinite(stage_nm).all():
-        number = int(np.flatnonzero(~np.isfinite(stage_nm).all(axis=1))[0])
-        raise ValueError(f"stage_nm must be finite, but the position of tile {number} is {stage_nm[number]}")
-    values, first, counts = np.unique(stage_nm, axis=0, return_index=True, return_counts=True)
-    if (counts > 1).any():
-        one = int(first[counts > 1][0])
-        two = int(np.flatnonzero((stage_nm == stage_nm[one]).all(axis=1))[1])
-        raise ValueError(f"tiles {one} and {two} have the same stage position {stage_nm[one].tolist()} nm")
-
-
-def list_pairs(
-    places_nm: NDArray[np.float64], sides_nm: NDArray[np.float64], least: float = _LEAST_OVERLAP
-) -> list[tuple[int, int]]:
-    """List the tiles that have an area in common.
-
-    Parameters
-    ----------
-    places_nm, sides_nm : ndarray, shape (N, 2)
-        First pixel, and rows and columns, of each tile [nm].
-    least : float
-        Least area in common, as a share of the smaller tile; more than that if it is 0.
-
-    Returns
-    -------
-    list of tuple
-        Numbers of two tiles, the lower one first.
-
-    Examples
-    --------
-    >>> list_pairs(np.array([[0.0, 0.0], [0.0, 9.0], [9.0, 9.0]]), np.full((3, 2), 10.0))
-    [(0, 1), (1, 2)]
-    """
-    from scipy.spatial import cKDTree
-
-    middles = places_nm + sides_nm / 2
-    near = cKDTree(middles).query_pairs(float(np.hypot(*sides_nm.T).max()), output_type="ndarray")
-    low = np.maximum(places_nm[near[:, 0]], places_nm[near[:, 1]])
-    high = np.minimum((places_nm + sides_nm)[near[:, 0]], (places_nm + sides_nm)[near[:, 1]])
-    common = np.clip(high - low, 0, None).prod(axis=1)
-    smaller = sides_nm.prod(axis=1)[near].min(axis=1)
-    return sorted((int(i), int(j)) for i, j in near[(common >= least * smaller) & (common > 0)])
-
-
-class _Views:
-    """Tiles prepared to be compared; those used last are kept."""
-
-    def __init__(self, load: Load, pixel_nm: float) -> None:
-        self._load, self._pixel_nm = load, pixel_nm
-        self._kept: OrderedDict[int, View] = OrderedDict()
-
-    def __getitem__(self, tile: int) -> View:
-        if tile not in self._kept:
-            view = prepare_view(*self._load(tile), self._pixel_nm)
-            while self._kept and sum(map(_measure, self._kept.values())) + _measure(view) > _KEPT_BYTES:
-                self._kept.popitem(last=False)
-            self._kept[tile] = view
-        self._kept.move_to_end(tile)
-        return self._kept[tile]
-
-
-def _measure(view: View) -> int:
-    return sum(array.nbytes for array in view[:4])
-
-
 def _compare_tiles(
-    views: _Views,
+    views: Callable[[int], View],
     pairs: Sequence[tuple[int, int]],
     stage_nm: NDArray[np.float64],
     pixel_nm: float,
@@ -211,7 +135,7 @@ def _compare_tiles(
     for done, (i, j) in enumerate(pairs):
         predicted = (stage_nm[j] - stage_nm[i]) / pixel_nm
         compared.append(
-            (i, j, list_offsets(views[i], views[j], predicted, _REACH * error_nm / pixel_nm, pixel_nm))
+            (i, j, list_offsets(views(i), views(j), predicted, _REACH * error_nm / pixel_nm, pixel_nm))
         )
         on_progress(done + 1, len(pairs))
     return compared
@@ -240,7 +164,7 @@ def _list_strays(pairs: Sequence[Pair], links: Sequence[Link], n_tiles: int) -> 
 
 def _find_stray(
     tile: int,
-    views: _Views,
+    views: Callable[[int], View],
     places_nm: NDArray[np.float64],
     known: NDArray[np.bool_],
     stage_nm: NDArray[np.float64],
@@ -254,8 +178,8 @@ def _find_stray(
     others = np.flatnonzero(near & known).tolist()
     if not others:
         return None
-    places = [(views[i], places_nm[i] / pixel_nm) for i in others]
-    place, margin = locate_tile(views[tile], places, noise, pixel_nm)
+    places = [(views(i), places_nm[i] / pixel_nm) for i in others]
+    place, margin = locate_tile(views(tile), places, noise, pixel_nm)
     if margin < _CLEAR_PLACE:
         return None
     away = place * pixel_nm - places_nm[others]

@@ -105,3 +105,33 @@ def lay_grid(text: str, overlap: float, n_tiles: int, sides_nm: NDArray[np.float
     if not 0 < overlap < 1:
         raise ValueError(f"--overlap must be between 0 and 1, not {overlap:g}")
     return np.asarray(np.indices((rows, columns)).reshape(2, -1).T * sides_nm * (1 - overlap))
+
+
+def check_stage(stage_nm: NDArray[np.float64], names: Sequence[str]) -> None:
+    """Refuse stage positions that are unknown or doubled.
+
+    Parameters
+    ----------
+    stage_nm : ndarray, shape (N, 2)
+    names : sequence of str
+        Of the tiles.
+
+    Raises
+    ------
+    ValueError
+    """
+    if stage_nm.shape != (len(names), 2):
+        raise ValueError(f"stage_nm must have the shape ({len(names)}, 2), not {stage_nm.shape}")
+    unknown = np.flatnonzero(~np.isfinite(stage_nm).all(axis=1))
+    if len(unknown):
+        at = stage_nm[unknown[0]].tolist()
+        raise ValueError(f"stage positions must be finite, but that of {names[unknown[0]]} is {at}")
+    inverse, counts = np.unique(stage_nm, axis=0, return_inverse=True, return_counts=True)[1:]
+    twice = np.flatnonzero(counts[inverse.ravel()] > 1)
+    if len(twice):
+        y, x = stage_nm[twice[0]]
+        one, two = (names[k] for k in twice[(stage_nm[twice] == (y, x)).all(axis=1)][:2])
+        raise ValueError(
+            f"{one} and {two} have the same stage position, y = {y:g} nm, x = {x:g} nm; correct one, or "
+            "leave it out"
+        )

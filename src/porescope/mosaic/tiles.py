@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.mosaic.stage import lay_grid, read_stage
+from porescope.mosaic.stage import check_stage, lay_grid, read_stage
 from porescope.reading import ImageFile
 
 #: Largest relative difference of the tiles' pixel sizes.
@@ -148,17 +148,5 @@ def find_stage(tiles: Tiles, stage: Path | None, grid: str | None, overlap: floa
             raise ValueError(
                 f"{lacking[0]}{more} no stage position; give --stage stage.csv, or --grid 8x8 --overlap 0.1"
             )
-    _refuse_doubled(tiles, places)
+    check_stage(places, [file.name for file in tiles.files])
     return places
-
-
-def _refuse_doubled(tiles: Tiles, places: NDArray[np.float64]) -> None:
-    inverse, counts = np.unique(places, axis=0, return_inverse=True, return_counts=True)[1:]
-    twice = np.flatnonzero(counts[inverse.ravel()] > 1)
-    if len(twice):
-        y, x = places[twice[0]]
-        one, two = (tiles.files[k].name for k in twice[(places[twice] == (y, x)).all(axis=1)][:2])
-        raise ValueError(
-            f"{one} and {two} have the same stage position, y = {y:g} nm, x = {x:g} nm; correct one, or "
-            "leave it out"
-        )

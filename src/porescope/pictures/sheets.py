@@ -44,17 +44,14 @@ def draw_sheet(
     file : Path
         The PNG file to write.
     """
-    sides = layout.shapes * layout.pixel_nm * np.diag(layout.affine)
-    low, high = layout.sheet_nm.min(axis=0), (layout.sheet_nm + sides).max(axis=0)
+    low, high = layout.bounds_nm
     scale = min(_LONGEST / float((high - low).max()), 1 / layout.pixel_nm)
     shape = np.ceil((high - low) * scale).astype(int) + 1
     total, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     boxes = []
-    for tile in range(len(layout.shapes)):
-        a = np.rint((layout.sheet_nm[tile] - low) * scale).astype(int)
-        b = np.minimum(
-            np.maximum(np.rint((layout.sheet_nm[tile] + sides[tile] - low) * scale).astype(int), a + 1), shape
-        )
+    for tile, box in enumerate(layout.boxes_nm):
+        a, b = np.rint((box - low) * scale).astype(int)
+        b = np.minimum(np.maximum(b, a + 1), shape)
         small = cv2.resize(load(tile), tuple((b - a)[::-1].tolist()), interpolation=cv2.INTER_AREA)
         total[a[0] : b[0], a[1] : b[1]] += small
         weight[a[0] : b[0], a[1] : b[1]] += 1
