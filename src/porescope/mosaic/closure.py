@@ -7,7 +7,7 @@ and the scan's affine narrow down until one offset of the pair is left.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,10 @@ _OFFSET_NM = 0.02
 LEAST_SCORE = -8.0
 #: Number of sweeps over all pairs at first and after some were decided; share of the new estimate in each.
 _SWEEPS, _SWEEPS_BETWEEN, _NEW = 12, 2, 0.5
+#: Most steps by which groups of tiles are moved; offsets that are tried as a step.
+_MOST_HOPS, _TRIED_HOPS = 12, 200
+#: Log-likelihood by which a group's other place must be likelier for the group to move.
+_CLEAR_GAIN = 1.0
 #: Probability from which on a pair is decided at once; share of all pairs that is decided in any case.
 _DECIDED, _DECIDED_AT_ONCE = 0.9999, 0.03
 #: Prior standard deviation of each deformation of the scan.
@@ -67,7 +71,8 @@ def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: 
     """
     its = [link for link in links if link.scores.max(initial=-np.inf) > LEAST_SCORE]
     ends = np.array([(link.one, link.two) for link in its], int).reshape(-1, 2)
-    prior, pull = _make_prior(stage_nm, error_nm)
+    stage = _prepare_stage(stage_nm, error_nm)
+    prior, pull = _make_prior(stage)
     sites = _Sites(
         np.full(len(its), -1), np.ones(len(its)), np.zeros((len(its), 2, 2)), np.zeros((len(its), 2))
     )
@@ -85,17 +90,19 @@ def close_loops(stage_nm: NDArray[np.float64], links: Sequence[Link], error_nm: 
         for _ in range(_SWEEPS_BETWEEN):
             _sweep(its, prior, pull, ends, sites, open_)
     total, h = _add_sites(prior, pull, ends, sites.precision, sites.shift)
-    solved = np.linalg.solve(total, h)
-    n = 2 * len(stage_nm)
-    places = np.asarray(solved[:n].reshape(-1, 2), float)
-    scan = np.eye(2) + np.tensordot(solved[n : n + 4], DEFORMATIONS, 1)
-    predicted = (stage_nm - stage_nm.mean(axis=0)) @ scan.T + solved[n + 4 :]
-    return _move_single(places, predicted, its, error_nm)
+    places = np.asarray(np.linalg.solve(total, h)[: 2 * len(stage_nm)].reshape(-1, 2), float)
+    for _ in range(_SWEEPS):
+        places, margin = _move_single(places, stage.predict(places), its, error_nm)
+        step, others = _move_groups(places, stage, its)
+        if not step.any():
+            break
+        places = places + step
+    return Closure(places, np.fmin(margin, np.where(np.isnan(margin), np.nan, others)))
 
 
 def _move_single(
     places: NDArray[np.float64], predicted: NDArray[np.float64], links: Sequence[Link], error_nm: float
-) -> Closure:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Move single tiles to where their neighbours like them better, until all stay."""
     places, margin = places.copy(), np.full(len(places), np.nan)
     around: dict[int, list[tuple[int, NDArray[np.float64], NDArray[np.float64]]]] = {}
@@ -119,7 +126,77 @@ def _move_single(
                 places[tile], moved = tried[best], True
         if not moved:
             break
-    return Closure(places, margin)
+    return places, margin
+
+
+def _move_groups(
+    places: NDArray[np.float64], stage: _Stage, links: Sequence[Link]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Try to move groups of tiles that hang together by a hop which their links to others allow.
+
+    Returns the step of each tile (N, 2) to the likeliest place of its group, 0 where none is likelier, and
+    how much less likely the best of all steps of a group with the tile is.
+    """
+    n, steps, margin = len(places), np.zeros_like(places), np.full(len(places), np.inf)
+    ends = np.array([(link.one, link.two) for link in links], int).reshape(-1, 2)
+    apart = places[ends[:, 1]] - places[ends[:, 0]]
+    now = _score_links(links, apart)
+    away = (places - stage.predict(places)) / stage.error_nm**2
+    inverse, least = stage.inverse, -_CLEAR_GAIN
+    for hop in _list_hops(links, apart):
+        # Cost of a link of which the second tile takes the hop, and the first does not; and of the opposite.
+        cost = np.stack([now - _score_links(links, apart + hop), now - _score_links(links, apart - hop)])
+        own = away @ hop + hop @ hop / 2 / stage.error_nm**2
+        pull = np.einsum("nak,a->nk", stage.basis.reshape(n, 2, 6), hop) / stage.error_nm**2
+        for group in _grow_groups(ends, cost.min(axis=0), n):
+            inside, pulled = group[ends], pull[group].sum(axis=0)
+            # The deformations and the origin follow the group.
+            total = own[group].sum() - pulled @ inverse @ pulled / 2
+            total += cost[0][inside[:, 1] & ~inside[:, 0]].sum()
+            total += cost[1][inside[:, 0] & ~inside[:, 1]].sum()
+            margin[group] = np.minimum(margin[group], total)
+            if total < least:
+                least, steps = total, np.where(group[:, None], hop, 0.0)
+    return steps, margin
+
+
+def _score_links(links: Sequence[Link], apart: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-likelihood of each link if its tiles lie so far apart (L, 2)."""
+    scores = np.full(len(links), LEAST_SCORE)
+    for k, (link, here) in enumerate(zip(links, apart, strict=True)):
+        same = ((link.places_nm - here) ** 2).sum(axis=1) <= SAME_NM**2
+        scores[k] = link.scores[same].max(initial=LEAST_SCORE)
+    return scores
+
+
+def _list_hops(links: Sequence[Link], apart: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The steps by which offsets lie beside those that were chosen, those of most links first."""
+    others = [link.places_nm - here for link, here in zip(links, apart, strict=True)]
+    every = np.concatenate([*others, *(-steps for steps in others), np.zeros((0, 2))])
+    every = every[np.hypot(*every.T) > SAME_NM]
+    hops: list[NDArray[np.float64]] = []
+    while len(every) and len(hops) < _MOST_HOPS:
+        near = ((every[:, None] - every[None, :_TRIED_HOPS]) ** 2).sum(axis=2) <= SAME_NM**2
+        chosen = near[:, near.sum(axis=0).argmax()]
+        hops.append(np.asarray(every[chosen].mean(axis=0)))
+        every = every[~chosen]
+    return hops
+
+
+def _grow_groups(
+    ends: NDArray[np.int64], cost: NDArray[np.float64], n_tiles: int
+) -> Iterator[NDArray[np.bool_]]:
+    """Groups of up to half of the tiles that the dearest links hold together: single linkage."""
+    groups = np.eye(n_tiles, dtype=bool)
+    group_of = np.arange(n_tiles)
+    for k in np.argsort(-cost, kind="stable").tolist():
+        one, two = group_of[ends[k]]
+        if one == two:
+            continue
+        groups[one] |= groups[two]
+        group_of[groups[two]] = one
+        if groups[one].sum() <= n_tiles / 2:
+            yield groups[one]
 
 
 class _Sites(NamedTuple):
@@ -157,22 +234,42 @@ def _decide(link: Link, n: int, sites: _Sites) -> None:
     sites.shift[n] = 0 if best < 0 else link.places_nm[best] / _OFFSET_NM**2
 
 
-def _make_prior(
-    stage_nm: NDArray[np.float64], error_nm: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision matrix, and its product with the mean, of the places, the deformations and the origin."""
-    n, middle = len(stage_nm), stage_nm.mean(axis=0)
-    s = stage_nm - middle
-    design = np.zeros((2 * n, 2 * n + 6))
-    design[:, : 2 * n] = np.eye(2 * n)
-    design[:, 2 * n : 2 * n + 4] = -np.einsum("kab,nb->nak", DEFORMATIONS, s).reshape(2 * n, 4)
-    design[:, 2 * n + 4 :] = -np.tile(np.eye(2), (n, 1))
-    precision = design.T @ design / error_nm**2
+class _Stage(NamedTuple):
+    """What the stage says of the places, up to deformations of the scan and an origin."""
+
+    recorded: NDArray[np.float64]  # (N, 2): from their middle
+    basis: NDArray[np.float64]  # (2 N, 6): what each deformation and the origin do to the places
+    extra: NDArray[np.float64]  # (6,): prior precision of these
+    error_nm: float
+
+    @property
+    def inverse(self) -> NDArray[np.float64]:
+        """Covariance (6, 6) of deformations and origin, given all places."""
+        precision = self.basis.T @ self.basis / self.error_nm**2 + np.diag(self.extra)
+        return np.asarray(np.linalg.inv(precision), float)
+
+    def predict(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where the tiles should lie, with the deformations that suit their places best."""
+        pull = self.basis.T @ (places - self.recorded).ravel() / self.error_nm**2
+        return self.recorded + (self.basis @ self.inverse @ pull).reshape(-1, 2)
+
+
+def _prepare_stage(stage_nm: NDArray[np.float64], error_nm: float) -> _Stage:
+    s = stage_nm - stage_nm.mean(axis=0)
+    n = len(s)
+    basis = np.hstack(
+        [np.einsum("kab,nb->nak", DEFORMATIONS, s).reshape(2 * n, 4), np.tile(np.eye(2), (n, 1))]
+    )
     # The origin is the middle of the stage's positions within an error, since nothing else holds the sheet.
-    extra = np.r_[np.zeros(2 * n), np.full(4, _DEFORMATION**-2), np.full(2, error_nm**-2)]
-    precision[np.diag_indices_from(precision)] += extra
-    pull = design.T @ s.ravel() / error_nm**2
-    return precision, pull
+    return _Stage(s, basis, np.r_[np.full(4, _DEFORMATION**-2), np.full(2, error_nm**-2)], error_nm)
+
+
+def _make_prior(stage: _Stage) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Precision matrix, and its product with the mean, of the places, the deformations and the origin."""
+    design = np.hstack([np.eye(len(stage.basis)), -stage.basis])
+    precision = design.T @ design / stage.error_nm**2
+    precision[np.diag_indices_from(precision)] += np.r_[np.zeros(len(stage.basis)), stage.extra]
+    return precision, design.T @ stage.recorded.ravel() / stage.error_nm**2
 
 
 def _add_sites(
