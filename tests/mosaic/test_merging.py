@@ -63,6 +63,18 @@ def test_neighbours_stay_two() -> None:
     assert len(merged) == 2 and merged.n_tiles.tolist() == [2, 2]
 
 
+def test_a_pore_is_one_also_where_a_tile_is_off_by_a_lattice_vector() -> None:
+    labels = [np.zeros((40, 60), np.int32) for _ in range(2)]
+    labels[0][10:13, 50:53] = labels[1][10:13, 13:16] = 1  # 3 px = 0.3 nm apart in the sheet
+    labels[0][30:33, 50:53] = 2
+    labels[1][34:37, 12:15] = 2  # farther apart than that: two
+    tables = [measure(Micrograph(np.zeros((40, 60)), PIXEL, name=f"t{i}"), x) for i, x in enumerate(labels)]
+    layout = Layout(np.array([[0, 0], [0, 4.0]]), np.array([(40, 60)] * 2), PIXEL, np.eye(2))
+    merged, shown = merge_pores(pd.concat(tables), np.array([0, 0, 1, 1]), labels.__getitem__, layout)
+    assert sorted(merged.n_tiles) == [1, 1, 2]
+    assert merged.sheet_label.tolist() == [1, 2, 3] and sorted(shown) == [0, 1, 2, 3]
+
+
 def test_positions_follow_the_affine_of_the_scan() -> None:
     canvas = np.zeros((40, 100), np.uint8)
     canvas[10:15, 46:52] = 1

@@ -29,7 +29,7 @@ app = typer.Typer()
 #: Folder of the run of ``porescope detect`` in that of a map.
 _RUN = "detect"
 #: Margin of a tile below which it may lie off by a lattice vector.
-_UNSURE = 3.0
+_UNSURE = 5.0
 #: Kinds of `FILES` that the command writes.
 _KINDS = ("pores", "tiles", "sheet", "density", "density_table", "pyramid")
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _APART_NM = 0.1
 #: Share of the smaller of two outlines, as far as both tiles show them, that belongs to both.
 _LEAST_SHARED = 0.3
-#: Distance of two centres up to which they are one pore whatever its outline [nm].
-_SAME_CENTRE_NM = 0.15
+#: Distance of centres up to which a pore that only one tile shows is the one that only the other shows [nm].
+#: By a lattice vector, 0.25 to 0.33 nm, a tile may lie off.
+_HOP_NM = 0.4
 #: Columns that follow from the outline, and are measured again where outlines are joined.
 _OF_OUTLINE = (
     "y_nm", "x_nm", "y_px", "x_px", "area_nm2", "area_px", "equivalent_diameter_nm",
@@ -92,7 +93,7 @@ def merge_pores(
 
 def _match_labels(
     one: NDArray[np.integer], two: NDArray[np.integer], shift: NDArray[np.int64], pixel_nm: float
-) -> Iterable[tuple[int, int]]:
+) -> list[tuple[int, int]]:
     """Labels of two tiles that are one pore; the second's first pixel is at ``shift`` in the first."""
     low = np.maximum(shift, 0)
     high = np.minimum(shift + two.shape, one.shape)
@@ -107,21 +108,36 @@ def _match_labels(
     wide = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     # Label by label: where two lie closer than the reach, neither hides the other.
     matched = []
-    for label in np.unique(a[a > 0]).tolist():
-        mask = a == label
+    theirs = {other: b == other for other in np.unique(b[b > 0]).tolist()}
+    its = {label: a == label for label in np.unique(a[a > 0]).tolist()}
+    for label, mask in its.items():
         grown = cv2.dilate(mask.astype(np.uint8), wide) > 0
-        near = np.unique(b[grown & (b > 0)]).tolist()
-        for other in near:
-            theirs = b == other
-            shared = np.count_nonzero(theirs & grown)
-            own = np.count_nonzero(mask & (cv2.dilate(theirs.astype(np.uint8), wide) > 0))
-            is_same = shared >= _LEAST_SHARED * theirs.sum() or own >= _LEAST_SHARED * mask.sum()
-            if not is_same:
-                centres = [np.argwhere(m).mean(axis=0) for m in (mask, theirs)]
-                is_same = np.hypot(*(centres[0] - centres[1])) * pixel_nm <= _SAME_CENTRE_NM
-            if is_same:
+        for other in np.unique(b[grown & (b > 0)]).tolist():
+            shared = np.count_nonzero(theirs[other] & grown)
+            own = np.count_nonzero(mask & (cv2.dilate(theirs[other].astype(np.uint8), wide) > 0))
+            if shared >= _LEAST_SHARED * theirs[other].sum() or own >= _LEAST_SHARED * mask.sum():
                 matched.append((label, other))
-    return matched
+    one_left = {k: np.argwhere(m).mean(axis=0) for k, m in its.items() if k not in {p for p, _ in matched}}
+    two_left = {k: np.argwhere(m).mean(axis=0) for k, m in theirs.items() if k not in {q for _, q in matched}}
+    return matched + _match_centres(one_left, two_left, _HOP_NM / pixel_nm)
+
+
+def _match_centres(
+    one: dict[int, NDArray[np.float64]], two: dict[int, NDArray[np.float64]], reach_px: float
+) -> list[tuple[int, int]]:
+    """Pairs of centres (label → place) that are each other's nearest, and near."""
+    if not (one and two):
+        return []
+    apart = np.hypot(
+        *(np.array([*one.values()])[:, None] - np.array([*two.values()])[None]).transpose(2, 0, 1)
+    )
+    nearest = apart.argmin(axis=1), apart.argmin(axis=0)
+    labels = [*one], [*two]
+    return [
+        (labels[0][m], labels[1][n])
+        for m, n in enumerate(nearest[0].tolist())
+        if nearest[1][n] == m and apart[m, n] <= reach_px
+    ]
 
 
 def _choose(
