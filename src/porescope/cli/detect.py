@@ -231,7 +231,9 @@ def _load_maskrcnn(path: Path) -> Detector:
     if not path.is_file():
         raise ValueError(f"--model {path} is not a file")
     if find_spec("torchvision") is None:
-        raise ValueError("a Mask R-CNN needs torchvision: pip install 'porescope[maskrcnn]'")
+        from porescope.files import explain_missing
+
+        raise ValueError(explain_missing("a Mask R-CNN", "torchvision", "maskrcnn"))
     from porescope.training import MaskRCNN
 
     return MaskRCNN(path)
