@@ -4,6 +4,8 @@ from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
 from .membrane_plots import draw_conductance, draw_statistics
 from .overlays import draw_image, draw_overlay
+from .panels import new_figure, save_figure
+from .sheet import to_gray
 from .stages import draw_findings, draw_stages
 from .vacancy_map import draw_vacancies
 
@@ -20,6 +22,9 @@ __all__ = [
     "draw_stages",
     "draw_statistics",
     "draw_vacancies",
+    "new_figure",
     "read_off",
+    "save_figure",
+    "to_gray",
     "write_page",
 ]

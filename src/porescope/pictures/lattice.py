@@ -13,8 +13,9 @@ from porescope.atoms import Sites
 from porescope.lattice import RESOLUTION, Lattice, mix_coarsely
 from porescope.micrograph import Micrograph
 from porescope.pictures.lettering import cover_text
-from porescope.pictures.overlays import BLUE, ORANGE, draw_scale_bar, draw_sheet
+from porescope.pictures.overlays import BLUE, ORANGE, draw_scale_bar
 from porescope.pictures.panels import open_figure, show_map, show_micrograph, show_scale_bar
+from porescope.pictures.sheet import draw_sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

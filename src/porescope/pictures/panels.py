@@ -13,7 +13,7 @@ from porescope.files import write_whole
 from porescope.labels import find_boxes
 from porescope.micrograph import Micrograph
 from porescope.pictures.lettering import Box, place_numbers
-from porescope.pictures.overlays import choose_bar, choose_corners, find_taken, to_gray, weigh, write_length
+from porescope.pictures.sheet import choose_bar, choose_corners, find_taken, to_gray, weigh, write_length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,7 +64,7 @@ def read_run(folder: str | Path) -> Run:
     ...
     ValueError: nowhere holds no run of porescope; give the folder that porescope detect wrote
     """
-    (images, pores, _), record = _read_whole(Path(folder))
+    (images, pores, _), record = read_tables(Path(folder))
     return Run(images, pores, record)
 
 
@@ -86,11 +86,28 @@ def read_candidates(folder: str | Path) -> pd.DataFrame:
     ValueError
         If the folder holds no run.
     """
-    return _read_whole(Path(folder))[0][2]
+    return read_tables(Path(folder))[0][2]
 
 
-def _read_whole(folder: Path) -> tuple[list[pd.DataFrame], dict[str, Any]]:
-    """The tables of a run, in the order of `PARTS`, and its record: all of one moment."""
+def read_tables(folder: Path) -> tuple[list[pd.DataFrame], dict[str, Any]]:
+    """Read all of a run as it is at one moment.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of DataFrame
+        Of the images, their pores and their candidates.
+    dict
+        The content of ``run.json``.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no run.
+    """
     while True:
         record = read_record(folder)
         try:
@@ -149,6 +166,8 @@ def _read_table(folder: Path, kind: str) -> pd.DataFrame:
         raise ValueError(f"{path} is not porescope's: it lacks the column image")
     if "frame" not in table:
         table = table.assign(frame=0)
+    if "edited" not in table and kind != "images":  # older versions knew no corrections
+        table = table.assign(edited=False)
     # Columns that an older version did not know are unknown.
     return table.reindex(columns=[*columns, *(name for name in table if name not in columns)])
 
@@ -227,12 +246,28 @@ def restore_parts(folder: Path) -> None:
     ----------
     folder : Path
     """
+    record = read_record(folder)
+    if _has_final_tables(folder, record):
+        copy_tables(folder, folder, record, [_read_table(folder, kind) for kind in PARTS])
+
+
+def copy_tables(folder: Path, out: Path, record: Mapping[str, Any], tables: Sequence[pd.DataFrame]) -> None:
+    """Make the first part of a run of the tables of another one.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the other run.
+    out : Path
+        Of the run that gets the part.
+    record : mapping
+        The content of the other run's ``run.json``.
+    tables : sequence of DataFrame
+        Of the images, their pores and their candidates.
+    """
     import pandas as pd
 
-    record = read_record(folder)
-    if not _has_final_tables(folder, record):
-        return
-    images, *others = (_read_table(folder, kind) for kind in PARTS)
+    images, *others = tables
     outputs = set(list_outputs(folder, record))
     stems = [
         next((s for s in stems if f"{s}{ENDINGS['labels']}" in outputs), stems[0])
@@ -245,5 +280,5 @@ def restore_parts(folder: Path) -> None:
         ),
     )
     for kind in PARTS:
-        (folder / kind).mkdir(exist_ok=True)
-    write_part(folder, 0, [images, *others])
+        (out / kind).mkdir(exist_ok=True)
+    write_part(out, 0, [images, *others])
