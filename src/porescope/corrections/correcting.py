@@ -22,7 +22,6 @@ from porescope.files import (
     PICTURES,
     escape_hidden,
     explain_error,
-    hash_file,
     list_stems,
     printable,
 )
@@ -30,7 +29,6 @@ from porescope.labels import Detection
 from porescope.lattice import Lattice, map_vacancies
 from porescope.measurement import PORE_COLUMNS
 from porescope.micrograph import Micrograph
-from porescope.reading import open_images
 from porescope.runs import (
     ImageRecord,
     Job,
@@ -43,6 +41,7 @@ from porescope.runs import (
     lock_folder,
     place_file,
     prepare_folder,
+    read_micrograph,
     read_tables,
     replace_run,
     save_result,
@@ -288,7 +287,7 @@ def _correct_image(
     name = printable(task.stem)
     n_images = int((tables[0].image == row["image"]).sum())
     try:
-        micrograph = _read_micrograph(row, job)
+        micrograph = read_micrograph(job.describe(), row)
         hidden = _read_hidden(folder, task)
         detector = replace(
             job.detector,  # type: ignore[type-var]
@@ -325,15 +324,6 @@ def _tell(edits: Edits, columns: Mapping[str, NDArray[Any]], lost: set[int]) -> 
         yield f"{specks} of at most {_SPECK} px, perhaps left over by the brush"
     if lost:
         yield f"{len(lost)} outside the field of view left out"
-
-
-def _read_micrograph(row: Mapping[str, Any], job: Job) -> Micrograph:
-    """Read an image of the run again, and make sure that it is the same."""
-    path = Path(row["file"])
-    if hash_file(path) != row["sha256"]:
-        raise ValueError(f"{path} has changed since the run; run porescope detect again")
-    images = open_images(path, pixel_size=job.pixel_size, modality=job.modality, signal=job.signal)
-    return replace(images.read(int(row["frame"])), name=str(row["image"]))
 
 
 def _read_hidden(folder: Path, task: _Task) -> NDArray[np.bool_] | None:

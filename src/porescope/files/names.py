@@ -40,6 +40,8 @@ FILES = {
     # porescope tune
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
+    # porescope figures
+    "methods": "methods.md", "references": "references.bib",
     # porescope conductance
     "conductance": "conductance.csv", "membrane": "membrane.json", "currents": "conductance.png",
     # porescope statistics

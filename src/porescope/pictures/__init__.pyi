@@ -6,6 +6,7 @@ from .membrane_plots import draw_conductance, draw_statistics
 from .overlays import draw_image, draw_overlay
 from .panels import new_figure, save_figure
 from .sheet import to_gray
+from .sizes import draw_sizes
 from .stages import draw_findings, draw_stages
 from .vacancy_map import draw_vacancies
 
@@ -19,6 +20,7 @@ __all__ = [
     "draw_isomers",
     "draw_lattice",
     "draw_overlay",
+    "draw_sizes",
     "draw_stages",
     "draw_statistics",
     "draw_vacancies",

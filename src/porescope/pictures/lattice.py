@@ -254,8 +254,8 @@ def _show(
     axes[1].add_patch(Rectangle((crop.left * dx, crop.top * dy), crop.side * dx, crop.side * dy, **frame))
     show_micrograph(axes[2], _cut(micrograph, crop))
     places, empty = _list_sites(sites, crop)
-    for which, style in ((~empty, {"s": 6, "linewidths": 0.5}), (empty, {"s": 30, "linewidths": 1.2})):
-        colour = tuple(c / 255 for c in (ORANGE if style["s"] > 6 else BLUE))
+    for which, style in ((~empty, {"s": 3, "linewidths": 0.35}), (empty, {"s": 16, "linewidths": 0.9})):
+        colour = tuple(c / 255 for c in (ORANGE if style["s"] > 3 else BLUE))
         x, y = places[which, 1] * dx, places[which, 0] * dy
         axes[2].scatter(x, y, facecolors="none", edgecolors=[colour], **style)
-    axes[2].set_title("sites in the framed part: atoms blue, empty orange", fontsize="small")
+    axes[2].set_title("framed part: atoms blue,\nempty sites orange")

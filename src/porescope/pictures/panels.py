@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-#: Size of text on a micrograph [pt], and width of the halo around it and around bars and lines [pt].
-_TEXT, _HALO = 7.0, 2.2
+#: Size of text on a micrograph [pt].
+_TEXT = 7.0
 #: Most pores whose numbers are written.
 _MOST_NUMBERS = 300
 
@@ -202,19 +202,11 @@ def show_scale_bar(ax: Axes, micrograph: Micrograph, labels: NDArray[np.integer]
     height = thick * micrograph.pixel_size[0]
     style: dict[str, Any] = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.5}
     ax.add_patch(Rectangle((left * pixel, bottom - height), bar, height, **style))
-    middle = (left * pixel + bar / 2, bottom - height)
+    side = "left" if left < shape[1] / 2 else "right"
+    at = (left * pixel + (0 if side == "left" else bar), bottom - height)
     # In print the text must be read, so that it is larger than the numbers.
-    _write(
-        ax,
-        middle,
-        write_length(bar),
-        "white",
-        size=1.4 * _TEXT,
-        weight="bold",
-        ha="center",
-        va="bottom",
-        offset=(0, 2),
-    )
+    style = {"size": 1.4 * _TEXT, "weight": "bold", "ha": side, "va": "bottom"}
+    _write(ax, at, write_length(bar), "white", offset=(0, 2), **style)
     return top, left, top + box[0], left + box[1]
 
 
@@ -222,12 +214,14 @@ def _write(
     ax: Axes, at: tuple[float, float], text: str, colour: Any, size: float = _TEXT,
     offset: tuple[float, float] = (0, 0), **options: Any,
 ) -> Any:  # fmt: skip
-    """Write text with a halo at a place [nm], moved by an offset [pt]."""
-    from matplotlib.patheffects import withStroke
+    """Write text on a dark ground at a place [nm], moved by an offset [pt].
 
+    A halo would turn the text into outlines, which nobody can edit any more in a figure.
+    """
+    ground = {"facecolor": "black", "edgecolor": "none", "alpha": 0.55, "pad": 0.7}
     return ax.annotate(
         text, at, offset, textcoords="offset points", color=colour, fontsize=size, parse_math=False,
-        path_effects=[withStroke(linewidth=_HALO, foreground="black")], **options,
+        bbox=ground, **options,
     )  # fmt: skip
 
 

@@ -14,7 +14,17 @@ from .record import (
     write_results,
 )
 from .report import write_report
-from .run import CleanField, Run, copy_tables, read_candidates, read_fields, read_run, read_tables
+from .run import (
+    CleanField,
+    Run,
+    copy_tables,
+    read_candidates,
+    read_fields,
+    read_image,
+    read_micrograph,
+    read_run,
+    read_tables,
+)
 from .scores import score_results
 from .summary import Summary, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
@@ -50,7 +60,9 @@ __all__ = [
     "prepare_folder",
     "read_candidates",
     "read_fields",
+    "read_image",
     "read_labelled_images",
+    "read_micrograph",
     "read_record",
     "read_run",
     "read_tables",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, list_stems
+from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, hash_file, list_stems
 from porescope.measurement import PORE_COLUMNS, is_counted
+from porescope.micrograph import Micrograph
+from porescope.reading import open_images
 from porescope.runs.job import IMAGE_COLUMNS
 from porescope.runs.parts import iterate_tables, list_outputs, make_tables, write_part
-from porescope.runs.record import read_record
+from porescope.runs.record import place_file, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,7 +212,7 @@ def read_fields(folder: Path, run: Run) -> list[CleanField]:
 def _read_field(folder: Path, row: dict[Any, Any], pores: pd.DataFrame, stems: list[str]) -> CleanField:
     shape = int(row["height_px"]), int(row["width_px"])
     pixel = float(row["pixel_size_nm"])
-    mapped, labels = (_read_image(folder, stems, kind, shape) for kind in ("field", "labels"))
+    mapped, labels = (read_image(folder, stems, kind, shape) for kind in ("field", "labels"))
     # A view: an image without a map takes no memory.
     mask = np.broadcast_to(np.True_, shape) if mapped is None else mapped == _CLEAN
     at = np.rint(pores[["y_px", "x_px"]].to_numpy(float)).astype(int)
@@ -222,9 +225,31 @@ def _read_field(folder: Path, row: dict[Any, Any], pores: pd.DataFrame, stems: l
     return CleanField(pores, mask, pixel, counted)
 
 
-def _read_image(
+def read_image(
     folder: Path, stems: list[str], kind: str, shape: tuple[int, int]
 ) -> NDArray[np.integer] | None:
+    """Read a label image or the map of a field.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    stems : list of str
+        What its name may begin with.
+    kind : {"labels", "field"}
+    shape : tuple of int
+        Rows and columns of its image.
+
+    Returns
+    -------
+    ndarray of int, shape (M, N), or None
+        None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read or has another shape.
+    """
     import tifffile
 
     path = next((p for stem in stems if (p := folder / f"{stem}{ENDINGS[kind]}").is_file()), None)
@@ -237,6 +262,40 @@ def _read_image(
     if image.shape != shape:
         raise ValueError(f"{path} has shape {image.shape}, not that of its image, {shape}")
     return image
+
+
+def read_micrograph(record: Mapping[str, Any], row: Mapping[str, Any]) -> Micrograph:
+    """Read an image of a run again, as the run read it.
+
+    Parameters
+    ----------
+    record : mapping
+        The content of ``run.json``.
+    row : mapping
+        The image's row of ``images.csv``.
+
+    Returns
+    -------
+    Micrograph
+        Without what the lattice corrects of its pixel size.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the file is gone, cannot be read, or has changed since.
+    """
+    path = Path(place_file(record, str(row["file"])))
+    if not path.is_file():
+        raise ValueError(f"{path} is gone; the run needs it where it was")
+    if hash_file(path) != row["sha256"]:
+        raise ValueError(f"{path} has changed since the run; run porescope detect again")
+    images = open_images(
+        path,
+        pixel_size=record.get("pixel_size_nm"),
+        modality=record.get("modality") or "auto",
+        signal=record.get("signal"),
+    )
+    return replace(images.read(int(row["frame"])), name=str(row["image"]))
 
 
 def restore_parts(folder: Path) -> None:
