@@ -139,6 +139,7 @@ def detect(
     ] = True,
     rois: Annotated[bool, typer.Option("--rois", help="Write outlines as ImageJ ROIs too.")] = False,
     geojson: Annotated[bool, typer.Option("--geojson", help="Write outlines as GeoJSON too.")] = False,
+    coco: Annotated[bool, typer.Option("--coco", help="Write outlines as COCO's JSON too.")] = False,
     structure: Annotated[
         bool, typer.Option("--structure", help="Write the sheet's atoms too (extended XYZ, CIF).")
     ] = False,
@@ -175,6 +176,7 @@ def detect(
             overlays=images,
             rois=rois,
             geojson=geojson,
+            coco=coco,
             material=material,
             calibrate=calibrate is Calibration.lattice,
             lattice=lattice,

@@ -1,5 +1,5 @@
 from .channels import choose_signals
-from .exports import save_geojson, save_labels, save_rois, save_structure
+from .exports import save_coco, save_geojson, save_labels, save_rois, save_structure
 from .formats import check_claim, load_signals
 from .headers import Header
 from .names import (
@@ -73,6 +73,7 @@ __all__ = [
     "read_frame",
     "remove_unfinished",
     "require_pixel_size",
+    "save_coco",
     "save_geojson",
     "save_labels",
     "save_rois",

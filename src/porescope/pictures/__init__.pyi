@@ -5,6 +5,9 @@ from .lattice import PALETTE, draw_lattice
 from .membrane_plots import draw_conductance, draw_statistics
 from .overlays import draw_image, draw_overlay
 from .sheets import draw_density, draw_sheet
+from .panels import new_figure, save_figure
+from .sheet import to_gray
+from .sizes import draw_sizes
 from .stages import draw_findings, draw_stages
 from .vacancy_map import draw_vacancies
 
@@ -20,9 +23,13 @@ __all__ = [
     "draw_lattice",
     "draw_overlay",
     "draw_sheet",
+    "draw_sizes",
     "draw_stages",
     "draw_statistics",
     "draw_vacancies",
+    "new_figure",
     "read_off",
+    "save_figure",
+    "to_gray",
     "write_page",
 ]
