@@ -5,11 +5,18 @@ from .image import ImageResult, census
 from .job import Job
 from .labelled import read_labelled_images
 from .parts import list_done, list_names
-from .record import check_results, list_unnamed, read_record, write_record, write_results
-from .report import write_report
+from .record import (
+    check_results,
+    list_inputs,
+    list_unnamed,
+    place_file,
+    read_record,
+    write_record,
+    write_results,
+)
 from .run import CleanField, Run, read_candidates, read_fields, read_run
 from .scores import score_results
-from .summary import Summary, describe_stack, list_warnings, summarize
+from .summary import Summary, count_messages, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
 from .tuning import Goal, tune
 
@@ -27,13 +34,16 @@ __all__ = [
     "check_results",
     "close_run",
     "compare_runs",
+    "count_messages",
     "describe_stack",
     "list_done",
+    "list_inputs",
     "list_names",
     "list_unnamed",
     "list_warnings",
     "lock_folder",
     "lock_tables",
+    "place_file",
     "prepare_folder",
     "read_candidates",
     "read_fields",
@@ -47,7 +57,6 @@ __all__ = [
     "summarize",
     "tune",
     "write_record",
-    "write_report",
     "write_results",
     "write_tables",
 ]
