@@ -54,7 +54,7 @@ PARTS, PICTURES, NEXT = ("images", "pores", "candidates"), "pictures", "_next"
 PAGES, PAGE_FILES = "pages", "report_[0-9][0-9][0-9].html"
 #: Endings of the pictures that ``porescope detect`` keeps for the report: the micrograph, its vacancy map and
 #: the label image of its candidates.
-PICTURE_ENDINGS = {"image": "_image.webp", "vacancies": "_vacancies.webp", "candidates": "_candidates.tif"}
+PICTURE_ENDINGS = {"image": "_image.jpg", "vacancies": "_vacancies.jpg", "candidates": "_candidates.tif"}
 #: Kinds of `FILES` that ``porescope tune`` writes.
 TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning")
 

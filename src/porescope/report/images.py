@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Most images, pores and bytes of a page: it must open within two seconds.
 MOST_IMAGES, _MOST_PORES, _MOST_BYTES = 200, 5000, 9_500_000
 #: Bytes of the page that a pore and an image take beside the pictures, about.
-_PORE_BYTES, _IMAGE_BYTES, _BASE_BYTES = 1400, 2500, 60_000
+_PORE_BYTES, _IMAGE_BYTES, _BASE_BYTES = 1100, 1800, 60_000
 #: Most images that the pages show together; ``images.csv`` has them all.
 MOST_SHOWN = 5000
 #: Most pores and most candidates of one image that are shown: the largest ones.
@@ -30,8 +30,8 @@ _BESIDE = (
     ("overlay", "overlay"), ("labels", "label image"), ("lattice", "lattice"), ("vacancies", "vacancy map"),
     ("rois", "ROIs"), ("geojson", "GeoJSON"), ("xyz", "atoms"), ("cif", "CIF"),
 )  # fmt: skip
-#: Suffix of a picture → its type.
-_TYPES = {".webp": "image/webp", ".jpg": "image/jpeg"}
+#: Ending of the smaller pictures of earlier versions, which have a scale bar.
+_OLDER = "_0.jpg"
 
 
 class Entry(NamedTuple):
@@ -102,7 +102,7 @@ def list_entries(
 
 def _find_picture(folder: Path, stem: str) -> Path | None:
     """Picture of an image; earlier versions kept a smaller one."""
-    paths = (folder / PICTURES / f"{stem}{ending}" for ending in (PICTURE_ENDINGS["image"], "_0.jpg"))
+    paths = (folder / PICTURES / f"{stem}{ending}" for ending in (PICTURE_ENDINGS["image"], _OLDER))
     return next((path for path in paths if path.is_file()), None)
 
 
@@ -183,7 +183,8 @@ def read_card(entry: Entry, folder: Path, to_folder: str = "") -> dict[str, Any]
         "drawn": True,
         "height": height, "width": width, "pixel": pixel,
         "unit": wide / 300,  # of text and lines, so that they are legible where the card is small
-        "picture": _embed(entry.picture), "old": entry.picture is not None and entry.picture.suffix == ".jpg",
+        "picture": _embed(entry.picture),
+        "has_own_bar": entry.picture == folder / PICTURES / f"{entry.stem}{_OLDER}",
         "vacancies": _embed(entry.vacancies),
         "pores": _outline(entry.pores, _read_labels(folder / f"{entry.stem}{ENDINGS['labels']}", shape)),
         "candidates": _outline(entry.candidates, _read_labels(kept, shape)),
@@ -225,15 +226,12 @@ def _outline(table: pd.DataFrame, labels: NDArray[np.integer] | None) -> list[di
 
 
 def _embed(path: Path | None) -> str:
-    """Picture as a part of the page; none if it was removed meanwhile."""
+    """Picture as a part of the page; empty if there is none, or it was removed meanwhile."""
     try:
-        return (
-            ""
-            if path is None
-            else f"data:{_TYPES[path.suffix]};base64," + base64.b64encode(path.read_bytes()).decode()
-        )
+        content = path.read_bytes() if path else b""
     except OSError:
-        return ""
+        content = b""
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}" if content else ""
 
 
 def _choose_bar(width: int, pixel_nm: float) -> dict[str, Any]:

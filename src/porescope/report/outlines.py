@@ -52,8 +52,8 @@ def trace_area(mask: NDArray[np.bool_]) -> str:
 
     Examples
     --------
-    >>> trace_area(np.ones((4, 5), bool)), trace_area(np.ones((2, 2), bool))
-    ('M0 0l0 7 9 0 0-7z', '')
+    >>> trace_area(np.ones((6, 8), bool)), trace_area(np.ones((2, 2), bool))
+    ('M0 0l0 11 15 0 0-11z', '')
     """
     return _trace(mask, (0, 0), rough=True)
 

@@ -91,7 +91,7 @@ def write_rows(
     Returns
     -------
     list of dict
-        For the template: ``label``; ``cells`` (text and the number that it is sorted and filtered by);
+        For the template: ``label``, ``cells``, the numbers to filter by as they are shown, and
         ``crop``, the part of the image in pixels from the corner of the first one: left, top, side, and the
         side in multiples of the usual one.
     """
@@ -106,17 +106,13 @@ def write_rows(
             {
                 "label": row["label"],
                 "border": bool(row["touches_border"]),
-                "diameter": _number(row["equivalent_diameter_nm"]),
-                "confidence": _number(row["confidence"]),
+                "diameter": _format(row["equivalent_diameter_nm"], 3),
+                "confidence": _format(row["confidence"], 2),
                 "cells": [_format(row[c.name], c.digits) for c in columns],
                 "crop": (f"{left:.5g} {top:.5g} {side:.4g} {side:.4g}", times) if known else None,
             }
         )
     return rows
-
-
-def _number(value: float) -> str:
-    return f"{value:.5g}" if value == value else ""
 
 
 def _format(value: Any, digits: int | None) -> str:

@@ -135,7 +135,7 @@ def list_warnings(run: Run) -> list[str]:
     constants = done.lattice_constant_nm.to_numpy(float)
     distortions = done.scan_distortion.to_numpy(float)
     material = run.record.get("material")
-    known = material if material in MATERIALS else None
+    known = material if isinstance(material, str) and material in MATERIALS else None
     return warn_of_pixel_sizes(constants, corrected, known, distortions)
 
 
