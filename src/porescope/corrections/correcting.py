@@ -29,6 +29,7 @@ from porescope.labels import Detection
 from porescope.lattice import Lattice, map_vacancies
 from porescope.measurement import PORE_COLUMNS
 from porescope.micrograph import Micrograph
+from porescope.report import write_report
 from porescope.runs import (
     ImageRecord,
     Job,
@@ -181,7 +182,7 @@ def correct_run(
         writer.close_part()
         with (job.out / FILES["log"]).open("a", encoding="utf-8", errors="backslashreplace") as log:
             log.writelines(f"{escape_hidden(line)}\n" for line in (*warnings, *lines))
-        run = close_run(job, paths, command, started, "finished")
+        run = close_run(job, paths, command, started, "finished", write_report)
         replace_run(out)
     return Correction(run, lines, warnings)
 
@@ -312,7 +313,7 @@ def _correct_image(
         candidates=_as_columns(_drop_taken(candidates, result.labels)),
         messages=[text for text in (row["message"], f"corrected by hand: {told}") if text],
     )
-    return save_result(result, str(row["sha256"]), job, job.overlays, n_images), f"{name}: {told}"
+    return save_result(result, str(row["sha256"]), job, n_images), f"{name}: {told}"
 
 
 def _tell(edits: Edits, columns: Mapping[str, NDArray[Any]], lost: set[int]) -> Iterator[str]:
