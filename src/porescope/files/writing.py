@@ -40,7 +40,7 @@ def write_folder(out: Path, last: str) -> Iterator[Path]:
     Parameters
     ----------
     out : Path
-        Made if it does not exist. Files of the same names are replaced, others stay.
+        Made if it does not exist. Files and folders of the same names are replaced, others stay.
     last : str
         Name of the file that says that the folder is whole; it is removed first and comes last.
 
@@ -58,6 +58,8 @@ def write_folder(out: Path, last: str) -> Iterator[Path]:
             return
         (out / last).unlink(missing_ok=True)
         for path in sorted(part.iterdir(), key=lambda path: path.name == last):
+            if path.is_dir():
+                shutil.rmtree(out / path.name, ignore_errors=True)
             os.replace(path, out / path.name)
     finally:
         shutil.rmtree(part, ignore_errors=True)

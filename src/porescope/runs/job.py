@@ -51,7 +51,7 @@ class Job:
     signal : str, optional
         Name of the detector or channel that is taken of files with several, or "all"; default: one for each
         field of view.
-    overlays, rois, geojson : bool
+    overlays, rois, geojson, coco : bool
         Which files to write beside the label image.
 
     Raises
@@ -72,6 +72,7 @@ class Job:
     overlays: bool = True
     rois: bool = False
     geojson: bool = False
+    coco: bool = False
 
     def __post_init__(self) -> None:
         if self.pixel_size is not None and not 0 < self.pixel_size < float("inf"):
