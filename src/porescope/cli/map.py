@@ -97,7 +97,7 @@ def map_sheet(
         tiles = open_tiles(paths, lambda path: _open(path, options))
         places = find_stage(tiles, stage, grid, overlap)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     failed = False
     try:
         detect(**{**options, "out": out / _RUN})
@@ -120,7 +120,7 @@ def map_sheet(
         table = _list_tiles(tiles, places, done, sheet.mosaic)
         _write(sheet, table, kept, files, said, options, out)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     if not options["quiet"]:
         for line in sheet.lines:
             put(line)
