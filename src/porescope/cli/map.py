@@ -239,17 +239,21 @@ def _describe(
     counted = len(pores) - int(pores.touches_border.sum()) / 2
     low, high = density_interval(round(counted), density.area_um2)
     scale = float(np.sqrt(np.linalg.det(mosaic.affine)))
-    residual = np.nanmedian(mosaic.residual_nm) if counts["placed"] + counts["moved"] else np.nan
-    lines = [
-        f"{n} tiles: {n - counts['stage']} placed by their neighbours ({counts['moved']} far from where the "
-        f"stage says), {counts['stage']} by the stage alone; median residual {residual:.3f} nm",
-        f"stage against images: {mosaic.stage_error_nm:.2f} nm in each direction; a nm of the images is "
-        f"{scale:.4f} nm of the stage",
+    lines = []
+    if counts["stage"] < n:
+        lines = [
+            f"{n} tiles: {n - counts['stage']} placed by their neighbours ({counts['moved']} far from where "
+            f"the stage says), {counts['stage']} by the stage alone; median residual "
+            f"{np.nanmedian(mosaic.residual_nm):.3f} nm",
+            f"stage against images: {mosaic.stage_error_nm:.2f} nm in each direction; a nm of the images is "
+            f"{scale:.4f} nm of the stage",
+        ]
+    lines.append(
         f"{len(pores)} pores in {density.area_um2:.4g} µm², from {n_found} in the tiles: "
-        f"{counted / density.area_um2:.4g} per µm² (95 % interval {low:.4g} to {high:.4g})",
-    ]
+        f"{counted / density.area_um2:.4g} per µm² (95 % interval {low:.4g} to {high:.4g})"
+    )
     warnings = []
-    if counts["stage"]:
+    if counts["stage"] and n > 1:
         warnings.append(
             f"{counts['stage']} of {n} tiles have no neighbour that fits: they lie where the stage says, and "
             "pores in their overlaps may be counted twice"
