@@ -1,5 +1,5 @@
 from .channels import choose_signals
-from .exports import save_geojson, save_labels, save_rois, save_structure
+from .exports import save_coco, save_geojson, save_labels, save_rois, save_structure
 from .formats import check_claim, load_signals
 from .headers import Header
 from .names import (
@@ -7,7 +7,10 @@ from .names import (
     ENDINGS,
     FILES,
     NEXT,
+    PAGE_FILES,
+    PAGES,
     PARTS,
+    PICTURE_ENDINGS,
     PICTURES,
     TUNING_FILES,
     describe_counts,
@@ -30,7 +33,14 @@ from .signals import (
     require_pixel_size,
 )
 from .units import nanometres
-from .writing import explain_error, hash_file, remove_unfinished, write_folder, write_whole
+from .writing import (
+    explain_error,
+    explain_missing,
+    hash_file,
+    remove_unfinished,
+    write_folder,
+    write_whole,
+)
 
 __all__ = [
     "DETECT_ENDINGS",
@@ -38,8 +48,11 @@ __all__ = [
     "FILES",
     "Header",
     "NEXT",
+    "PAGES",
+    "PAGE_FILES",
     "PARTS",
     "PICTURES",
+    "PICTURE_ENDINGS",
     "ReadError",
     "Signal",
     "TUNING_FILES",
@@ -52,6 +65,7 @@ __all__ = [
     "doubt_size",
     "escape_hidden",
     "explain_error",
+    "explain_missing",
     "find_files",
     "hash_file",
     "header_pixel_size",
@@ -65,6 +79,7 @@ __all__ = [
     "read_frame",
     "remove_unfinished",
     "require_pixel_size",
+    "save_coco",
     "save_geojson",
     "save_labels",
     "save_rois",

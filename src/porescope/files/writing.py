@@ -113,3 +113,28 @@ def explain_error(error: Exception) -> str:
         return str(error)
     path, why = printable(str(error.filename)), error.strerror
     return f"{path} cannot be read or written ({why}); check the path and its permissions"
+
+
+def explain_missing(what: str, package: str, extra: str) -> str:
+    """Say that a package is missing, and how it comes with porescope, which is on no package index.
+
+    Parameters
+    ----------
+    what : str
+        What needs it: a command, an option.
+    package : str
+        The package, or what it is known as.
+    extra : str
+        The extra of porescope that it belongs to.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> explain_missing("--structure", "ASE", "atoms")
+    "--structure needs ASE: install porescope with its extra atoms, in its folder: pip install '.[atoms]'"
+    """
+    install = f"pip install '.[{extra}]'"
+    return f"{what} needs {package}: install porescope with its extra {extra}, in its folder: {install}"
