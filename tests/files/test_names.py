@@ -14,12 +14,13 @@ from porescope.files.names import (
     FILES,
     SUFFIXES,
     TUNING_FILES,
-    escape_hidden,
     find_files,
+    is_found,
     keep_names,
     name_files,
-    printable,
+    search_folder,
 )
+from porescope.files.writing import escape_hidden, printable
 from porescope.recipes import Threshold
 from porescope.runs.job import Job
 

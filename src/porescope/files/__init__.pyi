@@ -10,14 +10,14 @@ from .names import (
     PARTS,
     PICTURES,
     TUNING_FILES,
-    describe_counts,
-    escape_hidden,
+    Names,
     find_files,
+    is_found,
     keep_names,
     list_stems,
     name_files,
     name_stem,
-    printable,
+    search_folder,
 )
 from .objects import describe_hyperspy, describe_xarray
 from .signals import (
@@ -30,7 +30,16 @@ from .signals import (
     require_pixel_size,
 )
 from .units import nanometres
-from .writing import explain_error, hash_file, remove_unfinished, write_folder, write_whole
+from .writing import (
+    describe_counts,
+    escape_hidden,
+    explain_error,
+    hash_file,
+    printable,
+    remove_unfinished,
+    write_folder,
+    write_whole,
+)
 
 __all__ = [
     "DETECT_ENDINGS",
@@ -38,6 +47,7 @@ __all__ = [
     "FILES",
     "Header",
     "NEXT",
+    "Names",
     "PARTS",
     "PICTURES",
     "ReadError",
@@ -55,6 +65,7 @@ __all__ = [
     "find_files",
     "hash_file",
     "header_pixel_size",
+    "is_found",
     "list_stems",
     "load_signals",
     "keep_names",
@@ -69,6 +80,7 @@ __all__ = [
     "save_labels",
     "save_rois",
     "save_structure",
+    "search_folder",
     "write_folder",
     "write_whole",
 ]

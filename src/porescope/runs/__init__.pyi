@@ -1,10 +1,10 @@
-from .batch import DISK_FULL, UNWRITABLE, run_batch
+from .batch import DISK_FULL, TIMEOUT, UNWRITABLE, Task, give_up, note_image, process_file, run_batch
 from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census
-from .job import Job
+from .job import ImageRecord, Job
 from .labelled import read_labelled_images
-from .parts import list_done, list_names
+from .parts import Done, PartWriter, list_done, list_names
 from .record import check_results, list_unnamed, read_record, write_record, write_results
 from .report import write_report
 from .run import CleanField, Run, read_candidates, read_fields, read_run
@@ -16,11 +16,16 @@ from .tuning import Goal, tune
 __all__ = [
     "CleanField",
     "DISK_FULL",
+    "Done",
     "Goal",
+    "ImageRecord",
     "ImageResult",
     "Job",
+    "PartWriter",
     "Run",
     "Summary",
+    "TIMEOUT",
+    "Task",
     "UNWRITABLE",
     "census",
     "check_folder",
@@ -28,13 +33,16 @@ __all__ = [
     "close_run",
     "compare_runs",
     "describe_stack",
+    "give_up",
     "list_done",
     "list_names",
     "list_unnamed",
     "list_warnings",
     "lock_folder",
     "lock_tables",
+    "note_image",
     "prepare_folder",
+    "process_file",
     "read_candidates",
     "read_fields",
     "read_labelled_images",
