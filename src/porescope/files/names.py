@@ -40,6 +40,8 @@ FILES = {
     # porescope detect
     "run": "run.json", "pores": "pores.csv", "candidates": "candidates.csv", "images": "images.csv",
     "report": "report.html", "log": "run.log",
+    # porescope watch
+    "live": "live.html", "live_data": "live.json", "live_script": "live.js",
     # porescope tune
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",

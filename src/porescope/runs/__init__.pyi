@@ -2,9 +2,9 @@ from .batch import DISK_FULL, TIMEOUT, UNWRITABLE, Task, give_up, note_image, pr
 from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census
-from .job import ImageRecord, Job
+from .job import IMAGE_COLUMNS, ImageRecord, Job
 from .labelled import read_labelled_images
-from .parts import Done, PartWriter, list_done, list_names
+from .parts import Done, PartWriter, list_done, list_names, make_tables
 from .record import check_results, list_unnamed, read_record, write_record, write_results
 from .report import write_report
 from .run import CleanField, Run, read_candidates, read_fields, read_run
@@ -18,6 +18,7 @@ __all__ = [
     "DISK_FULL",
     "Done",
     "Goal",
+    "IMAGE_COLUMNS",
     "ImageRecord",
     "ImageResult",
     "Job",
@@ -40,6 +41,7 @@ __all__ = [
     "list_warnings",
     "lock_folder",
     "lock_tables",
+    "make_tables",
     "note_image",
     "prepare_folder",
     "process_file",

@@ -148,7 +148,7 @@ def give_up(task: Task, failure: str, timeout: float, memory: float) -> ImageRec
     Parameters
     ----------
     task : Task
-    failure : {"died", "late", "large"}
+    failure : {"died", "late", "large", "growing"}
     timeout : float
         Longest time that it might take [s].
     memory : float
@@ -163,6 +163,7 @@ def give_up(task: Task, failure: str, timeout: float, memory: float) -> ImageRec
         "late": f"it took longer than {timeout:g} s; allow more with --timeout SECONDS",
         "large": f"it took more than {memory / 2**30:.2g} GB of memory; allow more with --memory GB, or crop "
         "or bin the image",
+        "growing": f"it still grew after {timeout:g} s; it is read once it rests",
     }[failure]
     return _fail(task, message)
 
