@@ -48,7 +48,8 @@ def test_an_image_without_pores_or_that_failed_raises_none() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "area_nm2", "area_nm2 > ", "area_nm2 => 2", "area_nm2 > nan", "area_nm2 > 1e999", "area_nm2 > 2 nm",
-     "area_nm2 > 2; import os", "__import__('os') > 2", "area_nm2 > 1 > 0", "2 < area_nm2", "area_nm2 > 1.2.3"],
+     "area_nm2 > 2; import os", "__import__('os') > 2", "area_nm2 > 1 > 0", "2 < area_nm2",
+     "area_nm2 > 1.2.3"],
 )  # fmt: skip
 def test_what_is_no_alarm_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"--alert takes COLUMN OPERATOR NUMBER"):

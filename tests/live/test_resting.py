@@ -62,7 +62,7 @@ def test_a_file_that_was_put_back_comes_again_after_the_pause_or_when_it_rests_a
         resting.put_back(A, 1.0, rest=5)
         if change:
             resting.see(A, change, 2.0)
-            assert [a.changed for a in resting.take(2.3)] == [2.0]
+            assert [a.changed for a in resting.take(2.5)] == [2.0]
         else:
             assert list(resting.take(5.9)) == []
             assert [a.path for a in resting.take(6.0)] == [A]

@@ -60,7 +60,8 @@ class Board:
         self.overlays = overlays
         self.state = "watching"
         self.n_alarms = 0
-        self._images: dict[tuple[str, int], _Image] = {}
+        self._images: dict[str, dict[int, _Image]] = {}  # by name and frame
+        self._contents: dict[str, str] = {}  # hash of each file, by its name
         self._totals = {"images": 0, "failed": 0, "pores": 0, "counted": 0.0, "area_um2": 0.0}
         self._bins = np.zeros(len(_EDGES) + 1, np.int64)
         self._latest: deque[dict[str, Any]] = deque(maxlen=_LATEST)
@@ -85,7 +86,7 @@ class Board:
         }
         for row in run.images.to_dict("records"):
             key = (row["image"], row["frame"])
-            self._count(key, _make_image(row, diameters.get(key, np.zeros(0, np.float32))))
+            self._count(row, _make_image(row, diameters.get(key, np.zeros(0, np.float32))))
             if row["status"] != "ok":
                 self._list_failure(key, row)
 
@@ -102,7 +103,7 @@ class Board:
         key = (row["image"], row["frame"])
         diameters = np.asarray(record.pores.get("equivalent_diameter_nm", ()), np.float32)
         image = _make_image(row, diameters)
-        self._count(key, image)
+        self._count(row, image)
         self._failures.pop(key, None)
         if image.ok:
             self._plotted.append(image.pores)
@@ -160,17 +161,27 @@ class Board:
         """
         self._remarks.appendleft({"time": _now(), "text": escape_hidden(text)})
 
-    def _count(self, key: tuple[str, int], image: _Image) -> None:
-        for sign, one in ((-1, self._images.get(key)), (1, image)):
-            if one is None:
-                continue
-            for name, value in (
-                ("images", one.ok), ("failed", not one.ok), ("pores", one.pores), ("counted", one.counted),
-                ("area_um2", one.area_um2),
-            ):  # fmt: skip
-                self._totals[name] += sign * value
-            np.add.at(self._bins, np.searchsorted(_EDGES, one.diameters), sign)
-        self._images[key] = image
+    def _count(self, row: Mapping[Any, Any], image: _Image) -> None:
+        """Count an image in place of what it was; of a stack that has changed all frames are dropped."""
+        name, content = row["image"], row["sha256"]
+        frames = self._images.setdefault(name, {})
+        if isinstance(content, str):
+            dropped = list(frames) if self._contents.get(name, content) != content else [row["frame"]]
+            self._contents[name] = content
+        else:
+            dropped = [row["frame"]]
+        for old in [frames.pop(frame) for frame in dropped if frame in frames]:
+            self._sum_up(old, -1)
+        frames[row["frame"]] = image
+        self._sum_up(image, 1)
+
+    def _sum_up(self, image: _Image, sign: int) -> None:
+        self._totals["images"] += sign * image.ok
+        self._totals["failed"] += sign * (not image.ok)
+        self._totals["pores"] += sign * image.pores
+        self._totals["counted"] += sign * image.counted
+        self._totals["area_um2"] += sign * image.area_um2
+        np.add.at(self._bins, np.searchsorted(_EDGES, image.diameters), sign)
 
     def _list_failure(self, key: tuple[str, int], row: Mapping[Any, Any]) -> None:
         message = escape_hidden(str(row["message"]))
@@ -183,8 +194,9 @@ class Board:
         below = np.cumsum(self._bins)
         if not below[-1]:
             return None
-        i = int(np.searchsorted(below, (below[-1] + 1) / 2))
-        return float(_EDGES[min(i, len(_EDGES) - 1)]) / math.exp(0.0025)
+        n = int(below[-1])
+        middle = np.searchsorted(below, [(n + 1) // 2, n // 2 + 1])
+        return float(_EDGES[np.minimum(middle, len(_EDGES) - 1)].mean()) / math.exp(0.0025)
 
     def describe(self, waiting: int, growing: Iterable[Path]) -> dict[str, Any]:
         """Describe the watch as it is now: the content of ``live.json``.

@@ -41,8 +41,9 @@ from porescope.runs import (
 
 _log = logging.getLogger(__name__)
 
-#: Shortest interval between two writings of tables and page, and longest between two of the page [s].
-_FLUSH, _HEARTBEAT = 0.2, 5.0
+#: Interval between two writings of tables and page [s]: where there are results, where only the files that
+#: are waited for are others, where nothing is new.
+_FLUSH, _REFRESH, _HEARTBEAT = 0.2, 0.5, 5.0
 #: Time after which a part of the tables is closed; until then it is written again as it grows [s].
 _PART_SECONDS = 20.0
 #: Time for which a file is tried again that cannot be read, since its last change, and the first pause [s].
@@ -131,6 +132,7 @@ class Watch:
         self._full: OSError | None = None
         self._retry = 0.0  # when the full disk is tried again [s]
         self._saved, self._changed = 0.0, True
+        self._shown: list[Path] = []  # files that are waited for, as the page has them
         self._until, self._idle = float("inf"), float("inf")
         self._active = time.monotonic()
 
@@ -300,20 +302,21 @@ class Watch:
 
     def _save(self, now: float) -> None:
         """Write tables and page, if there is something new and the last time is long enough ago."""
-        wait = _FLUSH if self._changed else _HEARTBEAT
+        growing = self.arrivals.growing
+        wait = _FLUSH if self._changed else _REFRESH if growing != self._shown else _HEARTBEAT
         if now - self._saved < wait or (self._full and now < self._retry):
             return
         try:
             self._writer.save()
             self.board.state = "watching"
-            self.board.save(len(self._queue) + len(self._reading), self.arrivals.growing)
+            self.board.save(len(self._queue) + len(self._reading), growing)
         except OSError as error:
             self._wait_for_space(error)
             return
         if self._full and not self._stuck:
             self._full = None
             self._remark(self.job.out, "takes results again")
-        self._saved, self._changed = time.monotonic(), False
+        self._saved, self._changed, self._shown = time.monotonic(), False, growing
 
     def _wait_for_space(self, error: OSError) -> None:
         """Process nothing for a while: the disk takes no more. What cannot be waited for is raised."""
