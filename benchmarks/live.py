@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,7 @@ class Observer:
     """Looks at the page again and again, and notes when each image is on it."""
 
     def __init__(self, out: Path) -> None:
-        self.out, self.page = out, {}
+        self.out, self.page = out, dict[str, Any]()
         self.shown: dict[str, float] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -64,11 +65,8 @@ class Observer:
 
     def _run(self) -> None:
         while not self._ended.wait(0.02):
-            try:
-                self.page = json.loads((self.out / "live.json").read_text())
-            except (OSError, ValueError):
-                continue
-            for entry in self.page["latest"]:
+            self.page = read_page(self.out) or self.page
+            for entry in self.page.get("latest", ()):
                 self.shown.setdefault(entry["image"], time.monotonic())
 
     def end(self) -> None:
@@ -78,9 +76,16 @@ class Observer:
 
 def start_watch(folder: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen([*COMMAND, "watch", str(folder), "-o", str(out), "--quiet", *options])
-    while not (out / "live.json").exists():
+    while read_page(out).get("state") != "watching":
         time.sleep(0.05)
     return process
+
+
+def read_page(out: Path) -> dict[str, Any]:
+    try:
+        return json.loads((out / "live.json").read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def measure_memory(process: subprocess.Popen[bytes]) -> tuple[float, float]:
@@ -108,8 +113,11 @@ def run_steady(folder: Path, seconds: float, rate: float) -> None:
             microscope.write()
         else:
             time.sleep(0.002)
-        if elapsed > 60 * (minute + 1) or elapsed > seconds - 0.01:
-            old = [n for n, t in microscope.written.items() if 60 * minute <= t - start < 60 * minute + 58]
+        if elapsed > 60 * (minute + 1):
+            # Those of the last two seconds may not be there yet.
+            old = [
+                n for n, t in microscope.written.items() if 60 * minute - 2 <= t - start < 60 * minute + 58
+            ]
             line = describe_lags(old, microscope.written, observer.shown)
             main, worker = measure_memory(process)
             minute += 1
@@ -141,7 +149,7 @@ def run_network(folder: Path, n: int) -> None:
         start = time.monotonic()
         out = folder / f"watch{turn}"
         process = start_watch(microscope.folder, out, *options, "--until-idle", "1")
-        while json.loads((out / "live.json").read_text())["images"] < n:
+        while read_page(out)["images"] < n:
             time.sleep(0.02)
         watch = n / (time.monotonic() - start)
         process.wait()
@@ -162,9 +170,11 @@ def run_full(folder: Path, n: int) -> None:
             microscope.write()
             time.sleep(0.1)
             if i == n // 3:
-                before = len(read_run(out).images)
+                while (before := len(read_run(out).images)) < i:
+                    time.sleep(0.05)
                 fill.write_bytes(bytes(os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
             if i == 2 * n // 3:
+                time.sleep(3)
                 during = len(read_run(out).images)
                 fill.unlink()
         while observer.page["images"] < n:
@@ -188,7 +198,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=10)
     parser.add_argument("-n", type=int, default=120, help="Number of files (network, full).")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         if given.what == "steady":
             run_steady(Path(folder), given.seconds, given.rate)
         elif given.what == "network":

@@ -257,8 +257,8 @@ def run_tasks(
     memory : float
         Largest memory of a worker [bytes]; then it is killed.
     more : callable
-        Called at least every 0.05 s; it may add tasks. While it returns true, the workers wait for more. It
-        holds only with workers.
+        Called at least every 0.05 s; it may add tasks, which come last. While it returns true, the workers
+        wait for more. It holds only with workers.
 
     Yields
     ------
@@ -280,8 +280,10 @@ def run_tasks(
     known, deaths, pool = 0, Counter[int](), list[_Worker]()
     try:
         while True:
+            added = range(known, len(tasks))
             to_come = more()
-            waiting.extendleft(reversed(range(known, len(tasks))))
+            waiting.extendleft(reversed(added))
+            waiting.extend(range(added.stop, len(tasks)))
             known = len(tasks)
             _assign(function, tasks, waiting, pool, workers)
             busy = [worker for worker in pool if worker.tasks]

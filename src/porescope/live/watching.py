@@ -42,8 +42,10 @@ from porescope.runs import (
 _log = logging.getLogger(__name__)
 
 #: Interval between two writings of tables and page [s]: where there are results, where only the files that
-#: are waited for are others, where nothing is new.
+#: are waited for are others, or there is a queue, where nothing is new.
 _FLUSH, _REFRESH, _HEARTBEAT = 0.2, 0.5, 5.0
+#: Number of tasks a worker that are handed out: one runs, one waits beside it, one is there when that starts.
+_AHEAD = 3
 #: Time after which a part of the tables is closed; until then it is written again as it grows [s].
 _PART_SECONDS = 20.0
 #: Time for which a file is tried again that cannot be read, since its last change, and the first pause [s].
@@ -124,6 +126,7 @@ class Watch:
         make_tables([])[0].to_parquet(BytesIO())  # what the first part needs is loaded before the first file
         # The workers get warm with a task each.
         self._tasks: list[tuple[Any, ...]] = [(job,)] * self.workers
+        self._cold = self.workers  # workers that are not warm yet
         self._open = self.workers  # tasks that run or wait in the pool
         self._queue: deque[Arrival] = deque()
         self._stuck: deque[Task] = deque()  # which the full disk took nothing of
@@ -192,7 +195,7 @@ class Watch:
         if self._full and now < self._retry:
             return
         later = []
-        while (self._stuck or self._queue) and self._open <= self.workers:
+        while (self._stuck or self._queue) and self._open <= _AHEAD * self.workers:
             if self._stuck:
                 self._start(self._stuck.popleft())
                 continue
@@ -216,6 +219,8 @@ class Watch:
         number, result = outcome.task, outcome.result
         self._open -= outcome.ended
         if number < self.workers:  # which only made it warm
+            self._cold -= outcome.ended
+            self._changed = True
             return
         task = Task(*self._tasks[number])
         reading = self._reading[task.path]
@@ -303,12 +308,14 @@ class Watch:
     def _save(self, now: float) -> None:
         """Write tables and page, if there is something new and the last time is long enough ago."""
         growing = self.arrivals.growing
-        wait = _FLUSH if self._changed else _REFRESH if growing != self._shown else _HEARTBEAT
+        wait = _REFRESH if self._changed or growing != self._shown else _HEARTBEAT
+        if self._changed and not self._queue:
+            wait = _FLUSH
         if now - self._saved < wait or (self._full and now < self._retry):
             return
         try:
             self._writer.save()
-            self.board.state = "watching"
+            self.board.state = "starting" if self._cold else "watching"
             self.board.save(len(self._queue) + len(self._reading), growing)
         except OSError as error:
             self._wait_for_space(error)
