@@ -123,7 +123,8 @@ class Board:
             "lag_s": None,
         }
         self._latest.appendleft(entry)
-        self._unsaved.append((changed, entry))
+        if image.ok:  # what cannot be read was tried for a while
+            self._unsaved.append((changed, entry))
 
     def raise_alarm(self, alarm: Alarm, record: ImageRecord, labels: list[int], values: list[float]) -> str:
         """Note that an alarm was met by an image; call it after `add`.
