@@ -1,5 +1,5 @@
 from .channels import choose_signals
-from .exports import save_geojson, save_labels, save_rois, save_structure
+from .exports import save_coco, save_geojson, save_labels, save_rois, save_structure
 from .formats import check_claim, load_signals
 from .headers import Header
 from .names import (
@@ -33,7 +33,14 @@ from .signals import (
     require_pixel_size,
 )
 from .units import nanometres
-from .writing import explain_error, hash_file, remove_unfinished, write_folder, write_whole
+from .writing import (
+    explain_error,
+    explain_missing,
+    hash_file,
+    remove_unfinished,
+    write_folder,
+    write_whole,
+)
 
 __all__ = [
     "DETECT_ENDINGS",
@@ -58,6 +65,7 @@ __all__ = [
     "doubt_size",
     "escape_hidden",
     "explain_error",
+    "explain_missing",
     "find_files",
     "hash_file",
     "header_pixel_size",
@@ -71,6 +79,7 @@ __all__ = [
     "read_frame",
     "remove_unfinished",
     "require_pixel_size",
+    "save_coco",
     "save_geojson",
     "save_labels",
     "save_rois",

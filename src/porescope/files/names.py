@@ -20,7 +20,8 @@ _ZARR_STORE = ".zspy"
 ENDINGS = {
     # porescope detect
     "labels": "_labels.tif", "field": "_field.tif", "overlay": "_overlay.png", "lattice": "_lattice.png",
-    "vacancies": "_vacancies.png", "rois": "_rois.zip", "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
+    "vacancies": "_vacancies.png", "rois": "_rois.zip", "geojson": ".geojson", "coco": "_coco.json",
+    "xyz": ".xyz", "cif": ".cif",
     # porescope explain
     "stages": "_stages.png", "network": "_network.png",
     # porescope simulate
@@ -28,10 +29,8 @@ ENDINGS = {
 }  # fmt: skip
 
 #: Endings of the files that ``porescope detect`` writes.
-DETECT_ENDINGS = tuple(
-    ENDINGS[kind]
-    for kind in ("labels", "field", "overlay", "lattice", "vacancies", "rois", "geojson", "xyz", "cif")
-)
+_DETECTED = ("labels", "field", "overlay", "lattice", "vacancies", "rois", "geojson", "coco", "xyz", "cif")
+DETECT_ENDINGS = tuple(ENDINGS[kind] for kind in _DETECTED)
 
 #: Files that a folder of results holds once. Tables of ``porescope detect`` are also written as Parquet.
 FILES = {
@@ -41,11 +40,16 @@ FILES = {
     # porescope tune
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
+    # porescope figures
+    "methods": "methods.md", "references": "references.bib",
     # porescope conductance
     "conductance": "conductance.csv", "membrane": "membrane.json", "currents": "conductance.png",
     # porescope statistics
     "spacing": "spacing.csv", "statistics": "statistics.json", "pattern": "statistics.png",
     "isomers": "isomers.csv", "isomer_table": "isomers.png",
+    # porescope map
+    "tiles": "tiles.csv", "sheet": "mosaic.png", "density": "density.png", "density_table": "density.csv",
+    "pyramid": "sheet.zarr",
 }  # fmt: skip
 #: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
 #: replace it.

@@ -1,10 +1,14 @@
 from .climbs import draw_ascent
 from .compact import encode_micrograph, encode_vacancies
 from .cvvp import draw_cvvp, read_off, write_page
+from .greys import choose_bar, to_gray
 from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
 from .membrane_plots import draw_conductance, draw_statistics
-from .overlays import choose_bar, draw_image, draw_overlay
+from .overlays import draw_image, draw_overlay
+from .panels import new_figure, save_figure
+from .sheets import draw_density, draw_sheet
+from .sizes import draw_sizes
 from .stages import draw_findings, draw_stages
 from .vacancy_map import draw_vacancies
 
@@ -14,16 +18,22 @@ __all__ = [
     "draw_ascent",
     "draw_conductance",
     "draw_cvvp",
+    "draw_density",
     "draw_findings",
     "draw_image",
     "draw_isomers",
     "draw_lattice",
     "draw_overlay",
+    "draw_sheet",
+    "draw_sizes",
     "draw_stages",
     "draw_statistics",
     "draw_vacancies",
+    "new_figure",
     "encode_micrograph",
     "encode_vacancies",
     "read_off",
+    "save_figure",
+    "to_gray",
     "write_page",
 ]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import write_whole
 from porescope.membrane import (
     Assumptions,
     Currents,
@@ -20,6 +19,11 @@ from porescope.membrane import (
     Statistics,
     conduct_circle,
 )
+from porescope.pictures.panels import open_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 #: Colours of the models in Okabe and Ito's palette.
 _COLOURS = {"circle": "#0072B2", "ellipse": "#0072B2", "bounds": "#D55E00", "function": "#009E73"}
@@ -33,8 +37,9 @@ def draw_conductance(
     measured: Measured | None,
     assumptions: Assumptions,
     words: Sequence[str],
-    file: Path,
-) -> None:
+    file: Path | None = None,
+    ax: Axes | None = None,
+) -> Figure | SubFigure:
     """Draw the conductance of each pore against its diameter, and the membrane's beside.
 
     Parameters
@@ -45,20 +50,23 @@ def draw_conductance(
     assumptions : Assumptions
     words : sequence of str
         What was assumed; written above.
-    file : Path
-        The PNG file to write.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    file : Path, optional
+        The file to write: PNG, SVG or PDF.
+    ax : matplotlib.axes.Axes, optional
+        In whose place to draw; default: a new figure.
 
-    figure = Figure(figsize=(9.6, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    Returns
+    -------
+    matplotlib.figure.Figure or matplotlib.figure.SubFigure
+    """
+    figure = open_figure(ax, (9.6, 4.8))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_pores(left, currents, assumptions)
     _draw_totals(right, currents, membrane, measured)
     figure.suptitle("\n".join(words), fontsize=8, parse_math=False)
-    with write_whole(file) as part:
-        figure.savefig(part, dpi=110, format="png")
+    if file is not None:
+        save_figure(figure, file)
+    return figure
 
 
 def _draw_pores(ax: Any, currents: Currents, assumptions: Assumptions) -> None:
@@ -111,7 +119,9 @@ def _draw_totals(ax: Any, currents: Currents, membrane: Membrane | None, measure
     ax.margins(x=0.15)
 
 
-def draw_statistics(found: Statistics, diameter_nm: NDArray[np.float64], file: Path) -> None:
+def draw_statistics(
+    found: Statistics, diameter_nm: NDArray[np.float64], file: Path | None = None, ax: Axes | None = None
+) -> Figure | SubFigure:
     """Draw Ripley's L and the pair correlation with their envelopes, and the sizes with their fit.
 
     Parameters
@@ -119,28 +129,31 @@ def draw_statistics(found: Statistics, diameter_nm: NDArray[np.float64], file: P
     found : Statistics
     diameter_nm : ndarray, shape (n,)
         Diameters of the pores whose size is known.
-    file : Path
-        The PNG file to write.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    file : Path, optional
+        The file to write: PNG, SVG or PDF.
+    ax : matplotlib.axes.Axes, optional
+        In whose place to draw; default: a new figure.
 
-    figure = Figure(figsize=(12, 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    Returns
+    -------
+    matplotlib.figure.Figure or matplotlib.figure.SubFigure
+    """
+    figure = open_figure(ax, (12, 4.6))
     axes = figure.subplots(1, 3)
     random = found.randomness
     if random is None:
-        for ax in axes[:2]:
-            ax.text(0.5, 0.5, "too few pores", ha="center", transform=ax.transAxes)
-            ax.set_axis_off()
+        for panel in axes[:2]:
+            panel.text(0.5, 0.5, "too few pores", ha="center", transform=panel.transAxes)
+            panel.set_axis_off()
     else:
         _draw_envelope(axes[0], random.r_nm, random.l_nm, "Ripley's L(r) − r [nm]")
         _draw_envelope(axes[1], random.g_r_nm, random.g, "pair correlation g(r)")
         axes[1].set_ylim(0, None)
     _draw_sizes(axes[2], found, diameter_nm)
     figure.suptitle("\n".join(found.sentences), fontsize=8, parse_math=False, x=0.01, ha="left")
-    with write_whole(file) as part:
-        figure.savefig(part, dpi=110, format="png")
+    if file is not None:
+        save_figure(figure, file)
+    return figure
 
 
 def _draw_envelope(ax: Any, r_nm: NDArray[np.float64], curve: Envelope, name: str) -> None:

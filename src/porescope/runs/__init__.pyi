@@ -1,10 +1,10 @@
 from .batch import DISK_FULL, UNWRITABLE, run_batch
 from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
-from .image import ImageResult, census
-from .job import Job
+from .image import ImageResult, census, find_and_measure, save_result
+from .job import ImageRecord, Job
 from .labelled import read_labelled_images
-from .parts import list_done, list_names
+from .parts import PartWriter, list_done, list_names, list_outputs
 from .record import (
     check_results,
     list_inputs,
@@ -14,7 +14,18 @@ from .record import (
     write_record,
     write_results,
 )
-from .run import CleanField, Run, read_candidates, read_fields, read_run
+from .run import (
+    CleanField,
+    Run,
+    copy_tables,
+    read_candidates,
+    read_fields,
+    read_image,
+    read_labels,
+    read_micrograph,
+    read_run,
+    read_tables,
+)
 from .scores import score_results
 from .summary import Summary, count_messages, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
@@ -24,8 +35,10 @@ __all__ = [
     "CleanField",
     "DISK_FULL",
     "Goal",
+    "ImageRecord",
     "ImageResult",
     "Job",
+    "PartWriter",
     "Run",
     "Summary",
     "UNWRITABLE",
@@ -34,11 +47,14 @@ __all__ = [
     "check_results",
     "close_run",
     "compare_runs",
+    "copy_tables",
     "count_messages",
     "describe_stack",
+    "find_and_measure",
     "list_done",
     "list_inputs",
     "list_names",
+    "list_outputs",
     "list_unnamed",
     "list_warnings",
     "lock_folder",
@@ -47,12 +63,17 @@ __all__ = [
     "prepare_folder",
     "read_candidates",
     "read_fields",
+    "read_image",
     "read_labelled_images",
+    "read_labels",
+    "read_micrograph",
     "read_record",
     "read_run",
+    "read_tables",
     "refresh_tables",
     "replace_run",
     "run_batch",
+    "save_result",
     "score_results",
     "summarize",
     "tune",

@@ -20,6 +20,7 @@ from porescope.files import (
     PICTURE_ENDINGS,
     PICTURES,
     doubt_size,
+    save_coco,
     save_geojson,
     save_labels,
     save_rois,
@@ -149,7 +150,22 @@ def process_image(micrograph: Micrograph, sha256: str, job: Job, n_images: int =
     -------
     ImageRecord
     """
-    result = find_and_measure(micrograph, job)
+    return save_result(find_and_measure(micrograph, job), sha256, job, n_images)
+
+
+def save_result(result: ImageResult, sha256: str, job: Job, n_images: int = 1) -> ImageRecord:
+    """Write the files of one image.
+
+    Parameters
+    ----------
+    result : ImageResult
+    sha256, job, n_images
+        As for `process_image`.
+
+    Returns
+    -------
+    ImageRecord
+    """
     row = {**result.row, "sha256": sha256}
     mapped = _map_field(result)
     # The maps have served; in a large image they take as much memory as the pictures need.
@@ -308,6 +324,9 @@ def _write_files(result: ImageResult, mapped: NDArray[np.uint8] | None, job: Job
         files[ENDINGS["rois"]] = lambda part: save_rois(part, labels)
     if job.geojson:
         files[ENDINGS["geojson"]] = lambda part: save_geojson(part, labels, result.columns)
+    if job.coco:
+        name = Path(micrograph.acquisition.file or micrograph.name).name
+        files[ENDINGS["coco"]] = lambda part: save_coco(part, labels, result.columns, name)
     if job.structure and crystal and crystal.material and crystal.sites:
         structure = build_structure(crystal.sites, labels, crystal.lattice, crystal.material)
         files[ENDINGS["xyz"]] = lambda part: save_structure(part, *structure, "extxyz")

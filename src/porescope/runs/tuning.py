@@ -243,7 +243,9 @@ def _tune_by_climb(
     surface = rank(coarse.evaluate(metric), goal.objective, mark)[:, 1]
     title = f"{goal.method}: {done.evaluations} points looked at, {goal.describe()}"
     reached = rank(done.values[:, None], goal.objective, mark)[0, 1]
-    draw_ascent(surface.reshape(coarse.shape), coarse.axes, done.path, title, out / FILES["ascent"])
+    chosen = {name: float(done.recipe.numbers()[name]) for name in coarse.axes}
+    shape = coarse.shape
+    draw_ascent(surface.reshape(shape), coarse.axes, done.path, title, out / FILES["ascent"], chosen=chosen)
     better = "which is better: try --method grid" if surface.max() > reached else "which is no better"
     notes = [
         f"{done.evaluations} distinct points were looked at.",
