@@ -41,7 +41,9 @@ def test_pages_hold_so_many_images_pores_and_bytes(tmp_path: Path) -> None:
     for i in range(4):
         (tmp_path / "pictures" / f"a{i}_image.jpg").write_bytes(b"x" * 3_000_000)
     assert [len(page) for page in split(make_images(4), make_pores([]), tmp_path)] == [2, 2]
-    assert sum(map(len, split(make_images(5100), make_pores([]), tmp_path))) == 5000
+    pages = split(make_images(40), make_pores([4000] * 40), tmp_path)
+    assert [len(page) for page in pages] == [1] * 25, "the page says that others are left out"
+    assert sum(map(len, split(make_images(5100), make_pores([]), tmp_path / "empty"))) == 5000
 
 
 def test_the_largest_pores_of_an_image_are_shown_and_failures_first(tmp_path: Path) -> None:

@@ -170,7 +170,8 @@ def test_every_image_keeps_a_picture_in_its_own_pixels(tmp_path: Path) -> None:
     take_census([path], Job(tmp_path, Threshold(RECIPE)))
     shown = sorted((tmp_path / "pictures").glob("*_image.jpg"))
     assert [p.name for p in shown] == [f"movie_{k:04d}_image.jpg" for k in range(12)]
-    assert Image.open(shown[0]).size == (220, 180)
+    with Image.open(shown[0]) as picture:
+        assert picture.size == (220, 180)
 
 
 @pytest.mark.parametrize("kind", ["late", "large"])

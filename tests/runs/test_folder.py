@@ -140,8 +140,8 @@ def test_an_earlier_run_stays_until_the_new_one_is_finished(tmp_path: Path) -> N
     replace_run(out)
     assert read_run(out).images.image.tolist() == ["b"] and not (out / "_next").exists()
     left = {p.name for p in out.rglob("*") if p.is_file()}
-    assert {"mine.txt", "mine_labels.tif", "b_labels.tif", "b_0.jpg"} <= left
-    assert not left & {"a_labels.tif", "a_overlay.png", "a_0.jpg"}
+    assert {"mine.txt", "mine_labels.tif", "b_labels.tif", "b_image.jpg"} <= left
+    assert not left & {"a_labels.tif", "a_overlay.png", "a_image.jpg"}
 
 
 @pytest.mark.parametrize("step", range(0, 26, 2))

@@ -97,7 +97,7 @@ def map_sheet(
         tiles = open_tiles(paths, lambda path: _open(path, options))
         places = find_stage(tiles, stage, grid, overlap)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     failed = False
     try:
         detect(**{**options, "out": out / _RUN})
@@ -120,7 +120,7 @@ def map_sheet(
         table = _list_tiles(tiles, places, done, sheet.mosaic)
         _write(sheet, table, kept, files, said, options, out)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     if not options["quiet"]:
         for line in sheet.lines:
             put(line)
@@ -193,7 +193,8 @@ def _make_sheet(
     layout = Layout(mosaic.sheet_nm, tiles.shapes, tiles.pixel_nm, mosaic.affine)
     images = _order_images(tiles, run)
     found, owner = _gather_pores(images, run, tiles.pixel_nm)
-    pores, shown = merge_pores(found, owner, load_labels, layout)
+    off = np.array([3 * error_nm if status == "stage" else 0.0 for status in mosaic.status])
+    pores, shown = merge_pores(found, owner, load_labels, layout, off)
     at = pores[["sheet_y_nm", "sheet_x_nm"]].to_numpy(float)
     density = count_density(at, pores.equivalent_diameter_nm.to_numpy(float), layout)
     said = _describe(mosaic, pores, density, len(found), error_nm)
@@ -239,17 +240,21 @@ def _describe(
     counted = len(pores) - int(pores.touches_border.sum()) / 2
     low, high = density_interval(round(counted), density.area_um2)
     scale = float(np.sqrt(np.linalg.det(mosaic.affine)))
-    residual = np.nanmedian(mosaic.residual_nm) if counts["placed"] + counts["moved"] else np.nan
-    lines = [
-        f"{n} tiles: {n - counts['stage']} placed by their neighbours ({counts['moved']} far from where the "
-        f"stage says), {counts['stage']} by the stage alone; median residual {residual:.3f} nm",
-        f"stage against images: {mosaic.stage_error_nm:.2f} nm in each direction; a nm of the images is "
-        f"{scale:.4f} nm of the stage",
+    lines = []
+    if counts["stage"] < n:
+        lines = [
+            f"{n} tiles: {n - counts['stage']} placed by their neighbours ({counts['moved']} far from where "
+            f"the stage says), {counts['stage']} by the stage alone; median residual "
+            f"{np.nanmedian(mosaic.residual_nm):.3f} nm",
+            f"stage against images: {mosaic.stage_error_nm:.2f} nm in each direction; a nm of the images is "
+            f"{scale:.4f} nm of the stage",
+        ]
+    lines.append(
         f"{len(pores)} pores in {density.area_um2:.4g} µm², from {n_found} in the tiles: "
-        f"{counted / density.area_um2:.4g} per µm² (95 % interval {low:.4g} to {high:.4g})",
-    ]
+        f"{counted / density.area_um2:.4g} per µm² (95 % interval {low:.4g} to {high:.4g})"
+    )
     warnings = []
-    if counts["stage"]:
+    if counts["stage"] and n > 1:
         warnings.append(
             f"{counts['stage']} of {n} tiles have no neighbour that fits: they lie where the stage says, and "
             "pores in their overlaps may be counted twice"

@@ -20,6 +20,8 @@ SMOOTH_NM = 0.3
 _COARSE_NM = 0.09
 #: Share of the best correlation of the raw images that another offset must reach.
 _LEAST_PEAK = 0.7
+#: Least correlation of the raw images, in standard deviations of that of independent noise.
+_LEAST_SIGMA = 6.0
 #: Share of the predicted area in common that an offset must leave.
 _LEAST_SHARE = 0.25
 #: Factor of the log-likelihood, as neither noise nor the images between pixels are known: measured.
@@ -267,6 +269,7 @@ def _find_peaks(
     is_peak &= raw.common >= max(_LEAST_SHARE * raw.common[at], 16)
     is_peak[[0, -1]] = False
     is_peak[:, [0, -1]] = False
+    is_peak &= values * np.sqrt(raw.common) >= _LEAST_SIGMA
     peaks = np.argwhere(is_peak)
     if not len(peaks):
         return np.zeros((0, 2))

@@ -48,9 +48,16 @@ def encode_micrograph(micrograph: Micrograph) -> bytes:
     image = micrograph.filled
     shape = _fit(image.shape, _LONGEST)
     most = max(_BYTES_A_PIXEL * shape[0] * shape[1], _LEAST_BYTES)
-    content = b""
+    if image.shape != shape:
+        small = np.asarray(cv2.resize(np.asarray(image), shape[::-1], interpolation=cv2.INTER_AREA))
+    else:
+        small = np.array(image, np.float32)
+    content, smoothed = b"", 0.0
     for sigma, qualities in _TRIES:
-        gray = _scale(image, sigma, shape)
+        if sigma > smoothed:  # in its place: a large image takes much memory
+            cv2.GaussianBlur(small, (0, 0), (sigma**2 - smoothed**2) ** 0.5, dst=small)
+            smoothed = sigma
+        gray = _scale(small)
         for quality in qualities:
             content = _encode(gray, quality)
             if len(content) <= most:
@@ -86,18 +93,13 @@ def _fit(shape: tuple[int, ...], longest: int) -> tuple[int, int]:
     return max(1, round(shape[0] * zoom)), max(1, round(shape[1] * zoom))
 
 
-def _scale(image: NDArray[np.floating], sigma: float, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Smooth, reduce to a shape, and scale to grey from the 0.1st to the 99.9th percentile."""
-    if image.shape != shape:
-        small = np.asarray(cv2.resize(np.asarray(image), shape[::-1], interpolation=cv2.INTER_AREA))
-    else:
-        small = np.asarray(image, np.float32)
-    if sigma:
-        small = np.asarray(cv2.GaussianBlur(small, (0, 0), sigma))
-    low, high = np.percentile(small[:: max(1, shape[0] // 512), :: max(1, shape[1] // 512)], (0.1, 99.9))
-    gray = np.empty(shape, np.uint8)
-    for rows in cut_strips(shape):
-        gray[rows] = np.clip((small[rows] - low) * (255 / max(high - low, 1e-30)), 0, 255).astype(np.uint8)
+def _scale(image: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Scale to grey from the 0.1st to the 99.9th percentile."""
+    steps = (max(1, side // 512) for side in image.shape)
+    low, high = np.percentile(image[tuple(slice(None, None, step) for step in steps)], (0.1, 99.9))
+    gray = np.empty(image.shape, np.uint8)
+    for rows in cut_strips(image.shape):
+        gray[rows] = np.clip((image[rows] - low) * (255 / max(high - low, 1e-30)), 0, 255).astype(np.uint8)
     return gray
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from porescope.files import write_whole
 from porescope.mosaic import Density, Layout
+from porescope.pictures.overlays import draw_scale_bar
 
 #: Longer side of the picture of a sheet [px].
 _LONGEST = 3000
@@ -66,6 +67,7 @@ def draw_sheet(
     for place, diameter in zip((at_nm - low) * scale, np.nan_to_num(diameter_nm), strict=True):
         radius = max(3, round(float(diameter) * scale / 2) + 2)
         cv2.circle(picture, np.rint(place[::-1]).astype(int).tolist(), radius, _PORE, 1, cv2.LINE_AA)
+    draw_scale_bar(picture, 1 / scale)
     with write_whole(file) as part:
         part.write_bytes(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
 
@@ -87,18 +89,28 @@ def draw_density(density: Density, at_nm: NDArray[np.float64], file: Path) -> No
     figure = Figure(figsize=(11, 5), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    _draw_cells(figure, left, density, density.density_per_um2, "pores per µm²")
-    left.plot(at_nm[:, 1], at_nm[:, 0], ".", ms=2, color="white", alpha=0.7)
+    _draw_cells(figure, left, density, density.density_per_um2, "pores per µm²", lowest=0)
+    size = float(np.clip(100 / np.sqrt(max(len(at_nm), 1)), 1, 4))
+    left.plot(at_nm[:, 1], at_nm[:, 0], "o", ms=size, mfc="white", mec="black", mew=size / 6)
     _draw_cells(figure, right, density, density.median_diameter_nm, "median diameter [nm]")
     with write_whole(file) as part:
         figure.savefig(part, dpi=110, format="png")
 
 
-def _draw_cells(figure: Any, ax: Any, density: Density, values: NDArray[np.float64], name: str) -> None:
+def _draw_cells(
+    figure: Any,
+    ax: Any,
+    density: Density,
+    values: NDArray[np.float64],
+    name: str,
+    lowest: float | None = None,
+) -> None:
     low = density.origin_nm
     high = low + values.shape * density.cell_nm
     shown = ax.imshow(
-        np.ma.masked_invalid(values), extent=(low[1], high[1], high[0], low[0]), interpolation="nearest"
-    )
-    figure.colorbar(shown, ax=ax, label=name, shrink=0.8)
+        np.ma.masked_invalid(values), extent=(low[1], high[1], high[0], low[0]), interpolation="nearest",
+        vmin=lowest,
+    )  # fmt: skip
+    # As high as the map, whatever its shape.
+    figure.colorbar(shown, cax=ax.inset_axes((1.03, 0, 0.05, 1)), label=name)
     ax.set(xlabel="x [nm]", ylabel="y [nm]")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 MOST_IMAGES, _MOST_PORES, _MOST_BYTES = 200, 5000, 9_500_000
 #: Bytes of the page that a pore and an image take beside the pictures, about.
 _PORE_BYTES, _IMAGE_BYTES, _BASE_BYTES = 1100, 1800, 60_000
-#: Most images that the pages show together; ``images.csv`` has them all.
-MOST_SHOWN = 5000
+#: Most pages, and most images that they show together; ``images.csv`` has them all.
+_MOST_PAGES, MOST_SHOWN = 25, 5000
 #: Most pores and most candidates of one image that are shown: the largest ones.
 MOST_OUTLINED = 5000
 #: Files of one image that the page names if they are there: kind and words.
@@ -116,7 +116,7 @@ def split_pages(entries: Iterator[Entry]) -> list[list[Entry]]:
     Returns
     -------
     list of list of Entry
-        One page at least.
+        One page at least, 25 at most.
     """
     pages: list[list[Entry]] = [[]]
     size, n_pores = _BASE_BYTES, 0
@@ -124,6 +124,8 @@ def split_pages(entries: Iterator[Entry]) -> list[list[Entry]]:
         own = entry.size
         full = len(pages[-1]) >= MOST_IMAGES or n_pores + len(entry.pores) > _MOST_PORES
         if pages[-1] and (full or size + own > _MOST_BYTES):
+            if len(pages) == _MOST_PAGES:
+                break
             pages.append([])
             size, n_pores = _BASE_BYTES, 0
         pages[-1].append(entry)
