@@ -13,7 +13,7 @@ from porescope.live import Alarm, Board
 from porescope.runs import ImageRecord
 
 
-def _record(name: str, diameters: list[float], frame: int = 0, sha256: str = "s", **row: Any) -> ImageRecord:
+def _record(name: str, diameters: list[float], frame: int = 0, sha256: str | None = "0a" * 32, **row: Any) -> ImageRecord:
     given = {
         "image": name,
         "frame": frame,
@@ -50,7 +50,7 @@ def test_an_image_that_comes_again_counts_once_and_frames_of_an_older_file_not_a
     board = _board(tmp_path)
     for frame in range(3):
         board.add(_record("a", [1.0, 1.0], frame=frame), 0.0)
-    board.add(_record("a", [5.0], frame=0, sha256="new"), 0.0)
+    board.add(_record("a", [5.0], frame=0, sha256="ff" * 32), 0.0)
     page = board.describe(0, [])
     assert page["images"] == 1 and page["pores"] == 1
     assert page["median_diameter_nm"] == pytest.approx(5.0, rel=0.003)

@@ -170,8 +170,6 @@ def _check_folders(folder: Path, out: Path, resume: bool) -> None:
         raise ValueError(f"{out} is the folder that is watched, where results do not belong; give another -o")
     if read_record(out) and not resume:
         raise ValueError(f"{out} holds the results of another run; give another -o, or go on with --resume")
-    if not folder.exists():
-        say(f"{folder} does not exist yet; it is waited for.")
 
 
 def _watch_folder(
@@ -231,6 +229,8 @@ def _watch_prepared(
     limits = {"memory": choose_memory(), **make_limits(given)}
     watching = Watch(arrivals, job, board, done=done, known=known, caller=caller, **limits)
     if not given["quiet"]:
+        if not given["folder"].exists():
+            say(f"{given['folder']} does not exist yet; it is waited for.")
         say(f"Watching {given['folder']}; the page is {job.out / FILES['live']}. Ctrl-C ends it.")
     try:
         watching.run(given["for_"], given["until_idle"])

@@ -315,8 +315,9 @@ class Names:
             i += 1
             new = _safe("_".join((*folders[-i:], name))) if i <= len(folders) else f"{name}_n{i}"
         self._known[place] = new
-        self._taken.add(new.casefold())
-        self._stacks.add(_strip_frame(new))
+        folded = new.casefold()
+        self._taken.add(folded)
+        self._stacks.add(_strip_frame(folded))
         return new
 
 

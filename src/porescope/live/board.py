@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -34,7 +34,8 @@ class _Image(NamedTuple):
     pores: int
     counted: float  # pores that count for the density
     area_um2: float
-    diameters: NDArray[np.float32]  # [nm]
+    diameters: bytes  # float32 [nm]: an array of each of a million images would take 100 bytes more
+    content: bytes  # hash of the file; empty if it is not known
 
 
 class Board:
@@ -60,8 +61,7 @@ class Board:
         self.overlays = overlays
         self.state = "watching"
         self.n_alarms = 0
-        self._images: dict[str, dict[int, _Image]] = {}  # by name and frame
-        self._contents: dict[str, str] = {}  # hash of each file, by its name
+        self._images: dict[tuple[str, int], _Image] = {}  # by name and frame
         self._totals = {"images": 0, "failed": 0, "pores": 0, "counted": 0.0, "area_um2": 0.0}
         self._bins = np.zeros(len(_EDGES) + 1, np.int64)
         self._latest: deque[dict[str, Any]] = deque(maxlen=_LATEST)
@@ -164,16 +164,14 @@ class Board:
 
     def _count(self, row: Mapping[Any, Any], image: _Image) -> None:
         """Count an image in place of what it was; of a stack that has changed all frames are dropped."""
-        name, content = row["image"], row["sha256"]
-        frames = self._images.setdefault(name, {})
-        if isinstance(content, str):
-            dropped = list(frames) if self._contents.get(name, content) != content else [row["frame"]]
-            self._contents[name] = content
-        else:
-            dropped = [row["frame"]]
-        for old in [frames.pop(frame) for frame in dropped if frame in frames]:
-            self._sum_up(old, -1)
-        frames[row["frame"]] = image
+        name, frame = row["image"], row["frame"]
+        before = self._images.get((name, frame))
+        dropped = [frame] if before else []
+        if before and before.content != image.content and before.content and image.content:
+            dropped = [frame, *(k for k in _count_frames(self._images, name) if k != frame)]
+        for k in dropped:
+            self._sum_up(self._images.pop((name, k)), -1)
+        self._images[name, frame] = image
         self._sum_up(image, 1)
 
     def _sum_up(self, image: _Image, sign: int) -> None:
@@ -182,7 +180,7 @@ class Board:
         self._totals["pores"] += sign * image.pores
         self._totals["counted"] += sign * image.counted
         self._totals["area_um2"] += sign * image.area_um2
-        np.add.at(self._bins, np.searchsorted(_EDGES, image.diameters), sign)
+        np.add.at(self._bins, np.searchsorted(_EDGES, np.frombuffer(image.diameters, np.float32)), sign)
 
     def _list_failure(self, key: tuple[str, int], row: Mapping[Any, Any]) -> None:
         message = escape_hidden(str(row["message"]))
@@ -271,14 +269,24 @@ class Board:
 
 
 def _make_image(row: Mapping[Any, Any], diameters: NDArray[np.float32]) -> _Image:
+    sha256 = row["sha256"]
+    content = bytes.fromhex(sha256)[:8] if isinstance(sha256, str) else b""
     if row["status"] != "ok":
-        return _Image(False, 0, 0.0, 0.0, np.zeros(0, np.float32))
+        return _Image(False, 0, 0.0, 0.0, b"", content)
     field = float(row["field_fraction"])
     area = float(row["height_px"]) * float(row["width_px"]) * float(row["pixel_size_nm"]) ** 2 / 1e6
     area *= 1.0 if math.isnan(field) else field
     density = float(row["density_per_um2"])
     counted = 0.0 if math.isnan(density) else density * area
-    return _Image(True, int(row["n_pores"]), counted, area, diameters)
+    return _Image(True, int(row["n_pores"]), counted, area, diameters.tobytes(), content)
+
+
+def _count_frames(images: Mapping[tuple[str, int], _Image], name: str) -> Iterator[int]:
+    """Frames of a file, from the first one that is there to the first that is not."""
+    frame = 0
+    while (name, frame) in images:
+        yield frame
+        frame += 1
 
 
 def _now() -> str:
