@@ -13,14 +13,14 @@ from .names import (
     PICTURE_ENDINGS,
     PICTURES,
     TUNING_FILES,
-    describe_counts,
-    escape_hidden,
+    Names,
     find_files,
+    is_found,
     keep_names,
     list_stems,
     name_files,
     name_stem,
-    printable,
+    search_folder,
 )
 from .objects import describe_hyperspy, describe_xarray
 from .signals import (
@@ -34,9 +34,12 @@ from .signals import (
 )
 from .units import nanometres
 from .writing import (
+    describe_counts,
+    escape_hidden,
     explain_error,
     explain_missing,
     hash_file,
+    printable,
     remove_unfinished,
     write_folder,
     write_whole,
@@ -50,6 +53,7 @@ __all__ = [
     "NEXT",
     "PAGES",
     "PAGE_FILES",
+    "Names",
     "PARTS",
     "PICTURES",
     "PICTURE_ENDINGS",
@@ -69,6 +73,7 @@ __all__ = [
     "find_files",
     "hash_file",
     "header_pixel_size",
+    "is_found",
     "list_stems",
     "load_signals",
     "keep_names",
@@ -84,6 +89,7 @@ __all__ = [
     "save_labels",
     "save_rois",
     "save_structure",
+    "search_folder",
     "write_folder",
     "write_whole",
 ]

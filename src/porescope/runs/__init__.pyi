@@ -1,10 +1,10 @@
-from .batch import DISK_FULL, UNWRITABLE, run_batch
+from .batch import DISK_FULL, TIMEOUT, UNWRITABLE, Task, give_up, note_image, process_file, run_batch
 from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census, find_and_measure, save_result
-from .job import ImageRecord, Job
+from .job import IMAGE_COLUMNS, ImageRecord, Job
 from .labelled import read_labelled_images
-from .parts import PartWriter, list_done, list_names, list_outputs
+from .parts import Done, PartWriter, list_done, list_names, list_outputs, make_tables
 from .record import (
     check_results,
     list_inputs,
@@ -34,13 +34,17 @@ from .tuning import Goal, tune
 __all__ = [
     "CleanField",
     "DISK_FULL",
+    "Done",
     "Goal",
+    "IMAGE_COLUMNS",
     "ImageRecord",
     "ImageResult",
     "Job",
     "PartWriter",
     "Run",
     "Summary",
+    "TIMEOUT",
+    "Task",
     "UNWRITABLE",
     "census",
     "check_folder",
@@ -51,6 +55,7 @@ __all__ = [
     "count_messages",
     "describe_stack",
     "find_and_measure",
+    "give_up",
     "list_done",
     "list_inputs",
     "list_names",
@@ -60,7 +65,10 @@ __all__ = [
     "lock_folder",
     "lock_tables",
     "place_file",
+    "make_tables",
+    "note_image",
     "prepare_folder",
+    "process_file",
     "read_candidates",
     "read_fields",
     "read_image",

@@ -30,7 +30,7 @@ from porescope.runs.parts import PART_SECONDS, Done, PartWriter
 _log = logging.getLogger(__name__)
 
 #: Longest time that an image may take [s].
-_TIMEOUT = 600.0
+TIMEOUT = 600.0
 #: Numbers of the errors of a full disk, and of all errors after which nothing can be written: also a limit on
 #: the size of files, and a disk that turned read-only.
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -47,7 +47,7 @@ def run_batch(
     done: Done | None = None,
     known: Mapping[str, str] | None = None,
     part_seconds: float = PART_SECONDS,
-    timeout: float = _TIMEOUT,
+    timeout: float = TIMEOUT,
     memory: float | None = None,
     on_progress: Callable[[int, int], None] = lambda ended, total: None,
 ) -> None:
@@ -91,12 +91,12 @@ def run_batch(
         for outcome in run_tasks(process_file, tasks, workers, timeout=timeout, memory=memory):
             result = outcome.result
             if outcome.failure:
-                result = _fail(tasks[outcome.task], _explain(outcome.failure, timeout, memory))
+                result = give_up(tasks[outcome.task], outcome.failure, timeout, memory)
             if isinstance(result, OSError):
                 raise result
             if isinstance(result, ImageRecord):
                 writer.add(result)
-                _note(result)
+                note_image(result.row, result.n_images)
             elif result:
                 tasks += result
             ended += outcome.ended
@@ -105,10 +105,17 @@ def run_batch(
         writer.close_part()
 
 
-def _note(record: ImageRecord) -> None:
-    """Log what became of one image."""
-    row = record.row
-    name = f"{row['image']} [{row['frame']}]" if record.n_images > 1 else row["image"]
+def note_image(row: Mapping[str, Any], n_images: int) -> None:
+    """Log what became of one image.
+
+    Parameters
+    ----------
+    row : mapping
+        Of ``images.csv``.
+    n_images : int
+        Number of images in its file.
+    """
+    name = f"{row['image']} [{row['frame']}]" if n_images > 1 else row["image"]
     if row["status"] != "ok":
         _log.error("%s failed: %s", name, row["message"])
     else:
@@ -127,14 +134,30 @@ class Task(NamedTuple):
     sha256: str = ""  # hash of the file, if ``frame`` is given
 
 
-def _explain(failure: str, timeout: float, memory: float) -> str:
-    """Say why a task was given up."""
-    return {
+def give_up(task: Task, failure: str, timeout: float, memory: float) -> ImageRecord:
+    """Record an image whose task was given up.
+
+    Parameters
+    ----------
+    task : Task
+    failure : {"died", "late", "large", "growing"}
+    timeout : float
+        Longest time that it might take [s].
+    memory : float
+        Largest memory that it might take [bytes].
+
+    Returns
+    -------
+    ImageRecord
+    """
+    message = {
         "died": "the process that read it died twice: the file is damaged, or the method kills it",
         "late": f"it took longer than {timeout:g} s; allow more with --timeout SECONDS",
         "large": f"it took more than {memory / 2**30:.2g} GB of memory; allow more with --memory GB, or crop "
         "or bin the image",
+        "growing": f"it still grew after {timeout:g} s; it is read once it rests",
     }[failure]
+    return _fail(task, message)
 
 
 def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:

@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 
 #: Files in which an earlier run is recognised, and all that a run has once; the record is removed last.
 _SIGNS = tuple(FILES[kind] for kind in (*PARTS, "report", "run"))
-_OWN_FILES = (*(Path(FILES[kind]).with_suffix(".parquet").name for kind in PARTS), FILES["log"], *_SIGNS)
+_OWN_FILES = (
+    *(Path(FILES[kind]).with_suffix(".parquet").name for kind in PARTS),
+    *(FILES[kind] for kind in ("log", "live", "live_data", "live_script")),
+    *_SIGNS,
+)
 
 
 def check_folder(out: Path) -> None:
