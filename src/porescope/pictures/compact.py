@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.strips import cut_strips
+from porescope.pictures.greys import stretch
 
 if TYPE_CHECKING:
     from porescope.micrograph import Micrograph
@@ -57,7 +57,7 @@ def encode_micrograph(micrograph: Micrograph) -> bytes:
         if sigma > smoothed:  # in its place: a large image takes much memory
             cv2.GaussianBlur(small, (0, 0), (sigma**2 - smoothed**2) ** 0.5, dst=small)
             smoothed = sigma
-        gray = _scale(small)
+        gray = stretch(small)
         for quality in qualities:
             content = _encode(gray, quality)
             if len(content) <= most:
@@ -91,16 +91,6 @@ def encode_vacancies(z: NDArray[np.floating]) -> bytes:
 def _fit(shape: tuple[int, ...], longest: int) -> tuple[int, int]:
     zoom = min(1.0, longest / max(shape))
     return max(1, round(shape[0] * zoom)), max(1, round(shape[1] * zoom))
-
-
-def _scale(image: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Scale to grey from the 0.1st to the 99.9th percentile."""
-    steps = (max(1, side // 512) for side in image.shape)
-    low, high = np.percentile(image[tuple(slice(None, None, step) for step in steps)], (0.1, 99.9))
-    gray = np.empty(image.shape, np.uint8)
-    for rows in cut_strips(image.shape):
-        gray[rows] = np.clip((image[rows] - low) * (255 / max(high - low, 1e-30)), 0, 255).astype(np.uint8)
-    return gray
 
 
 def _encode(gray: NDArray[np.uint8], quality: int) -> bytes:
