@@ -4,8 +4,9 @@
     porescope watch today -o live --modality hrtem &
     python live_libertem.py today 5
 
-The detector here is LiberTEM-live's ``memory``, which replays an array: camera frames of a sheet with a hole. For
-a real camera take its name instead (``merlin``, ``dectris``, ``asi_tpx3``), as LiberTEM-live's documentation says.
+The detector here is LiberTEM-live's ``memory``, which replays an array: camera frames of a sheet with a hole.
+For a real camera take its name instead (``merlin``, ``dectris``, ``asi_tpx3``), as LiberTEM-live's documentation
+says.
 """
 
 from __future__ import annotations
@@ -57,9 +58,12 @@ def draw_frames(n: int, size: int = 256) -> np.ndarray:
 def main(folder: pathlib.Path, n: int) -> None:
     """Acquire a row of frames."""
     folder.mkdir(parents=True, exist_ok=True)
-    with LiveContext.make_with("inline") as context, context.make_connection("memory").open(
-        data=draw_frames(n), extra_kwargs={"sig_dims": 2}
-    ) as connection:
+    with (
+        LiveContext.make_with("inline") as context,
+        context.make_connection("memory").open(
+            data=draw_frames(n), extra_kwargs={"sig_dims": 2}
+        ) as connection,
+    ):
         acquisition = context.make_acquisition(conn=connection, nav_shape=(1, n))
         written = context.run_udf(dataset=acquisition, udf=WriteFrames(str(folder)))["written"]
         print(f"{int(np.sum(written.data))} frames")

@@ -25,7 +25,9 @@ def start_microscope() -> scan_base.ScanHardwareSource:
     HardwareSource.run()
     scan_base.run(pathlib.Path(tempfile.mkdtemp()))  # where it keeps its configuration
     AcquisitionContextConfiguration(sample_index=0, set_configuration_location=False).run()
-    return HardwareSource.HardwareSourceManager().get_hardware_source_for_hardware_source_id("usim_scan_device")
+    return HardwareSource.HardwareSourceManager().get_hardware_source_for_hardware_source_id(
+        "usim_scan_device"
+    )
 
 
 def main(folder: pathlib.Path, n: int) -> None:

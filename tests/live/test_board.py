@@ -13,7 +13,9 @@ from porescope.live import Alarm, Board
 from porescope.runs import ImageRecord
 
 
-def _record(name: str, diameters: list[float], frame: int = 0, sha256: str | None = "0a" * 32, **row: Any) -> ImageRecord:
+def _record(
+    name: str, diameters: list[float], frame: int = 0, sha256: str | None = "0a" * 32, **row: Any
+) -> ImageRecord:
     given = {
         "image": name,
         "frame": frame,

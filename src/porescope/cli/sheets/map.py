@@ -13,7 +13,7 @@ import typer
 
 from porescope.cli.console import PROGRESS, choose_level, put, say, show_progress, stop
 from porescope.cli.detect import detect
-from porescope.cli.tables import write_csv
+from porescope.cli.sheets.tables import write_csv
 
 if TYPE_CHECKING:
     import numpy as np
