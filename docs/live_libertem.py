@@ -5,7 +5,7 @@
     python live_libertem.py today 5
 
 The detector here is LiberTEM-live's ``memory``, which replays an array: camera frames of a sheet with a hole.
-For a real camera take its name instead (``merlin``, ``dectris``, ``asi_tpx3``), as LiberTEM-live's documentation
+For a real camera take its name instead (``merlin``, ``dectris``, ``asi_tpx3``), as its documentation
 says.
 """
 
