@@ -4,6 +4,7 @@ from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
 from .membrane_plots import draw_conductance, draw_statistics
 from .overlays import draw_image, draw_overlay
+from .sheets import draw_density, draw_sheet
 from .stages import draw_findings, draw_stages
 from .vacancy_map import draw_vacancies
 
@@ -12,11 +13,13 @@ __all__ = [
     "draw_ascent",
     "draw_conductance",
     "draw_cvvp",
+    "draw_density",
     "draw_findings",
     "draw_image",
     "draw_isomers",
     "draw_lattice",
     "draw_overlay",
+    "draw_sheet",
     "draw_stages",
     "draw_statistics",
     "draw_vacancies",

@@ -7,7 +7,7 @@ from .labelled import read_labelled_images
 from .parts import list_done, list_names
 from .record import check_results, list_unnamed, read_record, write_record, write_results
 from .report import write_report
-from .run import CleanField, Run, read_candidates, read_fields, read_run
+from .run import CleanField, Run, read_candidates, read_fields, read_labels, read_run
 from .scores import score_results
 from .summary import Summary, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
@@ -38,6 +38,7 @@ __all__ = [
     "read_candidates",
     "read_fields",
     "read_labelled_images",
+    "read_labels",
     "read_record",
     "read_run",
     "refresh_tables",
