@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from porescope.correlation import compare, refine_peak
+from porescope.registration import compare, refine_peak
 
 #: Standard deviations of the two Gaussians whose difference is the band in which frames are compared [nm]: of
 #: 0.1 to 0.3 and 0.8 to 1.5 those with no hop (docs/movies.md).
@@ -58,7 +58,7 @@ class Drift(NamedTuple):
     places_nm: NDArray[np.float64]  # (K, 2): first pixel of each frame in frame 0's coordinates; NaN: unknown
     n_references: NDArray[np.int64]  # (K,): frames with which it was compared; 0: it fits to none
     residual_nm: NDArray[np.float64]  # (K,): rms of the offsets to them
-    margin: NDArray[np.float64]  # (K,): log-likelihood ratio against places farther than half a lattice vector
+    margin: NDArray[np.float64]  # (K,): log-likelihood ratio against places a lattice vector off and farther
 
 
 #: Number of a frame → its image, and where it has data (None: everywhere); None if it cannot be used.
@@ -201,9 +201,7 @@ def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
-def _place(
-    frame: int, view: View, group: _Group, reach: float, pixel_nm: float, constant_nm: float
-) -> bool:
+def _place(frame: int, view: View, group: _Group, reach: float, pixel_nm: float, constant_nm: float) -> bool:
     """Add a frame to a group if it fits."""
     expected, spread = group.expect(frame, max(_LEAST_SPREAD_NM / pixel_nm, 1.0), reach)
     references = group.choose_references(expected, np.array(view.image.shape))
