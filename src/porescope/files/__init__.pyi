@@ -18,6 +18,7 @@ from .names import (
     name_files,
     name_stem,
     printable,
+    sort_naturally,
 )
 from .objects import describe_hyperspy, describe_xarray
 from .signals import (
@@ -69,6 +70,7 @@ __all__ = [
     "save_labels",
     "save_rois",
     "save_structure",
+    "sort_naturally",
     "write_folder",
     "write_whole",
 ]
