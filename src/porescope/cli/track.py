@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -125,7 +126,7 @@ class _Followed(NamedTuple):
     lives: pd.DataFrame
     births: Nucleation
     spots: pd.DataFrame  # of each region: frame, label, track, place in its frame
-    images: list[dict[str, Any] | None]  # rows of ``images.csv``, of each frame
+    images: list[dict[Any, Any] | None]  # rows of ``images.csv``, of each frame
     pixel_nm: float
     lines: list[str]
     warnings: list[str]
@@ -137,13 +138,7 @@ def _follow(
     """Find the drift, link the pores, and describe them."""
     import numpy as np
 
-    from porescope.movies import (
-        count_births,
-        describe_lives,
-        find_tracks,
-        link_regions,
-        list_rows,
-    )
+    from porescope.movies import count_births, describe_lives, find_tracks, link_regions, list_rows
     from porescope.runs import read_labels
 
     images = _list_images(movie, run)
@@ -178,7 +173,7 @@ def _follow(
     return _Followed(drift, clock, graph, tracks, rows, lives, births, spots, images, pixel, lines, warnings)
 
 
-def _list_images(movie: Movie, run: Run) -> list[dict[str, Any] | None]:
+def _list_images(movie: Movie, run: Run) -> list[dict[Any, Any] | None]:
     """The row of ``images.csv`` of each frame that was processed."""
     from porescope.files import printable
 
@@ -191,7 +186,7 @@ def _list_images(movie: Movie, run: Run) -> list[dict[str, Any] | None]:
 
 def _register(
     movie: Movie,
-    images: list[dict[str, Any] | None],
+    images: list[dict[Any, Any] | None],
     pixel: float,
     constant: float,
     options: dict[str, Any],
@@ -223,7 +218,7 @@ def _register(
     return drift, set_clock(time, rate, given["frame-time"], given["dose-rate"])
 
 
-def _measure(run: Run, images: list[dict[str, Any] | None], drift: Drift, pixel: float) -> pd.DataFrame:
+def _measure(run: Run, images: list[dict[Any, Any] | None], drift: Drift, pixel: float) -> pd.DataFrame:
     """What is known of each region, with one pixel size for all frames, by frame and label."""
     import numpy as np
 
@@ -273,7 +268,7 @@ def _describe(movie: Movie, drift: Drift, clock: Clock, lives: pd.DataFrame, bir
     return lines
 
 
-def _doubt(drift: Drift, clock: Clock, images: list[dict[str, Any] | None], has_lattice: bool) -> list[str]:
+def _doubt(drift: Drift, clock: Clock, images: list[dict[Any, Any] | None], has_lattice: bool) -> list[str]:
     """Warnings."""
     import numpy as np
 
@@ -288,8 +283,8 @@ def _doubt(drift: Drift, clock: Clock, images: list[dict[str, Any] | None], has_
     unsure = np.flatnonzero(drift.margin < _UNSURE).tolist()
     if unsure:
         warnings.append(
-            f"{len(unsure)} frames may lie off by a lattice vector, as they show little but the lattice (margin "
-            f"below {_UNSURE:g} in drift.csv): {_name(unsure)}"
+            f"{len(unsure)} frames may lie off by a lattice vector, as they show little but the lattice "
+            f"(margin below {_UNSURE:g} in drift.csv): {_name(unsure)}"
         )
     if not has_lattice:
         warnings.append("no frame shows a lattice: the drift rests on the pores and what else is there")
@@ -319,17 +314,9 @@ def _list_drift(drift: Drift, clock: Clock) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _list_links(followed: _Followed) -> list[tuple[int, int]]:
-    """Rows of the spots that follow each other."""
-    graph = followed.graph
-    at = {key: k for k, key in enumerate(zip(followed.spots.frame, followed.spots.label, strict=True))}
-    keys = [(region.frame, region.label) for region in graph.regions]
-    return [(at[keys[one]], at[keys[two]]) for one, twos in enumerate(graph.after) for two in twos]
-
-
 def _write(followed: _Followed, movie: Movie, said: dict[str, Any], options: dict[str, Any]) -> None:
     from porescope.files import FILES
-    from porescope.movies import save_napari, save_trackmate
+    from porescope.movies import list_links, save_napari, save_trackmate
     from porescope.runs import write_results
 
     births, out = followed.births, options["out"]
@@ -353,4 +340,51 @@ def _write(followed: _Followed, movie: Movie, said: dict[str, Any], options: dic
         ):
             table.to_csv(folder / FILES[kind], index=False, float_format="%.8g")
         save_napari(folder / FILES["napari"], followed.spots)
-        save_trackmate(folder / FILES["trackmate"], followed.spots, _list_links(followed), followed.pixel_nm)
+        links = list_links(followed.spots, followed.graph)
+        save_trackmate(folder / FILES["trackmate"], followed.spots, links, followed.pixel_nm)
+        _draw(followed, movie, said["film"], folder, options)
+
+
+def _draw(followed: _Followed, movie: Movie, film: bool, folder: Path, options: dict[str, Any]) -> None:
+    """Write the plots and the film."""
+    from importlib.util import find_spec
+
+    from porescope.files import FILES
+    from porescope.pictures import draw_growth, draw_kymograph, write_film
+
+    def load(frame: int) -> NDArray[np.float32] | None:
+        return None if followed.images[frame] is None else movie.read(frame).filled
+
+    places = followed.drift.places_nm
+    draw_growth(followed.rows, followed.lives, folder / FILES["growth"])
+    draw_kymograph(load, places, followed.lives, followed.pixel_nm, folder / FILES["kymograph"])
+    if film and find_spec("imageio_ffmpeg") is None:
+        say("No film is written, as it needs imageio-ffmpeg: pip install 'porescope[movies]'.")
+    elif film:
+        shown = choose_level(options["quiet"], options["verbose"]) == PROGRESS
+        with (
+            write_film(folder / FILES["film"]) as add,
+            show_progress("writing the film", len(movie), shown) as advance,
+        ):
+            for frame in range(len(movie)):
+                _add_to_film(frame, followed, movie, options["out"] / _RUN, add)
+                advance(frame + 1)
+
+
+def _add_to_film(frame: int, followed: _Followed, movie: Movie, run: Path, add: Callable[..., None]) -> None:
+    import numpy as np
+
+    from porescope.pictures import draw_film_frame
+    from porescope.runs import read_labels
+
+    row = followed.images[frame]
+    if row is None:  # it may not be readable
+        return
+    its = followed.spots[followed.spots.frame == frame]
+    track_of = dict(zip(its.label.tolist(), its.track.tolist(), strict=True))
+    time, dose = followed.clock.time_s[frame], followed.clock.dose_e_nm2[frame]
+    words = [f"frame {frame}", f"{time:.4g} s" * bool(np.isfinite(time))]
+    words += [f"{dose:.3g} e/nm2" * bool(np.isfinite(dose))]
+    if not np.isfinite(followed.drift.places_nm[frame]).all():
+        words.append("fits to no other frame")
+    add(draw_film_frame(movie.read(frame), read_labels(run, row), track_of, "  ".join(filter(None, words))))

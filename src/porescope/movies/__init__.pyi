@@ -1,5 +1,5 @@
 from .drift import Drift, find_drift
-from .exports import save_napari, save_trackmate
+from .exports import list_links, save_napari, save_trackmate
 from .frames import Clock, Movie, open_movie, set_clock
 from .growth import LIFE_COLUMNS, Nucleation, count_births, describe_lives, fit_slope
 from .linking import Graph, Region, link_regions
@@ -21,6 +21,7 @@ __all__ = [
     "find_tracks",
     "fit_slope",
     "link_regions",
+    "list_links",
     "list_rows",
     "open_movie",
     "save_napari",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
+
+from porescope.movies.linking import Graph
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +40,25 @@ def save_napari(file: Path, rows: pd.DataFrame) -> None:
     table.set_axis(["track_id", "t", "y", "x"], axis=1).to_csv(file, index=False, float_format="%.6g")
 
 
+def list_links(spots: pd.DataFrame, graph: Graph) -> list[tuple[int, int]]:
+    """List the spots that follow each other, also over merges and splits.
+
+    Parameters
+    ----------
+    spots : DataFrame
+        One row for each region of the graph, with ``frame`` and ``label``.
+    graph : Graph
+
+    Returns
+    -------
+    list of tuple
+        Two rows of ``spots``, counted from 0.
+    """
+    at = {key: k for k, key in enumerate(zip(spots.frame, spots.label, strict=True))}
+    keys = [at[region.frame, region.label] for region in graph.regions]
+    return [(keys[one], keys[two]) for one, twos in enumerate(graph.after) for two in twos]
+
+
 def save_trackmate(file: Path, rows: pd.DataFrame, links: list[tuple[int, int]], pixel_nm: float) -> None:
     """Write an XML file that Fiji's TrackMate opens.
 
@@ -48,7 +69,7 @@ def save_trackmate(file: Path, rows: pd.DataFrame, links: list[tuple[int, int]],
         Each pore in each frame that shows it, with ``frame``, ``time_s``, ``y_px``, ``x_px`` and
         ``equivalent_diameter_nm``. Where times are unknown a frame is the unit.
     links : list of tuple
-        Rows (from 0) that follow each other, also over merges and splits.
+        As `list_links` returns them.
     pixel_nm : float
     """
     timed = bool(np.isfinite(rows.time_s).all())
@@ -78,16 +99,20 @@ def save_trackmate(file: Path, rows: pd.DataFrame, links: list[tuple[int, int]],
 
 def _add_spots(model: ElementTree.Element, rows: pd.DataFrame, timed: bool, pixel_nm: float) -> None:
     spots = ElementTree.SubElement(model, "AllSpots", nspots=str(len(rows)))
-    numbered = rows.reset_index(drop=True)
-    for frame, its in numbered.groupby("frame"):
+    columns = ["track", "frame", "time_s", "y_px", "x_px", "equivalent_diameter_nm"]
+    by_frame: dict[int, list[tuple[int, dict[str, Any]]]] = {}
+    for number, values in enumerate(rows[columns].to_numpy(float).tolist()):
+        row = dict(zip(columns, values, strict=True))
+        by_frame.setdefault(int(row["frame"]), []).append((number, row))
+    for frame in sorted(by_frame):
         group = ElementTree.SubElement(spots, "SpotsInFrame", frame=str(frame))
-        for row in its.itertuples():
-            time = row.time_s if timed else frame
+        for number, row in by_frame[frame]:
+            time = row["time_s"] if timed else frame
             ElementTree.SubElement(
-                group, "Spot", ID=str(row.Index), name=f"track {row.track}", QUALITY="1.0",
-                POSITION_X=f"{row.x_px * pixel_nm:.6g}", POSITION_Y=f"{row.y_px * pixel_nm:.6g}",
+                group, "Spot", ID=str(number), name=f"track {row['track']:.0f}", QUALITY="1.0",
+                POSITION_X=f"{row['x_px'] * pixel_nm:.6g}", POSITION_Y=f"{row['y_px'] * pixel_nm:.6g}",
                 POSITION_Z="0.0", POSITION_T=f"{time:.6g}", FRAME=str(frame),
-                RADIUS=f"{row.equivalent_diameter_nm / 2:.6g}", VISIBILITY="1",
+                RADIUS=f"{row['equivalent_diameter_nm'] / 2:.6g}", VISIBILITY="1",
             )  # fmt: skip
 
 

@@ -149,8 +149,10 @@ def set_clock(
     array([     0.,  50000., 100000.])
     """
     known = recorded_s[np.isfinite(recorded_s)]
+    time: NDArray[np.float64]
     if frame_time_s is not None:
-        time, words = np.arange(len(recorded_s)) * frame_time_s, f"{frame_time_s:g} s a frame, as given"
+        time = np.asarray(np.arange(len(recorded_s)) * frame_time_s, float)
+        words = f"{frame_time_s:g} s a frame, as given"
     elif len(known) > 1 and (np.diff(known) > 0).all():
         time, words = recorded_s - known[0], "times of the frames from the files"
     else:
@@ -160,4 +162,4 @@ def set_clock(
     if dose_rate is not None:
         rate, source = dose_rate, "as given"
     shown = f"dose rate {rate:g} e/nm²/s, {source}" if np.isfinite(rate) else f"dose rate {source}"
-    return Clock(time, time * rate, rate, f"{words}; {shown}")
+    return Clock(time, np.asarray(time * rate), rate, f"{words}; {shown}")

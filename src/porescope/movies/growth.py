@@ -14,8 +14,8 @@ from porescope.movies.tracks import Track
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Fewest frames of which a slope is taken, and of which it has an interval.
-_FEWEST, _FEWEST_FOR_INTERVAL = 3, 5
+#: Fewest frames of which a slope is taken: of fewer its interval says nothing.
+_FEWEST = 5
 #: Columns of sizes whose growth is told, and how the columns of their slopes begin.
 _SIZES = {"area_nm2": "growth_nm2", "equivalent_diameter_nm": "growth_nm"}
 #: Columns of ``pores.csv`` of a movie, in order.
@@ -60,7 +60,7 @@ def fit_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> Slope:
     Returns
     -------
     Slope
-        NaN for fewer than three points; without interval for fewer than five.
+        NaN for fewer than five points.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def fit_slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> Slope:
     if len(x) < _FEWEST or np.ptp(x) == 0:
         return Slope(np.nan, np.nan, np.nan)
     slope, _, low, high = (float(v) for v in theilslopes(y, x))
-    return Slope(slope, low, high) if len(x) >= _FEWEST_FOR_INTERVAL else Slope(slope, np.nan, np.nan)
+    return Slope(slope, low, high)
 
 
 def describe_lives(tracks: list[Track], rows: pd.DataFrame) -> pd.DataFrame:

@@ -120,7 +120,7 @@ def link_regions(load: LoadLabels, places_px: NDArray[np.float64], pixel_nm: flo
             continue
         place = np.rint(places_px[frame]).astype(int)
         first = len(graph.regions)
-        for label, (top, left, bottom, right) in find_boxes(labels).items():
+        for label, (top, left, bottom, right) in find_boxes(np.asarray(labels, np.int32)).items():
             mask, origin = labels[top:bottom, left:right] == label, place + (top, left)
             entered = earlier is not None and _share_shown(origin, mask, *earlier) < _SHOWN
             graph.add(Region(frame, label, origin, mask, entered))

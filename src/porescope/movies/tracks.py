@@ -145,7 +145,7 @@ def list_rows(
                 missed = [f for f in range(earlier + 1, region.frame)]
                 rows += [{"track": number, "frame": f, "label": 0, "event": "gap"} for f in missed]
             rows.append({"track": number, "frame": region.frame, "label": region.label, "event": event})
-            rows[-1] |= sizes[key]
+            rows[-1] |= {str(name): value for name, value in sizes[key].items()}
             earlier = region.frame
         if track.gone >= 0:
             rows.append({"track": number, "frame": track.gone, "label": 0, "event": "death"})

@@ -95,7 +95,7 @@ def draw_overlay(
     if numbers and len(boxes) < 100:
         for label, (top, _, _, right) in boxes.items():
             x = min(right + 3, picture.shape[1] - 14 * len(str(label)))
-            _write(picture, str(label), (x, max(top + 4, 14)), 0.45, ORANGE)
+            write_text(picture, str(label), (x, max(top + 4, 14)), 0.45, ORANGE)
     return picture
 
 
@@ -172,11 +172,27 @@ def draw_scale_bar(picture: RGB, pixel_nm: float) -> None:
     cv2.rectangle(picture, (corner[0] - 1, corner[1] - 1), (end[0] + 1, end[1] + 1), (0, 0, 0), -1)
     cv2.rectangle(picture, corner, end, (255, 255, 255), -1)
     text = f"{bar:g} nm" if bar < 1000 else f"{bar / 1000:g} um"
-    _write(picture, text, (margin, corner[1] - 6), max(0.5, height / 1200), (255, 255, 255))
+    write_text(picture, text, (margin, corner[1] - 6), max(0.5, height / 1200), (255, 255, 255))
 
 
-def _write(picture: RGB, text: str, at: tuple[int, int], scale: float, color: tuple[int, int, int]) -> None:
-    """Write text with a dark edge, which makes it legible on any grey."""
+def write_text(
+    picture: RGB, text: str, at: tuple[int, int], scale: float, color: tuple[int, int, int]
+) -> None:
+    """Write text with a dark edge, which makes it legible on any grey.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (H, W, 3)
+        Is drawn on.
+    text : str
+        In ASCII.
+    at : tuple of int
+        Lower left corner (x, y) [px].
+    scale : float
+        Size of the letters, as OpenCV counts it.
+    color : tuple of int
+        RGB.
+    """
     font = cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(picture, text, at, font, scale, (0, 0, 0), 3, cv2.LINE_AA)
     cv2.putText(picture, text, at, font, scale, color, 1, cv2.LINE_AA)
