@@ -178,11 +178,23 @@ def _rate(one: Region, two: Region, pixel_nm: float) -> float:
     sizes = np.count_nonzero(one.mask), np.count_nonzero(two.mask)
     common = _count_common(one, two)
     if common < _LEAST_SHARED * min(sizes):
-        near = (np.abs(one.origin - two.origin) < np.array(one.mask.shape) + two.mask.shape).all()
-        apart = np.hypot(*(_find_centre(one) - _find_centre(two))) * pixel_nm if near else np.inf
+        apart = np.hypot(*(_find_centre(one) - _find_centre(two))) * pixel_nm
         if apart > _SAME_CENTRE_NM:
             return 0.0
     return max(common, 0.5) / (sum(sizes) - common)
+
+
+def _list_near(graph: Graph, ones: list[int], twos: list[int], reach_px: float) -> list[tuple[int, int]]:
+    """Pairs of regions whose boxes overlap or nearly do."""
+    if not (ones and twos):
+        return []
+    boxes = [
+        np.array([(r.origin, r.origin + r.mask.shape) for r in (graph.regions[k] for k in its)])
+        for its in (ones, twos)
+    ]
+    one, two = boxes[0][:, None], boxes[1][None]
+    near = (one[:, :, 0] - two[:, :, 1] <= reach_px) & (two[:, :, 0] - one[:, :, 1] <= reach_px)
+    return [(ones[i], twos[j]) for i, j in np.argwhere(near.all(axis=2)).tolist()]
 
 
 def _match(graph: Graph, ends: list[int], here: range, pixel_nm: float) -> list[tuple[int, int]]:
@@ -190,8 +202,7 @@ def _match(graph: Graph, ends: list[int], here: range, pixel_nm: float) -> list[
     rated = sorted(
         (
             (rating, end, number)
-            for end in ends
-            for number in here
+            for end, number in _list_near(graph, ends, list(here), _SAME_CENTRE_NM / pixel_nm)
             if (rating := _rate(graph.regions[end], graph.regions[number], pixel_nm)) > 0
         ),
         key=lambda link: (-link[0], link[1], link[2]),
