@@ -21,6 +21,7 @@ from .names import (
     name_files,
     name_stem,
     search_folder,
+    sort_naturally,
 )
 from .objects import describe_hyperspy, describe_xarray
 from .signals import (
@@ -90,6 +91,7 @@ __all__ = [
     "save_rois",
     "save_structure",
     "search_folder",
+    "sort_naturally",
     "write_folder",
     "write_whole",
 ]

@@ -1,4 +1,4 @@
-"""Plain arrays and pictures: NPY, PNG, JPEG, BMP, GIF; which of their axes are frames, rows, colours."""
+"""Plain arrays, pictures and films: NPY, PNG, JPEG, BMP, GIF, MP4, AVI; which axes are frames and colours."""
 
 from __future__ import annotations
 
@@ -182,3 +182,95 @@ def _read_picture(picture: Any) -> NDArray[Any]:
         picture = picture.convert("RGBA" if hides else "RGB")
     data = np.asarray(picture)
     return name_samples(data) if data.ndim == 3 else data
+
+
+class _Film:
+    """The frames of a film as an array (K, M, N), decoded one after the other when they are asked for."""
+
+    ndim = 3
+    _frames: Any = None
+
+    def __init__(self, path: Path, demuxer: str) -> None:
+        import imageio_ffmpeg
+
+        # The demuxer is the suffix's, and reads this file only, whatever its content says.
+        self._path, self._input = path, ["-f", demuxer, "-protocol_whitelist", "file"]
+        meta = self._start("gray", 8)
+        width, height = meta["size"]
+        source = str(meta.get("pix_fmt", "")).split("(")[0]
+        self._format = "rgb24"
+        self.dtype: np.dtype[Any] = np.dtype([(c, np.uint8) for c in "RGB"])
+        if source.startswith("gray"):
+            deep = source not in ("gray", "gray8")
+            self._format, self.dtype = ("gray16le", np.dtype("<u2")) if deep else ("gray", np.dtype("u1"))
+        self._close()
+        self.shape = (imageio_ffmpeg.count_frames_and_secs(str(path))[0], height, width)
+        self.size = int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, frame: int) -> NDArray[Any]:
+        if self._frames is None or frame < self._next:
+            self._start(self._format, 8 * self.dtype.itemsize)
+        for data in self._frames:
+            self._next += 1
+            if self._next > frame:
+                return np.frombuffer(data, self.dtype).reshape(self.shape[1:])
+        raise ValueError(f"frame {frame} of {len(self)} is not there")
+
+    def _start(self, pixel_format: str, bits: int) -> dict[str, Any]:
+        import imageio_ffmpeg
+
+        self._close()
+        self._frames = imageio_ffmpeg.read_frames(
+            str(self._path), pix_fmt=pixel_format, bits_per_pixel=bits, input_params=self._input,
+            output_params=["-fps_mode", "passthrough"],  # each frame once, whatever its time says
+        )  # fmt: skip
+        self._next = 0
+        return dict(next(self._frames))
+
+    def _close(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
+            self._frames = None
+
+    def __del__(self) -> None:
+        self._close()
+
+
+#: FFmpeg's demuxers of films, by suffix.
+_DEMUXERS = {
+    **dict.fromkeys((".mp4", ".m4v", ".mov"), "mov"), ".avi": "avi",
+    **dict.fromkeys((".mkv", ".webm"), "matroska"),
+}  # fmt: skip
+#: Suffixes of films.
+FILMS = tuple(_DEMUXERS)
+
+
+def load_film(path: Path, lazy: bool) -> list[Signal]:
+    """Load a film. The time of its frames is that of its showing, and is not taken.
+
+    Parameters
+    ----------
+    path : Path
+    lazy : bool
+        Has no effect: frames are decoded when they are asked for.
+
+    Returns
+    -------
+    list of Signal
+
+    Raises
+    ------
+    ReadError
+        If it holds no frame, or is none of the films that its suffix says.
+    """
+    try:
+        film = _Film(path, _DEMUXERS[path.suffix.lower()])
+    except OSError:  # with FFmpeg's whole report
+        raise ReadError(f"{path.name} is no film that FFmpeg reads, or is cut off; copy it again") from None
+    if not len(film):
+        raise ReadError(f"{path.name} holds no frame; copy it again")
+    remark = "a film's compression changes grey values: sizes and confidences are less sure"
+    return [Signal(film, [None] * 3, [1.0] * 3, [True, False, False], remark=remark)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import sys
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from porescope.cli.console import PROGRESS, choose_level, put, say, show_progress, stop
+from porescope.cli.console import PROGRESS, choose_level, put, say, show_progress, stop, take_options_of
 from porescope.cli.detect import detect
 from porescope.cli.sheets.tables import write_csv
 
@@ -34,23 +33,8 @@ _UNSURE = 5.0
 _KINDS = ("pores", "tiles", "sheet", "density", "density_table", "pyramid")
 
 
-def _take_options_of(command: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command, whose last parameter is ``**options``, the parameters of another one too."""
-
-    def extend(function: Callable[..., Any]) -> Callable[..., Any]:
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
-        taken = list(inspect.signature(command, eval_str=True).parameters.values())
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        every = [p.replace(kind=keyword) for p in (*taken, *own)]
-        function.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
-        function.__annotations__ = {p.name: p.annotation for p in every}
-        return function
-
-    return extend
-
-
 @app.command(name="map")
-@_take_options_of(detect)
+@take_options_of(detect)
 def map_sheet(
     stage: Annotated[
         Path | None,
