@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -188,52 +189,65 @@ class _Film:
     """The frames of a film as an array (K, M, N), decoded one after the other when they are asked for."""
 
     ndim = 3
-    _frames: Any = None
+    _process: subprocess.Popen[bytes] | None = None
 
     def __init__(self, path: Path, demuxer: str) -> None:
         import imageio_ffmpeg
 
-        # The demuxer is the suffix's, and reads this file only, whatever its content says.
-        self._path, self._input = path, ["-f", demuxer, "-protocol_whitelist", "file"]
-        meta = self._start("gray", 8)
-        width, height = meta["size"]
-        source = str(meta.get("pix_fmt", "")).split("(")[0]
-        self._format = "rgb24"
-        self.dtype: np.dtype[Any] = np.dtype([(c, np.uint8) for c in "RGB"])
-        if source.startswith("gray"):
-            deep = source not in ("gray", "gray8")
-            self._format, self.dtype = ("gray16le", np.dtype("<u2")) if deep else ("gray", np.dtype("u1"))
-        self._close()
-        self.shape = (imageio_ffmpeg.count_frames_and_secs(str(path))[0], height, width)
+        # The demuxer is the suffix's, and reads this file only, whatever its content says. Each frame comes
+        # once, whatever its time says, as PAM: grey or colours, in 8 or 16 bits as in the film.
+        self._command = [
+            imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-nostdin", "-protocol_whitelist", "file",
+            "-f", demuxer, "-i", str(path.absolute()), "-map", "0:v:0", "-fps_mode", "passthrough",
+            "-f", "image2pipe", "-c:v", "pam", "-",
+        ]  # fmt: skip
+        self._next = 0
+        first = self[0]
+        count = imageio_ffmpeg.count_frames_and_secs(str(path.absolute()))[0]
+        self.shape, self.dtype = (int(count), *first.shape), first.dtype
         self.size = int(np.prod(self.shape))
 
     def __len__(self) -> int:
-        return int(self.shape[0])
+        return self.shape[0]
 
     def __getitem__(self, frame: int) -> NDArray[Any]:
-        if self._frames is None or frame < self._next:
-            self._start(self._format, 8 * self.dtype.itemsize)
-        for data in self._frames:
+        if self._process is None or frame < self._next:
+            self._close()
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            self._next = 0
+        while True:
+            data = self._decode()
             self._next += 1
             if self._next > frame:
-                return np.frombuffer(data, self.dtype).reshape(self.shape[1:])
-        raise ValueError(f"frame {frame} of {len(self)} is not there")
+                return data
 
-    def _start(self, pixel_format: str, bits: int) -> dict[str, Any]:
-        import imageio_ffmpeg
-
-        self._close()
-        self._frames = imageio_ffmpeg.read_frames(
-            str(self._path), pix_fmt=pixel_format, bits_per_pixel=bits, input_params=self._input,
-            output_params=["-fps_mode", "passthrough"],  # each frame once, whatever its time says
-        )  # fmt: skip
-        self._next = 0
-        return dict(next(self._frames))
+    def _decode(self) -> NDArray[Any]:
+        """The next frame."""
+        assert self._process is not None and self._process.stdout is not None
+        header = {}
+        while (line := self._process.stdout.readline().split()) != [b"ENDHDR"]:
+            if not line:
+                self._close()
+                raise ValueError(f"it ends after {self._next} frames")
+            header[line[0]] = line[-1]
+        width, height, depth, most = (int(header[k]) for k in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
+        kind = np.dtype("u1" if most < 256 else ">u2")
+        size = width * height * depth * kind.itemsize
+        content = self._process.stdout.read(size)
+        if len(content) < size:
+            self._close()
+            raise ValueError(f"it ends within frame {self._next}")
+        data = np.frombuffer(content, kind).reshape(height, width, depth)
+        return data[..., 0] if depth == 1 else name_samples(data)
 
     def _close(self) -> None:
-        if self._frames is not None:
-            self._frames.close()
-            self._frames = None
+        if self._process is not None and self._process.stdout is not None:
+            self._process.kill()
+            self._process.stdout.close()
+            self._process.wait()
+            self._process = None
 
     def __del__(self) -> None:
         self._close()
@@ -264,13 +278,11 @@ def load_film(path: Path, lazy: bool) -> list[Signal]:
     Raises
     ------
     ReadError
-        If it holds no frame, or is none of the films that its suffix says.
+        If it is none of the films that its suffix says, or holds no frame.
     """
     try:
         film = _Film(path, _DEMUXERS[path.suffix.lower()])
-    except OSError:  # with FFmpeg's whole report
+    except ValueError:
         raise ReadError(f"{path.name} is no film that FFmpeg reads, or is cut off; copy it again") from None
-    if not len(film):
-        raise ReadError(f"{path.name} holds no frame; copy it again")
     remark = "a film's compression changes grey values: sizes and confidences are less sure"
     return [Signal(film, [None] * 3, [1.0] * 3, [True, False, False], remark=remark)]

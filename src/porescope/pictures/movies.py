@@ -219,7 +219,7 @@ def write_film(file: Path) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
             size = picture.shape[1::-1]
             writers.append(
                 imageio_ffmpeg.write_frames(
-                    str(file), size, fps=_FRAMES_PER_SECOND, macro_block_size=2, quality=5
+                    str(file), size, fps=_FRAMES_PER_SECOND, macro_block_size=1, quality=5
                 )
             )
             writers[0].send(None)
@@ -231,6 +231,9 @@ def write_film(file: Path) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
     finally:
         for writer in writers:
             writer.close()
-    written = imageio_ffmpeg.count_frames_and_secs(str(file))[0] if file.stat().st_size else 0
-    if written != count:
+    is_empty = (
+        not file.is_file() or file.stat().st_size == 0
+    )  # as FFmpeg leaves it where it failed in silence
+    written = 0 if is_empty else imageio_ffmpeg.count_frames_and_secs(str(file))[0]
+    if written != count or not count:
         raise OSError(f"the film {file.name} holds {written} of {count} frames; say --no-film")
