@@ -1,5 +1,5 @@
 from .climbs import draw_ascent
-from .cvvp import draw_cvvp, read_off, write_page
+from .cvvp import ShownImage, draw_cvvp, write_page
 from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
 from .membrane_plots import draw_conductance, draw_statistics
@@ -12,6 +12,7 @@ from .vacancy_map import draw_vacancies
 
 __all__ = [
     "PALETTE",
+    "ShownImage",
     "draw_ascent",
     "draw_conductance",
     "draw_cvvp",
@@ -25,7 +26,6 @@ __all__ = [
     "draw_statistics",
     "draw_vacancies",
     "new_figure",
-    "read_off",
     "save_figure",
     "to_gray",
     "write_page",
