@@ -235,8 +235,9 @@ def test_labels_do_not_run_together(page: Page) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function(f"window.innerWidth === {width}")
         # All in one go: the browser's own event may come at any time.
-        paint = "() => { window.written = []; window.dispatchEvent(new Event('resize')); return window.written; }"
-        boxes = page.evaluate(paint)
+        boxes = page.evaluate(
+            "() => { window.written = []; window.dispatchEvent(new Event('resize')); return written; }"
+        )
         assert len(boxes) > 3
         for line in {round(y) for _, _, y in boxes}:
             row = sorted((left, right) for left, right, y in boxes if round(y) == line)
