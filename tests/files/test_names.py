@@ -186,7 +186,7 @@ def test_every_picture_that_is_written_has_its_ending_here() -> None:
     assert images == {
         "_labels.tif", "_field.tif", "_standard.tif", "_overlay.png", "_lattice.png", "_vacancies.png",
         "_stages.png", "_network.png", "cvvp.png", "ascent.png",
-        "conductance.png", "statistics.png", "isomers.png",
+        "conductance.png", "statistics.png", "isomers.png", "mosaic.png", "density.png",
     }  # fmt: skip
     assert set(DETECT_ENDINGS) < set(ENDINGS.values()) and set(FILES[kind] for kind in TUNING_FILES) < set(
         FILES.values()

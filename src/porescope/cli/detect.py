@@ -73,6 +73,14 @@ def detect(
         bool,
         typer.Option("--turned", help="Average the network over eight orientations: slower, more cautious."),
     ] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|cpu|cuda|…",
+            help="Where the network runs: cpu, cuda, directml, coreml or openvino, as far as the installed "
+            "onnxruntime has it; default: cuda where it can be used, else cpu.",
+        ),
+    ] = None,
     split: Annotated[
         bool,
         typer.Option("--split/--no-split", help="Split touching pores at their necks (method voids)."),
@@ -155,7 +163,7 @@ def detect(
 
     options: dict[str, Any] = {
         "recipe": recipe, "model": model, "turned": turned or None, "least_confidence": least_confidence,
-        "split": None if split else False,
+        "split": None if split else False, "device": device,
     }  # fmt: skip
     try:
         detector = _choose_detector(method, options)
@@ -199,7 +207,7 @@ def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector
     model = options["model"]
     if method in (None, Network.method) and model is not None and model.suffix == ".pt":
         if len([value for value in options.values() if value is not None]) > 1:
-            raise ValueError("--recipe, --turned and --least-confidence do not go with a Mask R-CNN")
+            raise ValueError("no other option of a detector goes with a Mask R-CNN")
         detector = _load_maskrcnn(model)
     else:
         recipe = options["recipe"]
@@ -225,7 +233,9 @@ def _load_maskrcnn(path: Path) -> Detector:
     if not path.is_file():
         raise ValueError(f"--model {path} is not a file")
     if find_spec("torchvision") is None:
-        raise ValueError("a Mask R-CNN needs torchvision: pip install 'porescope[maskrcnn]'")
+        from porescope.files import explain_missing
+
+        raise ValueError(explain_missing("a Mask R-CNN", "torchvision", "maskrcnn"))
     from porescope.training import MaskRCNN
 
     return MaskRCNN(path)

@@ -30,7 +30,14 @@ from .signals import (
     require_pixel_size,
 )
 from .units import nanometres
-from .writing import explain_error, hash_file, remove_unfinished, write_folder, write_whole
+from .writing import (
+    explain_error,
+    explain_missing,
+    hash_file,
+    remove_unfinished,
+    write_folder,
+    write_whole,
+)
 
 __all__ = [
     "DETECT_ENDINGS",
@@ -52,6 +59,7 @@ __all__ = [
     "doubt_size",
     "escape_hidden",
     "explain_error",
+    "explain_missing",
     "find_files",
     "hash_file",
     "header_pixel_size",

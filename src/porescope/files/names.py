@@ -47,6 +47,9 @@ FILES = {
     # porescope statistics
     "spacing": "spacing.csv", "statistics": "statistics.json", "pattern": "statistics.png",
     "isomers": "isomers.csv", "isomer_table": "isomers.png",
+    # porescope map
+    "tiles": "tiles.csv", "sheet": "mosaic.png", "density": "density.png", "density_table": "density.csv",
+    "pyramid": "sheet.zarr",
 }  # fmt: skip
 #: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
 #: replace it.

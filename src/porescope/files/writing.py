@@ -40,7 +40,7 @@ def write_folder(out: Path, last: str) -> Iterator[Path]:
     Parameters
     ----------
     out : Path
-        Made if it does not exist. Files of the same names are replaced, others stay.
+        Made if it does not exist. Files and folders of the same names are replaced, others stay.
     last : str
         Name of the file that says that the folder is whole; it is removed first and comes last.
 
@@ -58,6 +58,8 @@ def write_folder(out: Path, last: str) -> Iterator[Path]:
             return
         (out / last).unlink(missing_ok=True)
         for path in sorted(part.iterdir(), key=lambda path: path.name == last):
+            if path.is_dir():
+                shutil.rmtree(out / path.name, ignore_errors=True)
             os.replace(path, out / path.name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -111,3 +113,28 @@ def explain_error(error: Exception) -> str:
         return str(error)
     path, why = printable(str(error.filename)), error.strerror
     return f"{path} cannot be read or written ({why}); check the path and its permissions"
+
+
+def explain_missing(what: str, package: str, extra: str) -> str:
+    """Say that a package is missing, and how it comes with porescope, which is on no package index.
+
+    Parameters
+    ----------
+    what : str
+        What needs it: a command, an option.
+    package : str
+        The package, or what it is known as.
+    extra : str
+        The extra of porescope that it belongs to.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> explain_missing("--structure", "ASE", "atoms")
+    "--structure needs ASE: install porescope with its extra atoms, in its folder: pip install '.[atoms]'"
+    """
+    install = f"pip install '.[{extra}]'"
+    return f"{what} needs {package}: install porescope with its extra {extra}, in its folder: {install}"

@@ -2,11 +2,11 @@ from .climbs import draw_ascent
 from .cvvp import ShownImage, draw_cvvp, write_page
 from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
-from .membrane_plots import draw_conductance, draw_statistics
+from .membrane_plots import draw_conductance, draw_sizes, draw_statistics
+from .micrographs import to_gray
 from .overlays import draw_image, draw_overlay
 from .panels import new_figure, save_figure
-from .sheet import to_gray
-from .sizes import draw_sizes
+from .sheets import draw_density, draw_sheet
 from .stages import draw_findings, draw_stages
 from .vacancy_map import draw_vacancies
 
@@ -16,11 +16,13 @@ __all__ = [
     "draw_ascent",
     "draw_conductance",
     "draw_cvvp",
+    "draw_density",
     "draw_findings",
     "draw_image",
     "draw_isomers",
     "draw_lattice",
     "draw_overlay",
+    "draw_sheet",
     "draw_sizes",
     "draw_stages",
     "draw_statistics",

@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 
 from porescope.files import write_whole
 from porescope.micrograph import Micrograph
-from porescope.pictures.panels import list_outlines
-from porescope.pictures.sheet import to_gray
+from porescope.pictures.micrographs import to_gray
+from porescope.pictures.panels import list_outlines, new_figure, save_figure
 from porescope.recipes import Choice, read_off
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Colours of the images: Okabe and Ito's palette, which the colour-blind can tell apart.
 _PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -115,27 +118,34 @@ def _thin(n: int, most: int, keep: int) -> NDArray[np.int64]:
     return np.arange(keep % step, n, step)
 
 
-def draw_cvvp(choice: Choice, path: Path) -> None:
+def draw_cvvp(choice: Choice, path: Path | None = None, ax: Axes | None = None) -> Axes:
     """Draw the plot as a picture, with the sentences of `read_off` below it.
 
     Parameters
     ----------
     choice : Choice
-    path : Path
-        The PNG file to write.
+    path : Path, optional
+        The file to write: PNG, SVG or PDF.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw, without the sentences; default: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Rectangle
 
     layout = lay_out(choice)
     width, height = np.ptp(layout.x) + 4, np.ptp(layout.y) + 4
-    scale = 13 / max(width, height, 24)
-    dot = 72 * scale  # length of a step in the plot [pt]
-    figure = Figure(figsize=(width * scale, height * scale))
-    FigureCanvasAgg(figure)
-    ax = figure.add_axes((0, 0, 1, 1))
+    alone = ax is None
+    if ax is None:
+        scale = 13 / max(width, height, 24)
+        # Not laid out: its texts lie outside, and the picture is as large as they need.
+        ax = new_figure((width * scale, height * scale), layout="none").add_axes((0, 0, 1, 1))
+    window = ax.get_window_extent()
+    # Length of a step in the plot [pt].
+    dot = 72 / ax.figure.dpi * min(window.width / width, window.height / height)
     for left, bottom, w, h in layout.frames:
         ax.add_patch(Rectangle((left, bottom), w, h, facecolor="#f4f5f7", edgecolor="#c3c9d1", lw=0.6))
     over = choice.succeeds[:, layout.points]
@@ -147,7 +157,7 @@ def draw_cvvp(choice: Choice, path: Path) -> None:
             handles.append(Line2D([], [], ls="", marker="o", ms=6, color=color, label=label))
         else:
             shown = ax.scatter(x, y, s=(0.6 * dot) ** 2, c=color, linewidths=0, vmin=1, vmax=len(over))
-            figure.colorbar(shown, ax=ax, label=label, shrink=0.4, pad=0.06)
+            ax.figure.colorbar(shown, ax=ax, label=label, shrink=0.4, pad=0.06)
     full, chosen = over.all(axis=0), layout.points == choice.point
     for where, size, color, marker, label in (
         (full, 0.95, "#1b2430", "o", "all images"),
@@ -161,14 +171,16 @@ def draw_cvvp(choice: Choice, path: Path) -> None:
     legend = ax.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=10, frameon=False, fontsize=9
     )
+    words = "\n".join(read_off(choice)) if alone else ""
     notes = ax.annotate(
-        "\n".join(read_off(choice)), (0, 0), (0, -46), "axes fraction", "offset points",
+        words, (0, 0), (0, -46), "axes fraction", "offset points",
         va="top", fontsize=9, color="#3a4552",
     )  # fmt: skip
     for text in (title, notes, *legend.get_texts()):
         text.set_parse_math(False)  # names of images may hold dollar signs
-    with write_whole(path) as part:
-        figure.savefig(part, dpi=110, format="png", bbox_inches="tight", pad_inches=0.2)
+    if path is not None:
+        save_figure(ax.figure, path, bbox_inches="tight", pad_inches=0.2)
+    return ax
 
 
 def _place_dots(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from porescope.detection import Automatic, Detector
+from porescope.files import explain_missing
 from porescope.lattice import LatticeGaps, Vacancies
 from porescope.materials import find_material
 
@@ -82,7 +83,7 @@ class Job:
             option = "--calibrate lattice" if self.calibrate else "--structure"
             raise ValueError(f"{option} needs the crystal: say --material WS2")
         if self.structure and find_spec("ase") is None:
-            raise ValueError("--structure needs ASE: pip install 'porescope[atoms]'")
+            raise ValueError(explain_missing("--structure", "ASE", "atoms"))
         if self.lattice is False and (self.calibrate or self.structure):
             raise ValueError("--no-lattice leaves nothing to calibrate by or to build a structure from")
         if self.lattice is False and isinstance(self.detector, (LatticeGaps, Vacancies)):

@@ -209,6 +209,34 @@ def read_fields(folder: Path, run: Run) -> list[CleanField]:
     return fields
 
 
+def read_labels(folder: Path, row: Mapping[Any, Any]) -> NDArray[np.integer]:
+    """Read the label image of one image of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    row : mapping
+        Of ``images.csv``.
+
+    Returns
+    -------
+    ndarray of int, shape (M, N)
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it cannot be read or has another shape.
+    """
+    stems = [s for s in list_stems(row["image"], row["signal"], row["frame"]) if Path(s).name == s]
+    shape = int(row["height_px"]), int(row["width_px"])
+    # An image by itself has no number in its name; of a stack, the frame after the first has one for sure.
+    labels = read_image(folder, stems if row["frame"] else stems[::-1], "labels", shape)
+    if labels is None:
+        raise ValueError(f"{folder} lacks the label image of {row['image']}; run detection again")
+    return labels
+
+
 def _read_field(folder: Path, row: dict[Any, Any], pores: pd.DataFrame, stems: list[str]) -> CleanField:
     shape = int(row["height_px"]), int(row["width_px"])
     pixel = float(row["pixel_size_nm"])
