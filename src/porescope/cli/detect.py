@@ -318,6 +318,7 @@ def _run_prepared(
     """Run a batch in a folder that is locked and ready."""
     import datetime
 
+    from porescope.report import write_report
     from porescope.runs import (
         close_run,
         list_done,
@@ -338,10 +339,10 @@ def _run_prepared(
     write_record(job, paths, sys.argv, started, "running")
     try:
         run_batch(paths, job, done=done, known=known, **options)
-        run = close_run(job, paths, sys.argv, started, "finished")
+        run = close_run(job, paths, sys.argv, started, "finished", write_report)
         log.info("finished: %d images", len(run.images))
     except SystemExit as error:  # a signal
-        run = close_run(job, paths, sys.argv, started, "stopped")
+        run = close_run(job, paths, sys.argv, started, "stopped", write_report)
         n = run.images["file"].nunique()
         log.info("stopped after %d of %d files", n, len(paths))
         say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")

@@ -54,6 +54,11 @@ FILES = {
 #: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
 #: replace it.
 PARTS, PICTURES, NEXT = ("images", "pores", "candidates"), "pictures", "_next"
+#: Folder of the further pages of a long report, and the pattern of their names.
+PAGES, PAGE_FILES = "pages", "report_[0-9][0-9][0-9].html"
+#: Endings of the pictures that ``porescope detect`` keeps for the report: the micrograph, its vacancy map and
+#: the label image of its candidates.
+PICTURE_ENDINGS = {"image": "_image.jpg", "vacancies": "_vacancies.jpg", "candidates": "_candidates.tif"}
 #: Kinds of `FILES` that ``porescope tune`` writes.
 TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning")
 

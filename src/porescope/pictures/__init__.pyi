@@ -1,9 +1,10 @@
 from .climbs import draw_ascent
+from .compact import encode_micrograph, encode_vacancies
 from .cvvp import ShownImage, draw_cvvp, write_page
+from .greys import choose_bar, to_gray
 from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
 from .membrane_plots import draw_conductance, draw_sizes, draw_statistics
-from .micrographs import to_gray
 from .overlays import draw_image, draw_overlay
 from .panels import new_figure, save_figure
 from .sheets import draw_density, draw_sheet
@@ -13,6 +14,7 @@ from .vacancy_map import draw_vacancies
 __all__ = [
     "PALETTE",
     "ShownImage",
+    "choose_bar",
     "draw_ascent",
     "draw_conductance",
     "draw_cvvp",
@@ -27,6 +29,8 @@ __all__ = [
     "draw_stages",
     "draw_statistics",
     "draw_vacancies",
+    "encode_micrograph",
+    "encode_vacancies",
     "new_figure",
     "save_figure",
     "to_gray",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from porescope.files import write_whole
 from porescope.micrograph import Micrograph
-from porescope.pictures.micrographs import to_gray
+from porescope.pictures.greys import to_gray
 from porescope.pictures.panels import list_outlines, new_figure, save_figure
 from porescope.recipes import Choice, read_off
 

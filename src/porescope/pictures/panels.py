@@ -12,15 +12,8 @@ from numpy.typing import NDArray
 from porescope.files import write_whole
 from porescope.labels import find_boxes
 from porescope.micrograph import Micrograph
+from porescope.pictures.greys import choose_bar, choose_corners, find_taken, to_gray, weigh, write_length
 from porescope.pictures.lettering import Box, place_numbers
-from porescope.pictures.micrographs import (
-    choose_bar,
-    choose_corners,
-    find_taken,
-    to_gray,
-    weigh,
-    write_length,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

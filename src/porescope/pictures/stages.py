@@ -13,7 +13,7 @@ from porescope.labels import find_boxes
 from porescope.lattice import find_lattice
 from porescope.micrograph import Micrograph
 from porescope.network import Network, look_at
-from porescope.pictures.micrographs import to_gray
+from porescope.pictures.greys import to_gray
 from porescope.pictures.overlays import FAINT, ORANGE
 from porescope.pictures.panels import list_extent, open_figure, save_figure, show_outlines, show_scale_bar
 from porescope.recipes import (

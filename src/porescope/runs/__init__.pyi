@@ -7,13 +7,13 @@ from .labelled import read_labelled_images
 from .parts import PartWriter, list_done, list_names, list_outputs
 from .record import (
     check_results,
+    list_inputs,
     list_unnamed,
     place_file,
     read_record,
     write_record,
     write_results,
 )
-from .report import write_report
 from .run import (
     CleanField,
     Run,
@@ -27,7 +27,7 @@ from .run import (
     read_tables,
 )
 from .scores import score_results
-from .summary import Summary, describe_stack, list_warnings, summarize
+from .summary import Summary, count_messages, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
 from .tuning import Goal, tune
 
@@ -48,9 +48,11 @@ __all__ = [
     "close_run",
     "compare_runs",
     "copy_tables",
+    "count_messages",
     "describe_stack",
     "find_and_measure",
     "list_done",
+    "list_inputs",
     "list_names",
     "list_outputs",
     "list_unnamed",
@@ -76,7 +78,6 @@ __all__ = [
     "summarize",
     "tune",
     "write_record",
-    "write_report",
     "write_results",
     "write_tables",
 ]

@@ -37,8 +37,6 @@ DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 UNWRITABLE = (*DISK_FULL, errno.EFBIG, errno.EROFS)
 #: Size above which a file takes long to hash [bytes].
 _LONG_TO_HASH = 2**28
-#: Most pictures kept per file for the report.
-_PICTURES_A_FILE = 10
 
 
 def run_batch(
@@ -46,7 +44,6 @@ def run_batch(
     job: Job,
     *,
     workers: int | None = 0,
-    max_pictures: int = 100,
     done: Done | None = None,
     known: Mapping[str, str] | None = None,
     part_seconds: float = PART_SECONDS,
@@ -63,8 +60,6 @@ def run_batch(
     job : Job
     workers : int, optional
         Number of worker processes; with 0 all happens in this one, with None the tasks decide.
-    max_pictures : int
-        Number of files of which pictures are kept for the report.
     done : Done, optional
         Images that an earlier start of the run has done, which are left out.
     known : mapping, optional
@@ -84,10 +79,8 @@ def run_batch(
         If the disk of the run's folder takes no more, or the folder is gone.
     """
     names = keep_names(paths, known or {})
-    keep = max_pictures if job.overlays else 0
     tasks = [
-        Task(path, name, job, i < keep, (done or {}).get(name, {}))
-        for i, (path, name) in enumerate(zip(paths, names, strict=True))
+        Task(path, name, job, (done or {}).get(name, {})) for path, name in zip(paths, names, strict=True)
     ]
     # The first part needs it; it loads while the workers start.
     threading.Thread(target=import_module, args=("pandas",), daemon=True).start()
@@ -129,7 +122,6 @@ class Task(NamedTuple):
     path: Path
     name: str  # of the file in the tables
     job: Job
-    picture: bool = False  # whether to draw pictures for the report
     done: dict[str, tuple[set[int], bool]] = {}  # as `list_done` returns it for this file
     frame: int | None = None  # None: the file's first image that is not done
     sha256: str = ""  # hash of the file, if ``frame`` is given
@@ -179,8 +171,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
             this = this._replace(frame=left[0])
             micrograph = replace(images.read(left[0]), name=this.name)
             del images  # a large image is not kept twice
-            picture = this.picture and left[0] < _PICTURES_A_FILE
-            yield process_image(micrograph, this.sha256, this.job, picture, n_images)
+            yield process_image(micrograph, this.sha256, this.job, n_images)
     except Exception as error:
         if isinstance(error, OSError) and (error.errno in UNWRITABLE or not this.job.out.is_dir()):
             yield error

@@ -60,7 +60,7 @@ def to_gray(micrograph: Micrograph) -> NDArray[np.uint8]:
     return gray
 
 
-def draw_gray(micrograph: Micrograph, size: int | None) -> tuple[RGB, float]:
+def draw_greys(micrograph: Micrograph, size: int | None) -> tuple[RGB, float]:
     """Draw a micrograph in grey, and nothing else.
 
     Parameters
