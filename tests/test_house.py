@@ -93,3 +93,13 @@ def test_the_public_names_are_where_they_were() -> None:
     assert len(porescope.__all__) >= 17
     for name in porescope.__all__:
         assert inspect.getdoc(getattr(porescope, name)), name
+
+
+def test_every_plot_draws_into_an_axes_of_the_user() -> None:
+    from porescope import pictures
+
+    plots = [name for name in pictures.__all__ if name.startswith("draw_")]
+    assert len(plots) >= 14
+    for name in plots:
+        parameter = inspect.signature(getattr(pictures, name)).parameters.get("ax")
+        assert parameter is not None and parameter.default is None, name

@@ -1,20 +1,20 @@
 from .climbs import draw_ascent
 from .compact import encode_micrograph, encode_vacancies
-from .cvvp import draw_cvvp, read_off, write_page
+from .cvvp import ShownImage, draw_cvvp, write_page
 from .greys import choose_bar, to_gray
 from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
-from .membrane_plots import draw_conductance, draw_statistics
+from .membrane_plots import draw_conductance, draw_sizes, draw_statistics
 from .movies import draw_film_frame, draw_growth, draw_kymograph, write_film
 from .overlays import draw_image, draw_overlay
 from .panels import new_figure, save_figure
 from .sheets import draw_density, draw_sheet
-from .sizes import draw_sizes
 from .stages import draw_findings, draw_stages
 from .vacancy_map import draw_vacancies
 
 __all__ = [
     "PALETTE",
+    "ShownImage",
     "choose_bar",
     "draw_ascent",
     "draw_conductance",
@@ -33,10 +33,9 @@ __all__ = [
     "draw_stages",
     "draw_statistics",
     "draw_vacancies",
-    "new_figure",
     "encode_micrograph",
     "encode_vacancies",
-    "read_off",
+    "new_figure",
     "save_figure",
     "to_gray",
     "write_film",
