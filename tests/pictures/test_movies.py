@@ -10,7 +10,7 @@ from PIL import Image
 
 from porescope.micrograph import Micrograph
 from porescope.movies import LIFE_COLUMNS, TRACK_COLUMNS
-from porescope.pictures import draw_film_frame, draw_growth, draw_kymograph, write_film
+from porescope.pictures import draw_growth, draw_kymograph, make_film_frame, write_film
 
 
 def make_tables(n: int = 6, dosed: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -59,7 +59,7 @@ def test_a_film_of_an_odd_size_has_all_its_frames(tmp_path: Path) -> None:
     labels[40:60, 50:80] = 1
     with write_film(file) as add:
         for k in range(4):
-            picture = draw_film_frame(Micrograph(image, 0.04), labels if k else None, {1: 8}, f"frame {k}")
+            picture = make_film_frame(Micrograph(image, 0.04), labels if k else None, {1: 8}, f"frame {k}")
             assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
             add(picture)
     assert imageio_ffmpeg.count_frames_and_secs(str(file))[0] == 4

@@ -21,7 +21,6 @@ from .names import (
     name_files,
     name_stem,
     search_folder,
-    sort_naturally,
 )
 from .objects import describe_hyperspy, describe_xarray
 from .signals import (
@@ -42,6 +41,7 @@ from .writing import (
     hash_file,
     printable,
     remove_unfinished,
+    sort_naturally,
     write_folder,
     write_whole,
 )

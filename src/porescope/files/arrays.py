@@ -208,7 +208,7 @@ class _Film:
         self.size = int(np.prod(self.shape))
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return int(self.shape[0])
 
     def __getitem__(self, frame: int) -> NDArray[Any]:
         if self._process is None or frame < self._next:

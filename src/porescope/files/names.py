@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from porescope.files.writing import HIDDEN, printable
 
@@ -391,23 +390,3 @@ def _clashing(names: Sequence[str]) -> list[int]:
     keys = [name.casefold() for name in names]
     counts, stacks = Counter(keys), {_strip_frame(key) for key in keys if _strip_frame(key) != key}
     return [i for i, key in enumerate(keys) if counts[key] > 1 or key in stacks]
-
-
-def sort_naturally(text: str) -> list[Any]:
-    """Key to sort names by, in which numbers count by their value.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    list of str or int
-
-    Examples
-    --------
-    >>> sorted(["frame10.tif", "frame9.tif"], key=sort_naturally)
-    ['frame9.tif', 'frame10.tif']
-    """
-    # Text and numbers alternate, so that neither is compared with the other.
-    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", text)]

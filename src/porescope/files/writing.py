@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 #: Characters that move the cursor, turn the text after them around or cannot be seen: controls, separators
 #: of lines, bidirectional marks, other format characters. The joiners of emoji and Persian are none.
@@ -203,3 +204,23 @@ def escape_hidden(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return re.sub(f"[{HIDDEN}]", lambda match: ascii(match[0])[1:-1], text)
+
+
+def sort_naturally(text: str) -> list[Any]:
+    """Key to sort names by, in which numbers count by their value.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of str or int
+
+    Examples
+    --------
+    >>> sorted(["frame10.tif", "frame9.tif"], key=sort_naturally)
+    ['frame9.tif', 'frame10.tif']
+    """
+    # Text and numbers alternate, so that neither is compared with the other.
+    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", text)]

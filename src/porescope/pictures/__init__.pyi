@@ -5,7 +5,7 @@ from .greys import choose_bar, to_gray
 from .isomers import draw_isomers
 from .lattice import PALETTE, draw_lattice
 from .membrane_plots import draw_conductance, draw_sizes, draw_statistics
-from .movies import draw_film_frame, draw_growth, draw_kymograph, write_film
+from .movies import draw_growth, draw_kymograph, make_film_frame, write_film
 from .overlays import draw_image, draw_overlay
 from .panels import new_figure, save_figure
 from .sheets import draw_density, draw_sheet
@@ -20,7 +20,7 @@ __all__ = [
     "draw_conductance",
     "draw_cvvp",
     "draw_density",
-    "draw_film_frame",
+    "make_film_frame",
     "draw_findings",
     "draw_growth",
     "draw_image",

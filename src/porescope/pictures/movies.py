@@ -11,13 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import write_whole
 from porescope.micrograph import Micrograph
 from porescope.pictures.lettering import write
 from porescope.pictures.overlays import draw_image, draw_outlines
+from porescope.pictures.panels import open_figure, save_figure
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 #: Colours of tracks, in turn: Okabe and Ito's palette, which the colour-blind can tell apart (RGB).
 COLOURS = (
@@ -32,7 +34,9 @@ _STRIP_NM = (1.5, 0.1)
 _FILM_SIZE, _FRAMES_PER_SECOND = 640, 8
 
 
-def draw_growth(rows: pd.DataFrame, lives: pd.DataFrame, file: Path) -> None:
+def draw_growth(
+    rows: pd.DataFrame, lives: pd.DataFrame, file: Path | None = None, ax: Axes | None = None
+) -> Figure | SubFigure:
     """Draw the area of each pore against the dose, with the lines of its growth, and the rates beside.
 
     Parameters
@@ -41,17 +45,19 @@ def draw_growth(rows: pd.DataFrame, lives: pd.DataFrame, file: Path) -> None:
         Each pore in each frame, as `movies.list_rows` returns them.
     lives : DataFrame
         Each track, as `movies.describe_lives` returns them.
-    file : Path
-        The PNG file to write.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    file : Path, optional
+        The file to write: PNG, SVG or PDF.
+    ax : matplotlib.axes.Axes, optional
+        In whose place to draw; default: a new figure.
 
+    Returns
+    -------
+    matplotlib.figure.Figure or matplotlib.figure.SubFigure
+    """
     dosed = bool(rows.dose_e_nm2.notna().any())
     column, unit = ("dose_e_nm2", "e_nm2") if dosed else ("frame", "frame")
     x_name = "dose [e/nm²]" if dosed else "frame (the dose is unknown)"
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = open_figure(ax, (11, 4.8))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     shown = lives.sort_values("n_frames", ascending=False, kind="stable").track.head(_MOST_TRACKS).tolist()
     name = f"growth_nm2_per_{unit}"
@@ -73,8 +79,9 @@ def draw_growth(rows: pd.DataFrame, lives: pd.DataFrame, file: Path) -> None:
     if shown:
         left.legend(title="track", fontsize=7, title_fontsize=8, frameon=False, ncols=2)
     _draw_rates(right, lives, name, "nm² per e/nm²" if dosed else "nm² a frame")
-    with write_whole(file) as part:
-        figure.savefig(part, dpi=110, format="png")
+    if file is not None:
+        save_figure(figure, file)
+    return figure
 
 
 def _colour(track: Any) -> tuple[float, ...]:
@@ -103,8 +110,9 @@ def draw_kymograph(
     places_nm: NDArray[np.float64],
     lives: pd.DataFrame,
     pixel_nm: float,
-    file: Path,
-) -> None:
+    file: Path | None = None,
+    ax: Axes | None = None,
+) -> Figure | SubFigure:
     """Draw a row through the middle of each of the largest pores, frame by frame.
 
     Parameters
@@ -116,12 +124,15 @@ def draw_kymograph(
     lives : DataFrame
         Each track, as `movies.describe_lives` returns them.
     pixel_nm : float
-    file : Path
-        The PNG file to write.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    file : Path, optional
+        The file to write: PNG, SVG or PDF.
+    ax : matplotlib.axes.Axes, optional
+        In whose place to draw; default: a new figure.
 
+    Returns
+    -------
+    matplotlib.figure.Figure or matplotlib.figure.SubFigure
+    """
     chosen = lives.sort_values(["n_frames", "last_area_nm2"], ascending=False).head(_MOST_STRIPS)
     chosen = chosen.sort_values("track")
     largest = float(np.sqrt(4 / np.pi * chosen.last_area_nm2.max())) if len(chosen) else 0.0
@@ -138,24 +149,24 @@ def draw_kymograph(
             inside = (columns >= 0) & (columns < image.shape[1])
             if len(rows):
                 strips[k, frame, inside] = rows[:, columns[inside]].mean(axis=0)
-    figure = Figure(figsize=(2 + 1.8 * len(strips), 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = open_figure(ax, (2 + 1.8 * len(strips), 4.6))
     panels = figure.subplots(1, len(strips), squeeze=False, sharey=True)[0]
     known = strips[np.isfinite(strips)]
     low, high = np.percentile(known, (0.5, 99.5)) if len(known) else (0, 1)
     reach = (half + 0.5) * pixel_nm
-    for ax, strip, track in zip(panels, strips, [*chosen.track, None], strict=False):
+    for panel, strip, track in zip(panels, strips, [*chosen.track, None], strict=False):
         extent = (-reach, reach, len(strip) - 0.5, -0.5)
-        ax.imshow(
+        panel.imshow(
             strip, cmap="gray", vmin=low, vmax=high, extent=extent, aspect="auto", interpolation="nearest"
         )
-        ax.set(title="no pore" if track is None else f"track {track}", xlabel="x [nm]")
+        panel.set(title="no pore" if track is None else f"track {track}", xlabel="x [nm]")
     panels[0].set_ylabel("frame")
-    with write_whole(file) as part:
-        figure.savefig(part, dpi=110, format="png")
+    if file is not None:
+        save_figure(figure, file)
+    return figure
 
 
-def draw_film_frame(
+def make_film_frame(
     micrograph: Micrograph,
     labels: NDArray[np.integer] | None,
     track_of: dict[int, int],

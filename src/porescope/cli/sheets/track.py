@@ -374,7 +374,7 @@ def _draw(followed: _Followed, movie: Movie, film: bool, folder: Path, options: 
 def _add_to_film(frame: int, followed: _Followed, movie: Movie, run: Path, add: Callable[..., None]) -> None:
     import numpy as np
 
-    from porescope.pictures import draw_film_frame
+    from porescope.pictures import make_film_frame
     from porescope.runs import read_labels
 
     row = followed.images[frame]
@@ -387,4 +387,4 @@ def _add_to_film(frame: int, followed: _Followed, movie: Movie, run: Path, add: 
     words += [f"{dose:.3g} e/nm2" * bool(np.isfinite(dose))]
     if not np.isfinite(followed.drift.places_nm[frame]).all():
         words.append("fits to no other frame")
-    add(draw_film_frame(movie.read(frame), read_labels(run, row), track_of, "  ".join(filter(None, words))))
+    add(make_film_frame(movie.read(frame), read_labels(run, row), track_of, "  ".join(filter(None, words))))
