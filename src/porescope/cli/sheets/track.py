@@ -349,7 +349,7 @@ def _draw(followed: _Followed, movie: Movie, film: bool, folder: Path, options: 
     """Write the plots and the film."""
     from importlib.util import find_spec
 
-    from porescope.files import FILES
+    from porescope.files import FILES, explain_missing
     from porescope.pictures import draw_growth, draw_kymograph, write_film
 
     def load(frame: int) -> NDArray[np.float32] | None:
@@ -359,7 +359,7 @@ def _draw(followed: _Followed, movie: Movie, film: bool, folder: Path, options: 
     draw_growth(followed.rows, followed.lives, folder / FILES["growth"])
     draw_kymograph(load, places, followed.lives, followed.pixel_nm, folder / FILES["kymograph"])
     if film and find_spec("imageio_ffmpeg") is None:
-        say("No film is written, as it needs imageio-ffmpeg: pip install 'porescope[movies]'.")
+        say(f"No film is written: {explain_missing('a film', 'imageio-ffmpeg', 'movies')}.")
     elif film:
         shown = choose_level(options["quiet"], options["verbose"]) == PROGRESS
         with (
