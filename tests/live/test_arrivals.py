@@ -105,3 +105,14 @@ def test_a_file_that_was_put_back_comes_again(seen: _Seen) -> None:
     seen.wait(lambda: seen.arrived == ["a.tif"])
     seen.arrivals.put_back(folder / "a.tif", 0.3)
     seen.wait(lambda: seen.arrived == ["a.tif", "a.tif"])
+
+
+def test_what_is_there_already_is_seen_before_it_says_that_it_looked(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"1")
+    arrivals = Arrivals(tmp_path, quiet=1e9, longest=1e9)
+    assert not arrivals.searched
+    with arrivals:
+        until = time.monotonic() + 60
+        while not arrivals.searched and time.monotonic() < until:
+            time.sleep(0.01)
+        assert [path.name for path in arrivals.growing] == ["a.tif"]

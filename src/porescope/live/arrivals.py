@@ -68,7 +68,7 @@ class Arrivals:
         self._growing: list[Path] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="arrivals")
-        self.searched = False  # whether the folder was searched once
+        self.searched = False  # whether it was looked for files once
         self.active = time.monotonic()  # when a file last changed or was waited for [s]
 
     def __enter__(self) -> Self:
@@ -129,7 +129,6 @@ class Arrivals:
             self._observe()
             if self.folder.is_dir():
                 paths.update(dict.fromkeys(search_folder(self.folder, self.recursive)))
-                self.searched = True
         looks = [(path, _sign(path), _choose_rest(path)) for path in paths if not _has_emi(path)]
         now = time.monotonic()
         if started >= self._next_search:
@@ -141,8 +140,9 @@ class Arrivals:
             self._news.endless.extend(self._resting.take_endless(now))
             self._news.arrived.extend(self._resting.take(now))
             self._growing = self._resting.growing
-            if self._growing or self._news.arrived:
+            if self._growing or self._news.arrived or not self.searched:
                 self.active = now
+            self.searched = True
 
     def _observe(self) -> None:
         """Ask the system to tell of changes, again if the folder is another one than before."""

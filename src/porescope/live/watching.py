@@ -171,7 +171,7 @@ class Watch:
         self._feed(now)
         self._save(now)
         busy = bool(self._queue or self._reading)
-        if busy or self.arrivals.growing:
+        if busy or self.arrivals.growing or not self.arrivals.searched:
             self._active = now
         if is_over and self._full and not self._open:
             raise self._full
