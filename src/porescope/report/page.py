@@ -192,6 +192,7 @@ def _describe_images(
         "rows": rows,
         "n_rows_left_out": sum(card["n_left_out"] for card in cards),
         "has_confidence": any(row["confidence"] for row in rows),
+        "has_pictures": any(card.get("picture") for card in cards),
         "has_vacancies": any(card.get("vacancies") for card in cards),
         "has_candidates": any(card.get("candidates") for card in cards),
         "has_field": any(card.get("outside") or card.get("hidden") for card in cards),
