@@ -129,7 +129,7 @@ def test_the_lattices_picture_is_as_large_as_the_image_deserves(
     process_image(drawn.micrograph, "", Job(tmp_path))
     path = tmp_path / "simulated_lattice.png"
     rows, columns, colours = cv2.imread(str(path)).shape
-    assert (rows, columns, colours) == (side + 26, 2 * (side + 8), 3)
+    assert (rows, columns, colours) == (side + 42, 2 * (side + 10) + 58, 3)  # headings, colour bar
     assert path.stat().st_size < 1.2 * side**2  # a byte a pixel for the noisy panel, less for the other
 
 
