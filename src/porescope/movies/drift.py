@@ -17,8 +17,8 @@ from scipy import fft
 
 from porescope.registration import compare, refine_peak
 
-#: Standard deviations of the two Gaussians whose difference is the band in which frames are compared [nm]: one
-#: of the two bands without a hop in 12 fast movies (docs/movies.md).
+#: Standard deviations of the two Gaussians whose difference is the band in which frames are compared [nm]:
+#: one of the two bands without a hop in 12 fast movies (docs/movies.md).
 BAND_NM = (0.15, 1.5)
 #: Pixel size of band-passed frames [nm].
 _COARSE_NM = 0.09
