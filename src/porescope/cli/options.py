@@ -13,6 +13,7 @@ from porescope.cli.console import say
 
 if TYPE_CHECKING:
     from porescope.detection import Detector
+    from porescope.reading import ImageFile
     from porescope.runs import Job
 
 
@@ -173,6 +174,24 @@ def make_job(given: Mapping[str, Any]) -> Job:
     if method is None and recipe is None and not given["quiet"]:
         say(_tell_default(detector, model))
     return job
+
+
+def open_as_asked(path: Path, given: Mapping[str, Any]) -> ImageFile:
+    """Open a file to read its images, as a command's options say.
+
+    Parameters
+    ----------
+    path : Path
+    given : mapping
+        The command's options, by their names.
+
+    Returns
+    -------
+    ImageFile
+    """
+    from porescope.reading import open_images
+
+    return open_images(path, **{name: given[name] for name in ("pixel_size", "modality", "signal")})
 
 
 def make_limits(given: Mapping[str, Any]) -> dict[str, Any]:

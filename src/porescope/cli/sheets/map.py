@@ -12,6 +12,7 @@ import typer
 
 from porescope.cli.console import PROGRESS, choose_level, put, say, show_progress, stop, take_options_of
 from porescope.cli.detect import detect
+from porescope.cli.options import open_as_asked
 from porescope.cli.sheets.tables import write_csv
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from porescope.mosaic import Density, Layout, Mosaic, Tiles
-    from porescope.reading import ImageFile
     from porescope.runs import Run
 
 app = typer.Typer()
@@ -78,7 +78,7 @@ def map_sheet(
         names = [FILES[kind] for kind in _KINDS]
         check_results(out, "map", names, options["overwrite"] or options["resume"])
         paths = find_files(options["inputs"], say, recursive=options["recursive"])
-        tiles = open_tiles(paths, lambda path: _open(path, options))
+        tiles = open_tiles(paths, lambda path: open_as_asked(path, options))
         places = find_stage(tiles, stage, grid, overlap)
     except (ValueError, OSError) as error:
         stop(error)
@@ -113,13 +113,6 @@ def map_sheet(
         put(f"in {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
     if failed:
         raise typer.Exit(1)
-
-
-def _open(path: Path, options: dict[str, Any]) -> ImageFile:
-    from porescope.reading import open_images
-
-    taken = {name: options[name] for name in ("pixel_size", "modality", "signal")}
-    return open_images(path, **taken)
 
 
 def _list_done(tiles: Tiles, run: Run) -> NDArray[np.bool_]:
@@ -157,7 +150,7 @@ def _make_sheet(
     from porescope.runs import read_labels
 
     def load(tile: int) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-        micrograph = look_for_field(_open(tiles.files[tile], options).read(tiles.frames[tile]))
+        micrograph = look_for_field(open_as_asked(tiles.files[tile], options).read(tiles.frames[tile]))
         return micrograph.image, micrograph.field
 
     def load_labels(tile: int) -> NDArray[np.integer]:
@@ -312,7 +305,7 @@ def _write(
         draw_density(density, at, folder / FILES["density"])
         doubtful = np.array([status != "placed" for status in mosaic.status])
         draw_sheet(
-            lambda tile: _open(tiles.files[tile], options).read(tiles.frames[tile]).filled,
+            lambda tile: open_as_asked(tiles.files[tile], options).read(tiles.frames[tile]).filled,
             sheet.layout, at, diameter, doubtful, folder / FILES["sheet"],
         )  # fmt: skip
         if said["zarr"]:

@@ -11,6 +11,7 @@ import typer
 
 from porescope.cli.console import PROGRESS, choose_level, put, say, show_progress, stop, take_options_of
 from porescope.cli.detect import detect
+from porescope.cli.options import open_as_asked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from porescope.movies import Clock, Drift, Graph, Movie, Nucleation, Track
-    from porescope.reading import ImageFile
     from porescope.runs import Run
 
 app = typer.Typer()
@@ -84,7 +84,7 @@ def track(
         check_folder(out)
         check_results(out, "track", [FILES[k] for k in _KINDS], options["overwrite"] or options["resume"])
         paths = find_files(options["inputs"], say, recursive=options["recursive"])
-        movie = open_movie(paths, lambda path: _open(path, options))
+        movie = open_movie(paths, lambda path: open_as_asked(path, options))
     except (ValueError, OSError) as error:
         stop(error)
     out.mkdir(parents=True, exist_ok=True)
@@ -109,12 +109,6 @@ def track(
         put(f"in {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
     if failed:
         raise typer.Exit(1)
-
-
-def _open(path: Path, options: dict[str, Any]) -> ImageFile:
-    from porescope.reading import open_images
-
-    return open_images(path, **{name: options[name] for name in ("pixel_size", "modality", "signal")})
 
 
 class _Followed(NamedTuple):
