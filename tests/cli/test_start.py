@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -105,3 +106,37 @@ def test_a_long_path_of_temporary_files_is_said_in_a_sentence(tmp_path: Path) ->
     done = _detect(tmp_path, TMPDIR=str(tmp_path / ("t" * 120)))
     assert done.returncode == 2 and "Set TMPDIR to another" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "out").exists()
+
+
+def _start_with(body: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command line with a function of our own instead of its commands."""
+    code = "import os, signal, time\nimport porescope.cli.app as module\n"
+    code += "from porescope.cli.start import main\n"
+    code += f"def app():\n{textwrap.indent(textwrap.dedent(body), '    ')}\nmodule.app = app\nmain()\n"
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
+def test_a_signal_waits_for_the_end_of_an_import(tmp_path: Path) -> None:
+    """An exception in the middle of an import leaves locks behind."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(0.2)\nprint('imported')\n"
+    )
+    done = _start_with("import sys; sys.path.insert(0, '')\nimport slow\ntime.sleep(30)", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "imported\n", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
+def test_a_signal_in_a_destructor_is_not_lost(tmp_path: Path) -> None:
+    body = """
+    class Object:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(100):  # here the exception is raised, and lost
+                pass
+    Object()
+    time.sleep(30)
+    """
+    done = _start_with(body, tmp_path)
+    assert (done.returncode, done.stderr) == (143, "")

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from porescope.detection import Automatic, choose_detector
 from porescope.files import hash_file
-from porescope.network import SHIPPED, SHIPPED_SHA256, describe_image, load_model, present
+from porescope.network import SHIPPED, SHIPPED_SHA256, Network, describe_image, load_model, present
 from porescope.network.model import TILE, predict
 from porescope.simulation import Pore, Scene, simulate
+from porescope.voids import Voids
 
 
 def test_tiles_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,3 +148,25 @@ def test_a_card_of_another_form_is_refused(tmp_path: Path, change: dict[str, obj
 def test_a_card_that_is_no_mapping_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=rf"^a\.onnx.*{message}"):
         load_model(_change_card(tmp_path / "a.onnx", text))
+
+
+def test_the_network_says_where_it_runs() -> None:
+    assert load_model().device == "cpu" and load_model(device="cpu").device == "cpu"
+    assert Network(device="cpu").describe()["model"]["device"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("gpu", r"^device must be auto, cpu, cuda, .*, not 'gpu'$"),
+        ("directml", r"^device directml needs another build of onnxruntime; this one offers cpu$"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(device: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Network(device=device).describe()
+
+
+def test_a_device_leaves_the_method_to_the_image() -> None:
+    chosen = choose_detector(None, {"device": "cpu", "least_confidence": 0.7})
+    assert chosen == Automatic(Network(device="cpu", least_confidence=0.7), Voids(least_confidence=0.7))

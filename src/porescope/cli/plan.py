@@ -18,7 +18,7 @@ from porescope.cli.console import (
     spoken_warnings,
     stop,
 )
-from porescope.cli.detect import choose_detector
+from porescope.cli.options import Method, Model, Recipe, choose_method
 
 if TYPE_CHECKING:
     from porescope.cluster import Plan
@@ -53,15 +53,9 @@ def plan(
     ] = None,
     sample: Annotated[int, typer.Option(min=1, help="Number of files that are measured.")] = 20,
     recursive: Recursive = False,
-    method: Annotated[
-        str | None, typer.Option(metavar="METHOD", help="How pores are found, as for detect.")
-    ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Recipe of the threshold method; default: ws2.")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A network of your own; default: the shipped network.")
-    ] = None,
+    method: Method = None,
+    recipe: Recipe = None,
+    model: Model = None,
     modality: Modality = "auto",
     pixel_size: PixelSize = None,
     material: Material = None,
@@ -75,7 +69,7 @@ def plan(
 
     try:
         paths = find_files(inputs, recursive=recursive)
-        detector = choose_detector(method, {"recipe": recipe, "model": model})
+        detector = choose_method(method, {"recipe": recipe, "model": model})
         job = Job(
             Path(),
             detector,
@@ -123,7 +117,7 @@ def describe_plan(plan: Plan, n_images: float, workers: int) -> list[str]:
         share = times.sum() / total.sum()
         lines.append(f"  {name:9}{middle:8.1f} ms an image ({low:.1f} to {high:.1f}), {share:4.0%}")
     lines.append(
-        f"Not counted: {plan.waited.mean() * 1e3:.1f} ms an image of waiting for the disk and for other programs."
+        f"Not counted: {plan.waited.mean() * 1e3:.1f} ms an image of waiting, for the disk or other programs."
     )
     hours, low, high = plan.estimate_hours(n_images)
     lines.append(f"{n_images:,.0f} images:")

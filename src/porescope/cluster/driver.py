@@ -78,7 +78,6 @@ def run_on_cluster(
     paths: Sequence[Path],
     job: Job,
     *,
-    max_pictures: int = 100,
     done: Done | None = None,
     known: Mapping[str, str] | None = None,
     part_seconds: float = PART_SECONDS,
@@ -92,7 +91,7 @@ def run_on_cluster(
     ----------
     client : distributed.Client
         As `open_cluster` yields it.
-    paths, job, max_pictures, done, known, timeout, on_progress
+    paths, job, done, known, timeout, on_progress
         As for `run_batch`.
     part_seconds : float
         Time that a chunk should take [s]; its results are one part.
@@ -110,7 +109,7 @@ def run_on_cluster(
 
     for kind in PARTS:
         (job.out / kind).mkdir(parents=True, exist_ok=True)
-    tasks = list_tasks(paths, job, max_pictures=max_pictures, done=done, known=known)
+    tasks = list_tasks(paths, job, done=done, known=known)
     work = _Work(deque(_place(tasks)), next_number(job.out), part_seconds, timeout, memory, len(tasks))
     flights: dict[Any, Chunk] = {}
     try:

@@ -18,7 +18,7 @@ from porescope.labels import Detection
 from porescope.lattice import Lattice, find_lattice
 from porescope.micrograph import Micrograph
 from porescope.reading import open_images
-from porescope.runs import ImageRecord, Job, make_tables, process_image, write_part
+from porescope.runs import ImageRecord, Job, find_and_measure, make_tables, save_result, write_part
 
 #: The stages of an image, in their order.
 STAGES = ("read", "lattice", "detect", "measure", "write")
@@ -185,12 +185,13 @@ def _measure_file(path: Path, job: Job) -> tuple[list[float], float, float, floa
         find_lattice(micrograph)
     lattice = clock() - start
     found: list[float] = []
-    measured: list[float] = []
     timed = replace(job, detector=_Timed(job.detector, found))
     start = clock()
-    record = process_image(micrograph, sha256, timed, on_measured=lambda: measured.append(clock()))
-    write = clock() - measured[0]
-    measure = max(measured[0] - start - found[0] - lattice, 0.0)
+    result = find_and_measure(micrograph, timed)
+    measured = clock()
+    record = save_result(result, sha256, timed)
+    write = clock() - measured
+    measure = max(measured - start - found[0] - lattice, 0.0)
     written = sum(file.stat().st_size for file in job.out.rglob("*") if file.is_file())
     stages = [read, lattice, found[0], measure, write]
     waited = max(time.perf_counter() - wall - sum(stages) - lattice, 0.0)

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from porescope.files import explain_missing
 from porescope.processes import count_cores
 
 #: Longest time until the scheduler answers, and until it has a worker [s].
@@ -42,7 +43,7 @@ def open_cluster(address: str, workers: int | None = None) -> Iterator[Any]:
         If the extra is missing, the address is none, or no scheduler or worker answers there.
     """
     if find_spec("distributed") is None:
-        raise ValueError("--cluster needs Dask: pip install 'porescope[cluster]'")
+        raise ValueError(explain_missing("--cluster", "Dask", "cluster"))
     if address == "local":
         with _open_local(workers or count_cores()) as client:
             yield client

@@ -55,6 +55,9 @@ class Network:
         Confidence was not fitted for it.
     least_confidence : float
         Pores whose confidence is below this are dropped.
+    device : str
+        Where the network runs: ``cpu``, ``cuda``, ``directml``, ``coreml``, ``openvino``; ``auto``: CUDA
+        where it can be used, else the CPU. Devices may differ in the last digits.
 
     Raises
     ------
@@ -72,6 +75,7 @@ class Network:
     model: Path | None = None
     turned: bool = False
     least_confidence: float = 0.5
+    device: str = "auto"
 
     method: ClassVar[str] = "network"
     needs_lattice: ClassVar[bool] = True
@@ -92,9 +96,9 @@ class Network:
         Raises
         ------
         ValueError
-            If the file is no network of porescope's.
+            If the file is no network of porescope's, or there is no such device.
         """
-        model = load_model(self.model)
+        model = load_model(self.model, self.device)
         return {
             "method": self.method,
             "seed": model.card["plan"]["seed"],
@@ -106,6 +110,7 @@ class Network:
                 "steps": model.card["steps"],
                 "turned": self.turned,
                 "least_confidence": self.least_confidence,
+                "device": model.device,
             },
         }
 
@@ -130,9 +135,9 @@ class Network:
         Raises
         ------
         ValueError
-            If the file is no network of porescope's.
+            If the file is no network of porescope's, or there is no such device.
         """
-        model = load_model(self.model)
+        model = load_model(self.model, self.device)
         scale = choose_scale(micrograph, lattice, material)
         maps = map_probabilities(micrograph, scale, model, self.turned, lattice=lattice)
         vacancies = None if lattice is None else map_vacancies(micrograph, lattice)

@@ -25,6 +25,14 @@ _MOST_BYTES = 500_000_000
 MODES = ("haadf", "bf", "hrtem")
 #: Names of the network's inputs: the image, and `describe_image` of it.
 INPUTS = ["image", "about"]
+#: Where the network runs → onnxruntime's name for it; those but the CPU need another build of onnxruntime.
+DEVICES = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
 #: Largest side of a tile, overlap of neighbouring tiles on each side, and the number that padded sides
 #: are multiples of [px].
 TILE, _MARGIN, _STRIDE = 1024, 128, 32
@@ -74,15 +82,18 @@ class Model(NamedTuple):
     session: Any  # onnxruntime.InferenceSession
     card: dict[str, Any]  # how it was trained and rated, as its file says; checked by `_explain_card`
     sha256: str  # of the file
+    device: str  # where it runs, one of `DEVICES`
 
 
-def load_model(path: Path | None = None) -> Model:
+def load_model(path: Path | None = None, device: str = "auto") -> Model:
     """Load a network.
 
     Parameters
     ----------
     path : Path, optional
         An ONNX file of ``porescope train``; default: the shipped network.
+    device : str
+        One of `DEVICES`, or ``auto``: CUDA where it can be used, else the CPU.
 
     Returns
     -------
@@ -91,7 +102,7 @@ def load_model(path: Path | None = None) -> Model:
     Raises
     ------
     ValueError
-        If the file is no network of porescope's, or the shipped one is damaged.
+        If the file is no network of porescope's, the shipped one is damaged, or there is no such device.
     """
     path = SHIPPED if path is None else path
     try:
@@ -99,16 +110,17 @@ def load_model(path: Path | None = None) -> Model:
         if not path.is_file() or state.st_size > _MOST_BYTES:
             what = f"has {state.st_size:,} bytes" if path.is_file() else "is no file"
             raise ValueError(f"{path.name} {what}; give an ONNX file of porescope train")
-        return _load_model(path, state.st_mtime_ns)
+        return _load_model(path, state.st_mtime_ns, device)
     except OSError as error:
         remedy = "reinstall porescope" if path == SHIPPED else "check the path"
         raise ValueError(f"{path.name} cannot be read: {error.strerror}; {remedy}") from None
 
 
 @cache
-def _load_model(path: Path, changed: int) -> Model:
+def _load_model(path: Path, changed: int, device: str) -> Model:
     import onnxruntime
 
+    providers = _choose_providers(device, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # the processes of a batch share the cores already
     # Both would keep memory for every size of a tile, and save no time.
@@ -122,7 +134,7 @@ def _load_model(path: Path, changed: int) -> Model:
             f"{SHIPPED_SHA256[:8]}; reinstall porescope"
         )
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, options, providers=providers)
         card = json.loads(session.get_modelmeta().custom_metadata_map["porescope"])
     except Exception:  # onnxruntime has many kinds of error, none documented
         raise ValueError(
@@ -135,10 +147,31 @@ def _load_model(path: Path, changed: int) -> Model:
     wrong = _explain_card(card)
     if wrong:
         raise ValueError(f"{path.name}: its card must have {wrong}; train it anew with porescope train")
-    model = Model(session, card, sha256)
+    model = Model(session, card, sha256, _name_device(session.get_providers()[0], device))
     if sha256 != SHIPPED_SHA256 and not _gives_maps(model):
         raise ValueError(f"{path.name} gives no two maps of an image; train it anew with porescope train")
     return model
+
+
+def _choose_providers(device: str, available: list[str]) -> list[str]:
+    """Names by which onnxruntime calls a device and what it falls back to."""
+    cpu = DEVICES["cpu"]
+    if device == "auto":
+        return [name for name in (DEVICES["cuda"], cpu) if name in available]
+    if device not in DEVICES:
+        raise ValueError(f"device must be auto, {', '.join(DEVICES)}, not {device!r}")
+    if DEVICES[device] not in available:
+        offered = ", ".join(name for name, provider in DEVICES.items() if provider in available)
+        raise ValueError(f"device {device} needs another build of onnxruntime; this one offers {offered}")
+    return list(dict.fromkeys([DEVICES[device], cpu]))
+
+
+def _name_device(provider: str, asked: str) -> str:
+    """Name of the device that is used; onnxruntime takes the CPU where it cannot start another."""
+    used = next(name for name, other in DEVICES.items() if other == provider)
+    if asked not in ("auto", used):
+        raise ValueError(f"device {asked} cannot be started on this machine; use another, or --device cpu")
+    return used
 
 
 def _explain_card(card: Mapping[str, Any]) -> str | None:

@@ -4,23 +4,43 @@ from .batch import (
     UNWRITABLE,
     Task,
     fail_task,
+    give_up,
     iterate_records,
     list_left,
     list_tasks,
     note_image,
+    process_file,
     run_batch,
 )
 from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
-from .image import ImageResult, census, process_image
-from .job import ImageRecord, Job
+from .image import ImageResult, census, find_and_measure, save_result
+from .job import IMAGE_COLUMNS, ImageRecord, Job
 from .labelled import read_labelled_images
-from .parts import Done, list_done, list_names, make_tables, next_number, write_part
-from .record import check_results, list_unnamed, read_record, write_record, write_results
-from .report import write_report
-from .run import CleanField, Run, read_candidates, read_fields, read_run
+from .parts import Done, PartWriter, list_done, list_names, list_outputs, make_tables, next_number, write_part
+from .record import (
+    check_results,
+    list_inputs,
+    list_unnamed,
+    place_file,
+    read_record,
+    write_record,
+    write_results,
+)
+from .run import (
+    CleanField,
+    Run,
+    copy_tables,
+    read_candidates,
+    read_fields,
+    read_image,
+    read_labels,
+    read_micrograph,
+    read_run,
+    read_tables,
+)
 from .scores import score_results
-from .summary import Summary, describe_stack, list_warnings, summarize
+from .summary import Summary, count_messages, describe_stack, list_warnings, summarize
 from .tables import refresh_tables, write_tables
 from .tuning import Goal, tune
 
@@ -29,9 +49,11 @@ __all__ = [
     "DISK_FULL",
     "Done",
     "Goal",
+    "IMAGE_COLUMNS",
     "ImageRecord",
     "ImageResult",
     "Job",
+    "PartWriter",
     "Run",
     "Summary",
     "TIMEOUT",
@@ -42,12 +64,18 @@ __all__ = [
     "check_results",
     "close_run",
     "compare_runs",
+    "copy_tables",
+    "count_messages",
     "describe_stack",
     "fail_task",
+    "find_and_measure",
+    "give_up",
     "iterate_records",
     "list_done",
+    "list_inputs",
     "list_left",
     "list_names",
+    "list_outputs",
     "list_tasks",
     "list_unnamed",
     "list_warnings",
@@ -56,22 +84,27 @@ __all__ = [
     "make_tables",
     "next_number",
     "note_image",
+    "place_file",
     "prepare_folder",
-    "process_image",
+    "process_file",
     "read_candidates",
     "read_fields",
+    "read_image",
     "read_labelled_images",
+    "read_labels",
+    "read_micrograph",
     "read_record",
     "read_run",
+    "read_tables",
     "refresh_tables",
     "replace_run",
     "run_batch",
+    "save_result",
     "score_results",
     "summarize",
     "tune",
     "write_part",
     "write_record",
-    "write_report",
     "write_results",
     "write_tables",
 ]

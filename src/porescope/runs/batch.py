@@ -40,8 +40,6 @@ DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 UNWRITABLE = (*DISK_FULL, errno.EFBIG, errno.EROFS)
 #: Size above which a file takes long to hash [bytes].
 _LONG_TO_HASH = 2**28
-#: Most pictures kept per file for the report.
-_PICTURES_A_FILE = 10
 
 
 def run_batch(
@@ -49,7 +47,6 @@ def run_batch(
     job: Job,
     *,
     workers: int | None = 0,
-    max_pictures: int = 100,
     done: Done | None = None,
     known: Mapping[str, str] | None = None,
     part_seconds: float = PART_SECONDS,
@@ -66,8 +63,6 @@ def run_batch(
     job : Job
     workers : int, optional
         Number of worker processes; with 0 all happens in this one, with None the tasks decide.
-    max_pictures : int
-        Number of files of which pictures are kept for the report.
     done : Done, optional
         Images that an earlier start of the run has done, which are left out.
     known : mapping, optional
@@ -86,7 +81,7 @@ def run_batch(
     OSError
         If the disk of the run's folder takes no more, or the folder is gone.
     """
-    tasks = list_tasks(paths, job, max_pictures=max_pictures, done=done, known=known)
+    tasks = list_tasks(paths, job, done=done, known=known)
     # The first part needs it; it loads while the workers start.
     threading.Thread(target=import_module, args=("pandas",), daemon=True).start()
     writer = PartWriter(job.out, part_seconds, job.store)
@@ -105,7 +100,6 @@ def list_tasks(
     paths: Sequence[Path],
     job: Job,
     *,
-    max_pictures: int = 100,
     done: Done | None = None,
     known: Mapping[str, str] | None = None,
 ) -> list[Task]:
@@ -113,7 +107,7 @@ def list_tasks(
 
     Parameters
     ----------
-    paths, job, max_pictures, done, known
+    paths, job, done, known
         As for `run_batch`.
 
     Returns
@@ -121,10 +115,8 @@ def list_tasks(
     list of Task
     """
     names = keep_names(paths, known or {})
-    keep = max_pictures if job.overlays else 0
     return [
-        Task(path, name, job, i < keep, (done or {}).get(name, {}))
-        for i, (path, name) in enumerate(zip(paths, names, strict=True))
+        Task(path, name, job, (done or {}).get(name, {})) for path, name in zip(paths, names, strict=True)
     ]
 
 
@@ -169,7 +161,7 @@ def iterate_records(
         for outcome in run_tasks(process_file, tasks, workers, timeout=timeout, memory=memory):
             result = outcome.result
             if outcome.failure:
-                result = fail_task(tasks[outcome.task], _explain(outcome.failure, timeout, memory))
+                result = give_up(tasks[outcome.task], outcome.failure, timeout, memory)
             if isinstance(result, OSError):
                 raise result
             if isinstance(result, ImageRecord):
@@ -204,7 +196,6 @@ class Task(NamedTuple):
     path: Path
     name: str  # of the file in the tables
     job: Job
-    picture: bool = False  # whether to draw pictures for the report
     done: dict[str, tuple[set[int], bool]] = {}  # as `list_done` returns it for this file
     frame: int | None = None  # None: the file's first image that is not done
     sha256: str = ""  # hash of the file, if ``frame`` is given
@@ -212,14 +203,30 @@ class Task(NamedTuple):
     scratch: Path | None = None  # folder for copies of files of a store; None: that of temporary files
 
 
-def _explain(failure: str, timeout: float, memory: float) -> str:
-    """Say why a task was given up."""
-    return {
+def give_up(task: Task, failure: str, timeout: float, memory: float) -> ImageRecord:
+    """Record an image whose task was given up.
+
+    Parameters
+    ----------
+    task : Task
+    failure : {"died", "late", "large", "growing"}
+    timeout : float
+        Longest time that it might take [s].
+    memory : float
+        Largest memory that it might take [bytes].
+
+    Returns
+    -------
+    ImageRecord
+    """
+    message = {
         "died": "the process that read it died twice: the file is damaged, or the method kills it",
         "late": f"it took longer than {timeout:g} s; allow more with --timeout SECONDS",
         "large": f"it took more than {memory / 2**30:.2g} GB of memory; allow more with --memory GB, or crop "
         "or bin the image",
+        "growing": f"it still grew after {timeout:g} s; it is read once it rests",
     }[failure]
+    return fail_task(task, message)
 
 
 def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
@@ -299,8 +306,7 @@ def _process_file(this: Task) -> Iterator[ImageRecord | list[Task] | OSError]:
             this = this._replace(frame=left[0])
             micrograph = replace(images.read(left[0]), name=this.name)
             del images  # a large image is not kept twice
-            picture = this.picture and left[0] < _PICTURES_A_FILE
-            record = process_image(micrograph, this.sha256, this.job, picture, n_images)
+            record = process_image(micrograph, this.sha256, this.job, n_images)
             yield record._replace(row={**record.row, "file": _show(this)})
     except Exception as error:
         if isinstance(error, OSError) and (error.errno in UNWRITABLE or not this.job.out.is_dir()):

@@ -29,7 +29,8 @@ def _open_store(protocol: str) -> Any:
         return fsspec.filesystem(protocol, use_listings_cache=False)
     except ImportError as error:
         raise ValueError(
-            f"{protocol}:// needs another library ({error}); for s3:// pip install 'porescope[cluster]'"
+            f"{protocol}:// needs another library ({error}); for s3:// install porescope with its extra "
+            "cluster, in its folder: pip install '.[cluster]'"
         ) from None
     except ValueError as error:
         raise ValueError(f"{protocol}:// is no protocol of a store ({error}); say s3://…") from None
