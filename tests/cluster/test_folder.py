@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -61,22 +64,36 @@ def test_from_store_to_store_while_the_server_is_started_again(
     stored = ("detect", "s3://bucket/in", "-o", "s3://bucket/run", *options, *how)
     restarting = threading.Thread(target=_restart, args=(store, lambda: _has_results(files)))
     restarting.start()
-    ran = run(*stored)
+    ran = _run(*stored)
     restarting.join()
-    assert ran.exit_code == 1, ran.output
-    assert "s3://bucket/run/report.html" in ran.output
+    assert ran.returncode == 1, ran.stdout
+    assert "s3://bucket/run/report.html" in ran.stdout
     _assert_same(tmp_path / "plain", _download(files, "run", tmp_path / "got"), tmp_path / "in")
-    text = ran.output + "".join(p.read_text() for p in (tmp_path / "got" / "run").glob("run.*"))
+    text = ran.stdout + "".join(p.read_text() for p in (tmp_path / "got" / "run").glob("run.*"))
     assert not any(secret in text for secret in STORE_KEYS.values())
-    again = run(*stored)
-    assert again.exit_code == 2 and "s3://bucket/run holds the results of another run" in again.output
+    again = _run(*stored)
+    assert again.returncode == 2 and "s3://bucket/run holds the results of another run" in again.stdout
     save_simulated(tmp_path / "in", "t.tif", seed=9)
     files.put_file(str(tmp_path / "in" / "t.tif"), "bucket/in/t.tif")
     first = {p: files.info(p)["LastModified"] for p in files.find("bucket/run") if p.endswith("_labels.tif")}
     assert run("detect", tmp_path / "in", "-o", tmp_path / "plain", *options, "--resume").exit_code == 1
-    assert run(*stored, "--resume").exit_code == 1
+    assert _run(*stored, "--resume").returncode == 1
     _assert_same(tmp_path / "plain", _download(files, "run", tmp_path / "more"), tmp_path / "in")
     assert {p: files.info(p)["LastModified"] for p in first} == first, "an image was processed again"
+
+
+def _run(*arguments: object, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Run porescope in a process of its own, whose workers have its environment: the credentials."""
+    code = f"{before}\nfrom porescope.cli.start import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={**os.environ, "COLUMNS": "400"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def _has_results(files: Any) -> bool:
@@ -99,16 +116,18 @@ def test_a_dead_driver_does_not_hold_the_folder(
 ) -> None:
     """The lock of a dead one is taken over, that of one alive is not."""
     monkeypatch.setattr(lock, "_RENEW", 0.2)
-    monkeypatch.setattr(lock, "_DEAD", 6.0)
+    short = "from porescope.storage import lock; lock._RENEW, lock._DEAD = 0.2, 6.0"
     save_simulated(tmp_path / "in", "a.tif")
     files = _upload(tmp_path / "in")
     files.pipe_file("bucket/run/_lock-000004", b"of a dead one")
     options = ("detect", "s3://bucket/in", "-o", "s3://bucket/run", "--no-images", "--method", "threshold")
-    assert run(*options).exit_code == 0
+    assert _run(*options, before=short).returncode == 0
     assert not [name for name in files.find("bucket/run") if "_lock" in name]
     with lock.hold_lock(lock.Address("s3://bucket/other")):
-        ran = run("detect", "s3://bucket/in", "-o", "s3://bucket/other", "--method", "threshold")
-        assert ran.exit_code == 2 and "another run is writing to s3://bucket/other" in ran.output
+        ran = _run(
+            "detect", "s3://bucket/in", "-o", "s3://bucket/other", "--method", "threshold", before=short
+        )
+        assert ran.returncode == 2 and "another run is writing to s3://bucket/other" in ran.stdout
 
 
 @pytest.mark.parametrize(
