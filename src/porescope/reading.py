@@ -196,7 +196,7 @@ def open_images(
     (2, 'a_0001')
     """
     if is_address(path):
-        raise ReadError(f"{path} is in a store, from which only porescope detect reads; copy it to a folder")
+        raise ReadError(f"{path} is in a store: only porescope detect reads it; copy it here")
     path = Path(path)
     check_modality(modality, "auto")
     signals = load_signals(path)

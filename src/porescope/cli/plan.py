@@ -140,14 +140,14 @@ def _describe_sampling(plan: Plan, n_images: float) -> list[str]:
     mean = plan.pores.mean()
     lines = [
         f"Density of pores: {mean:.3g} an image, variance {plan.dispersion:.2g} × that of chance. "
-        "Images spread over the whole sheet suffice for it:"
+        "With images spread over the whole sheet it is known, at 95 %,"
     ]
     for error in _ERRORS:
         needed = float(np.ceil(plan.count_needed(error)))
         enough = needed <= n_images
         share = f"{needed / n_images:.2g} of the sheet" if enough else "more than there are"
         hours = format_hours(plan.estimate_hours(needed)[0])
-        lines.append(f"  within {error:.0%}: {needed:,.0f} images, {share}, {hours} of one core")
+        lines.append(f"  within {error:.0%} from {needed:,.0f} images, {share}, {hours} of one core")
     return lines
 
 

@@ -112,11 +112,9 @@ def find_files(
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
         path = Path(given)
-        if is_address(given) and not stored:
-            raise ValueError(
-                f"{given} is in a store, from which only porescope detect reads; copy it to a folder"
-            )
         if is_address(given):
+            if not stored:
+                raise ValueError(f"{given} is in a store: only porescope detect reads it; copy it here")
             paths = find_inputs(given, _has_name_of_input, FILES["run"], recursive)
         elif _is_input(path):
             paths = [path]
@@ -133,22 +131,18 @@ def find_files(
             paths = [p for p in matches if _is_input(p) and not any(map(_is_store, p.parents))]
             if not paths:
                 raise ValueError(f"{given} names no file; check the path")
-        twice = [p.name for p in paths if p.resolve() in found] if len(paths) == 1 else []
-        if twice:
-            say(f"{twice[0]} is named twice and read once.")
+        if len(paths) == 1 and paths[0].resolve() in found:
+            say(f"{paths[0].name} is named twice and read once.")
         found.update((p.resolve(), p) for p in paths if p.resolve() not in found)
     if not found:
         raise ValueError(f"{', '.join(map(str, inputs))} hold no image files")
     emi = {p.with_suffix("") for p in found if p.suffix.lower() == ".emi"}
-
-    def has_emi(p: Path) -> bool:
-        return p.suffix.lower() == ".ser" and p.with_name(re.sub(r"_\d+$", "", p.stem)) in emi
-
+    all_ser = (p for p in found if p.suffix.lower() == ".ser")
+    ser = {p for p in all_ser if p.with_name(re.sub(r"_\d+$", "", p.stem)) in emi}
     named = {Path(given).resolve() for given in map(str, inputs) if not is_address(given)}
-    left = [path.name for path in found if has_emi(path) and path in named]
-    if left:
+    if left := [path.name for path in ser if path in named]:
         say(f"Read with their .emi file, not by themselves: {', '.join(left)}.")
-    return [given for path, given in found.items() if not has_emi(path)]
+    return [given for path, given in found.items() if path not in ser]
 
 
 def search_folder(folder: Path, recursive: bool) -> Iterator[Path]:
@@ -280,8 +274,8 @@ def keep_names(paths: Sequence[Path], known: Mapping[str, str]) -> list[str]:
     """
     places = [printable(locate(path)) for path in paths]
     here = set(places)
-    kept = {place: name for place, name in known.items() if place in here or _exists(place)}
-    names = Names(kept)
+    # A file of a store counts as there: the store would be asked for each.
+    names = Names({p: n for p, n in known.items() if p in here or is_address(p) or os.path.exists(p)})
     return [names.give(path, name) for path, name in zip(paths, name_files(paths), strict=True)]
 
 
@@ -336,11 +330,6 @@ class Names:
         self._taken.add(folded)
         self._stacks.add(_strip_frame(folded))
         return new
-
-
-def _exists(place: str) -> bool:
-    """Whether a file is still there; one of a store, which would be asked for each, counts as there."""
-    return is_address(place) or os.path.exists(place)
 
 
 def _strip_frame(name: str) -> str:
