@@ -59,6 +59,36 @@ def _assert_same(one: Path, two: Path) -> None:
         assert path.read_bytes() == (two / path.name).read_bytes()
 
 
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    """Address of a cluster that runs already, as others start it."""
+    code = (
+        "import sys\nfrom distributed import LocalCluster\nif __name__ == '__main__':\n"
+        "    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:\n"
+        "        print(cluster.scheduler_address, flush=True)\n        sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield process.stdout.readline().strip()
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+
+
+def test_a_cluster_that_runs_already_gives_what_the_pool_gives(tmp_path: Path, scheduler: str) -> None:
+    for i in range(4):
+        save_simulated(tmp_path / "in", f"s{i}.tif", seed=i)
+    options = ("detect", tmp_path / "in", "--method", "threshold", "--no-images")
+    assert run(*options, "-o", tmp_path / "plain").exit_code == 0
+    clustered = run(*options, "-o", tmp_path / "out", "--cluster", scheduler)
+    assert clustered.exit_code == 0, clustered.output
+    _assert_same(tmp_path / "plain", tmp_path / "out")
+    refused = run(*options, "-o", tmp_path / "other", "--cluster", scheduler, "--workers", 2)
+    assert refused.exit_code == 2 and "--workers" in refused.output
+
+
 def test_a_cluster_gives_what_the_pool_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Images, stacks, a broken file, one that kills its process, one that is named relatively."""
     for i in range(12):

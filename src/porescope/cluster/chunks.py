@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import current_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -73,6 +74,8 @@ def process_chunk(chunk: Chunk) -> Told:
 
     started, name = time.monotonic(), name_part(chunk)
     scratch = Path(get_worker().local_directory)  # which Dask clears if the worker is killed
+    # Dask starts workers as daemons, which may have no children; ours end with their parent by themselves.
+    current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     with TemporaryDirectory(prefix="porescope-", dir=scratch) as folder:
         there = _read_rows(chunk.job, name, Path(folder))
         if there is not None:

@@ -62,7 +62,6 @@ def _open_local(workers: int) -> Iterator[Any]:
 
     settings = {
         "distributed.scheduler.allowed-failures": _ALLOWED_FAILURES,
-        "distributed.worker.daemon": False,  # they start processes
         "distributed.deploy.lost-worker-timeout": "30s",  # a busy machine starts them slowly
     }
     for attempt in range(_STARTS):
