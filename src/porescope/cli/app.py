@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from porescope.cli import corrections, demo, detect, map, membrane, network, recipes, runs, statistics
+from porescope.cli import corrections, demo, desk, detect, map, membrane, network, recipes, runs, statistics
 
 app = typer.Typer(
     name="porescope",
@@ -15,7 +15,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for group in (detect, runs, corrections, map, membrane, statistics, recipes, network, demo):
+for group in (detect, desk, runs, corrections, map, membrane, statistics, recipes, network, demo):
     app.add_typer(group.app)
 
 

@@ -166,7 +166,7 @@ def detect(
         "split": None if split else False, "device": device,
     }  # fmt: skip
     try:
-        detector = _choose_detector(method, options)
+        detector = choose_by_options(method, options)
         job = Job(
             out=out,
             detector=detector,
@@ -198,7 +198,7 @@ def detect(
         raise typer.Exit(1)
 
 
-def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
+def choose_by_options(method: str | None, options: Mapping[str, Any]) -> Detector:
     """Choose the detector, and make sure that it can be used; a .pt file is a Mask R-CNN."""
     from porescope.detection import choose_detector
     from porescope.network import Network

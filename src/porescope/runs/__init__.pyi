@@ -3,7 +3,7 @@ from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census, find_and_measure, save_result
 from .job import ImageRecord, Job
-from .labelled import read_labelled_images
+from .labelled import LabelledImages, join_labelled, read_labelled_images
 from .parts import PartWriter, list_done, list_names, list_outputs
 from .record import (
     check_results,
@@ -38,6 +38,7 @@ __all__ = [
     "ImageRecord",
     "ImageResult",
     "Job",
+    "LabelledImages",
     "PartWriter",
     "Run",
     "Summary",
@@ -50,6 +51,7 @@ __all__ = [
     "copy_tables",
     "describe_stack",
     "find_and_measure",
+    "join_labelled",
     "list_done",
     "list_names",
     "list_outputs",

@@ -1,0 +1,429 @@
+"""What lies on the desk: the files, what was found in their images, what was edited. No window."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from porescope.corrections import Correction, Edits, compare_labels, correct_run, join_rows
+from porescope.files import ENDINGS, hash_file, name_files, save_labels, write_whole
+from porescope.labels import HIDDEN, clear_outside
+from porescope.measurement import PORE_COLUMNS, measure_columns
+from porescope.micrograph import Micrograph
+from porescope.reading import ImageFile, open_images
+from porescope.recipes import PAPER_AXES, Recipe, Threshold
+from porescope.runs import (
+    Goal,
+    ImageResult,
+    Job,
+    LabelledImages,
+    PartWriter,
+    close_run,
+    find_and_measure,
+    join_labelled,
+    lock_folder,
+    prepare_folder,
+    replace_run,
+    save_result,
+    tune,
+    write_record,
+)
+from porescope.standards import read_standard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Number of images whose results stay in memory though nothing was edited in them.
+_MOST_KEPT = 50
+
+
+class Place(NamedTuple):
+    """An image on the desk."""
+
+    file: int  # number of the file
+    frame: int  # number of the image in its file
+
+
+class Measured(NamedTuple):
+    """The pores of an image as they are on the desk now."""
+
+    table: pd.DataFrame  # with the columns of ``pores.csv``
+    edits: Edits  # its labels are those of the table
+
+
+@dataclass(eq=False)
+class Session:
+    """The files on the desk, with what was found and edited in their images.
+
+    Attributes
+    ----------
+    paths : list of Path
+    job : Job
+        How the images are read and their pores found; its folder holds all that is saved.
+    results : dict
+        What was found in the images that were looked at. With many images only the latest results and those
+        of edited images stay.
+    edited : dict
+        Label images, shape (M, N), of the images in which something was edited.
+    seen : list of Place
+        Images that were looked at.
+    """
+
+    paths: list[Path]
+    job: Job
+    results: dict[Place, ImageResult] = field(default_factory=dict)
+    edited: dict[Place, NDArray[np.int32]] = field(default_factory=dict)
+    seen: list[Place] = field(default_factory=list)
+    _reading: threading.Lock = field(default_factory=threading.Lock)
+    _files: dict[int, ImageFile] = field(default_factory=dict)
+    _folders: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the files, as in the tables."""
+        return name_files(self.paths)
+
+    @property
+    def standards(self) -> Path:
+        """Folder of the standards."""
+        return self.job.out / "standards"
+
+    def add_files(self, paths: Sequence[Path]) -> None:
+        """Lay more files on the desk.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+            Those that lie there already are left out.
+        """
+        here = {path.resolve() for path in self.paths}
+        self.paths += [path for path in paths if path.resolve() not in here]
+
+    def open(self, file: int) -> ImageFile:
+        """Open a file.
+
+        Parameters
+        ----------
+        file : int
+            Its number.
+
+        Returns
+        -------
+        ImageFile
+
+        Raises
+        ------
+        OSError, ValueError
+            If it cannot be read.
+        """
+        if file not in self._files:
+            job = self.job
+            self._files[file] = open_images(
+                self.paths[file], pixel_size=job.pixel_size, modality=job.modality, signal=job.signal
+            )
+        return self._files[file]
+
+    def read(self, place: Place) -> Micrograph:
+        """Read an image.
+
+        Parameters
+        ----------
+        place : Place
+
+        Returns
+        -------
+        Micrograph
+
+        Raises
+        ------
+        OSError, ValueError
+            If it cannot be read.
+        """
+        images = self.open(place.file)
+        with self._reading:  # several threads would move each other's place in the file
+            micrograph = images.read(place.frame)
+        return replace(micrograph, name=self.names[place.file])
+
+    def find(self, place: Place, recipe: Recipe | None = None) -> ImageResult:
+        """Find and measure the pores of an image.
+
+        Parameters
+        ----------
+        place : Place
+        recipe : Recipe, optional
+            Default: the session's own method.
+
+        Returns
+        -------
+        ImageResult
+            Without what no correction needs.
+        """
+        job = replace(self.job, detector=Threshold(recipe)) if recipe else self.job
+        result = find_and_measure(self.read(place), job)
+        if recipe:
+            numbers = ", ".join(f"{name} {value}" for name, value in recipe.numbers().items())
+            result = replace(result, messages=[*result.messages, f"recipe: {numbers}"])
+        found = result.detection
+        hidden = None if found.unusable is None else np.asarray(found.unusable >= HIDDEN)
+        return replace(result, detection=replace(found, probability=None, unusable=hidden))
+
+    def keep(self, place: Place, result: ImageResult) -> None:
+        """Keep what was found in an image, in the place of what was found before.
+
+        Parameters
+        ----------
+        place : Place
+        result : ImageResult
+        """
+        self.results.pop(place, None)
+        self.results[place] = result
+        if place not in self.seen:
+            self.seen.append(place)
+        for old in list(self.results):
+            if len(self.results) <= _MOST_KEPT:
+                break
+            # What a recipe found may not be what the session's method would find again.
+            if old not in self.edited and old != place and self.results[old].method != Threshold.method:
+                del self.results[old]
+
+    def remember(self, place: Place, labels: NDArray[np.int32]) -> None:
+        """Remember the label image of an image that is put aside, if it was edited.
+
+        Parameters
+        ----------
+        place : Place
+        labels : ndarray of int32, shape (M, N)
+        """
+        result = self.results.get(place)
+        if result is not None and np.array_equal(labels, result.labels):
+            self.edited.pop(place, None)
+        elif result is not None:
+            self.edited[place] = labels.copy()
+
+    def current_labels(self, place: Place) -> NDArray[np.int32] | None:
+        """Give the label image of an image as it was left.
+
+        Parameters
+        ----------
+        place : Place
+
+        Returns
+        -------
+        ndarray of int32, shape (M, N), or None
+            None if its pores were not looked for.
+        """
+        result = self.results.get(place)
+        return self.edited.get(place, result.labels if result else None)
+
+    def save_standard(self, place: Place, labels: NDArray[np.int32]) -> Path:
+        """Save the pores of an image as its standard, in the place of an earlier one.
+
+        Parameters
+        ----------
+        place : Place
+        labels : ndarray of int32, shape (M, N)
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ValueError
+            If there are no pores.
+        """
+        micrograph = self.read(place)
+        if not labels.any():
+            raise ValueError(f"{micrograph.stem} has no pores, which makes no standard; paint them first")
+        pieces = compare_labels(np.zeros_like(labels), labels).labels
+        path = self.standards / f"{micrograph.stem}{ENDINGS['standard']}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with write_whole(path) as part:
+            save_labels(part, pieces, micrograph.pixel_size)
+        return path
+
+    def find_standard(self, place: Place) -> Path | None:
+        """Find the standard of an image.
+
+        Parameters
+        ----------
+        place : Place
+
+        Returns
+        -------
+        Path or None
+        """
+        path = self.standards / f"{self.read(place).stem}{ENDINGS['standard']}"
+        return path if path.is_file() else None
+
+    def read_standards(self) -> LabelledImages:
+        """Read the images that have a standard.
+
+        Returns
+        -------
+        LabelledImages
+
+        Raises
+        ------
+        ValueError
+            If there are none, or one cannot be read.
+        """
+        found = []
+        stored = {path.name.removesuffix(ENDINGS["standard"]) for path in self.standards.glob("*.tif")}
+        for file, name in enumerate(self.names):
+            if not any(stem.startswith(name) for stem in stored):
+                continue
+            for frame in range(n := len(self.open(file))):
+                if n > 1 and not any(stem.endswith(f"_{frame:04d}") for stem in stored):
+                    continue
+                micrograph = self.read(Place(file, frame))
+                if micrograph.stem in stored:
+                    found.append((self.paths[file], micrograph))
+        if not found:
+            raise ValueError("no image has a standard yet; correct or paint its pores and save the standard")
+        paths = [self.standards / f"{m.stem}{ENDINGS['standard']}" for _, m in found]
+        labels = [read_standard(path, m.image.shape) for path, (_, m) in zip(paths, found, strict=True)]
+        return join_labelled([p for p, _ in found], paths, [m for _, m in found], labels)
+
+    def tune(self, scaling: str, on_progress: Callable[[float], None]) -> tuple[Recipe, list[str], Path]:
+        """Tune a recipe on the standards.
+
+        Parameters
+        ----------
+        scaling : {"physical", "published"}
+        on_progress : callable
+            Called with the share of the search that is done; what it raises ends the tuning.
+
+        Returns
+        -------
+        Recipe
+        list of str
+            The results, in sentences.
+        Path
+            Folder of the results.
+        """
+        data = self.read_standards()
+        out = self.free_folder("tuned")
+        goal = Goal(cross_validate=len(data.paths) >= 3)
+        recipe, lines = tune(
+            data, dict(PAPER_AXES), Recipe(scaling=scaling), goal, out,
+            command=("porescope", "label"), on_progress=on_progress,
+        )  # fmt: skip
+        return recipe, lines, out
+
+    def save_corrections(
+        self,
+        on_progress: Callable[[float], None] = lambda share: None,
+        command: Sequence[str] = ("porescope", "label"),
+    ) -> tuple[Path, list[str]]:
+        """Save the images that were looked at as a run, and the corrected ones as another one.
+
+        Parameters
+        ----------
+        on_progress : callable
+            Called with the share that is done; what it raises ends the work.
+        command : sequence of str
+            The command line, for the record.
+
+        Returns
+        -------
+        Path
+            Folder of the corrected run; of the run as it was found if nothing was edited.
+        list of str
+            What was edited in each image, and what is doubtful.
+
+        Raises
+        ------
+        ValueError
+            If no image was looked at, or a folder cannot be written.
+        """
+        places, edited = sorted(self.seen), dict(self.edited)
+        if not places:
+            raise ValueError("nothing to save: no image was looked at")
+        found, given, corrected = (self._own_folder(name) for name in ("found", "edited", "corrected"))
+        self._save_found(found, places, command, on_progress)
+        given.mkdir(parents=True, exist_ok=True)
+        for path in given.glob(f"*{ENDINGS['labels']}"):  # of an earlier save of this session
+            path.unlink()
+        for place, labels in edited.items():
+            micrograph = self.read(place)
+            with write_whole(given / f"{micrograph.stem}{ENDINGS['labels']}") as part:
+                save_labels(part, labels, micrograph.pixel_size)
+        if not any(compare_labels(self.results[p].labels, labels).any for p, labels in edited.items()):
+            return found, ["nothing was edited: this is the run as it was found"]
+        done: Correction = correct_run(found, given, corrected, command=command, overwrite=True)
+        return corrected, [*done.lines, *done.warnings]
+
+    def _save_found(
+        self, out: Path, places: Sequence[Place], command: Sequence[str], on_progress: Callable[[float], None]
+    ) -> None:
+        """Write what was found in the images that were looked at as a run."""
+        started, files = datetime.now(UTC), sorted({place.file for place in places})
+        paths = [self.paths[file] for file in files]
+        hashes = {file: hash_file(self.paths[file]) for file in files}
+        with lock_folder(out):
+            job = prepare_folder(replace(self.job, out=out), paths, overwrite=True)
+            write_record(job, paths, command, started, "running")
+            writer = PartWriter(job.out)
+            for done, place in enumerate(places):
+                result = self.results.get(place) or self.find(place)
+                n_images = len(self.open(place.file))
+                writer.add(save_result(result, hashes[place.file], job, True, n_images))
+                on_progress((done + 1) / (len(places) + 1))
+            writer.close_part()
+            close_run(job, paths, command, started, "finished")
+            replace_run(out)
+
+    def _own_folder(self, name: str) -> Path:
+        """Give the folder that this session writes to; another session's is left alone."""
+        if name not in self._folders:
+            self._folders[name] = self.free_folder(name)
+        return self._folders[name]
+
+    def free_folder(self, name: str) -> Path:
+        """Give a name in the session's folder that is not taken.
+
+        Parameters
+        ----------
+        name : str
+            It is numbered if it is taken.
+
+        Returns
+        -------
+        Path
+        """
+        own, number = Path(name), 1
+        while (path := self.job.out / (name if number == 1 else f"{own.stem}-{number}{own.suffix}")).exists():
+            number += 1
+        return path
+
+
+def measure_edited(result: ImageResult, labels: NDArray[np.int32]) -> Measured:
+    """Measure the pores of a label image that was edited; those that stay keep their rows.
+
+    Parameters
+    ----------
+    result : ImageResult
+        What was found.
+    labels : ndarray of int32, shape (M, N)
+        As they are now.
+
+    Returns
+    -------
+    Measured
+    """
+    import pandas as pd
+
+    edits = compare_labels(result.labels, clear_outside(labels, result.micrograph.field))
+    if not edits.any:
+        return Measured(result.pores, edits)
+    measured = measure_columns(result.micrograph, edits.labels, None, result.crystal)
+    kept = result.pores[result.pores.label.isin(edits.kept)]
+    return Measured(pd.DataFrame(join_rows(kept, measured, edits)).astype(PORE_COLUMNS), edits)
