@@ -24,7 +24,9 @@ def label(
     recursive: Recursive = False,
     method: Annotated[
         str | None,
-        typer.Option(metavar="METHOD", help="How pores are found, as for detect; default: what fits the image."),
+        typer.Option(
+            metavar="METHOD", help="How pores are found, as for detect. Default: what fits."
+        ),
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Recipe of the threshold method; default: ws2.")
@@ -53,12 +55,12 @@ def label(
         paths = find_files(inputs, say, recursive=recursive)
         check_folder(out)
         detector = choose_by_options(method, {"recipe": recipe, "model": model})
-        job = Job(
-            out, detector, material=material, modality=modality, pixel_size=pixel_size, signal=signal
-        )
+        job = Job(out, detector, material=material, modality=modality, pixel_size=pixel_size, signal=signal)
         from porescope.desk import check_display, open_desk
 
         check_display()
-        open_desk(paths, job)
+        rescued = open_desk(paths, job)
     except (ValueError, OSError) as error:
         stop(error)
+    if rescued:
+        say(f"Edits that were not saved are in {rescued}.")

@@ -14,10 +14,11 @@ from porescope.desk import layers as drawn
 from porescope.desk.answers import Answer, answer_recipe
 from porescope.desk.background import Worker
 from porescope.desk.columns import describe_pores
+from porescope.desk.saving import rescue_edits
 from porescope.desk.session import Measured, Place, Session, measure_edited
 from porescope.micrograph import Micrograph
-from porescope.recipes import Recipe
 from porescope.reading import ImageFile
+from porescope.recipes import Recipe
 from porescope.runs import ImageResult
 from porescope.standards import read_standard
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Time after an edit until the table follows [ms]: strokes of the brush come in many small steps.
 _PAUSE_MS = 150
+#: Width of the pores' outlines while a recipe is shown [px].
+_LINE = 2
 #: Width of the brush at first [px].
 _BRUSH_PX = 6
 #: Size of the ring around the chosen pore, over its largest width, and its least size [px].
@@ -48,7 +51,7 @@ class Bench(QObject):
         self.viewer, self.session = viewer, session
         self.place: Place | None = None
         self.measured: Measured | None = None
-        self._wanted = -1
+        self._wanted, self._closed = -1, False
         self._last: NDArray[np.int32] | None = None
         self._layers: dict[str, Any] = {}
         self._standard: NDArray[np.int32] | None = None
@@ -73,9 +76,13 @@ class Bench(QObject):
         return self._pause.isActive() or any(worker.busy for worker in self.workers.values())
 
     def close(self) -> None:
-        """End all work, and leave the viewer alone."""
+        """End all work, leave the viewer alone, and keep what was edited and not saved."""
+        if self._closed:
+            return
+        self._closed = True
         self._pause.stop()
         self.put_aside()
+        self.session.rescued = rescue_edits(self.session)
         for worker in self.workers.values():
             worker.close()
         self.viewer.dims.events.current_step.disconnect(self._step)
@@ -142,7 +149,9 @@ class Bench(QObject):
         mark.data = centre[None]
         mark.size = max(_LEAST_RING, _RING * float(np.nan_to_num(width)))
         mark.refresh()
-        self.viewer.camera.center = (0.0, *(centre * scale))
+        low, high = np.asarray(self.pores.corner_pixels)[:, -2:]
+        if not ((low <= centre) & (centre <= high)).all():  # what is in sight stays where it is
+            self.viewer.camera.center = (0.0, *(centre * scale))
         inside = self.measured.edits.labels == labels[0]
         self.pores.selected_label = int(np.asarray(self.pores.data)[inside][0])
 
@@ -164,7 +173,7 @@ class Bench(QObject):
         )
 
     def show_recipe(self, visible: bool) -> None:
-        """Show or hide what the recipe of the sliders finds.
+        """Show or hide what the recipe of the sliders finds; meanwhile the pores are outlined.
 
         Parameters
         ----------
@@ -172,6 +181,7 @@ class Bench(QObject):
         """
         if drawn.RECIPE in self._layers:
             self._layers[drawn.RECIPE].visible = visible
+            self._layers[drawn.PORES].contour = _LINE if visible else 0
 
     def adopt_recipe(self, recipe: Recipe) -> None:
         """Take what a recipe finds for the pores of the image, in the place of those that are there.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from porescope.recipes import Recipe, parameters
+from porescope.recipes import Recipe
 
 #: Columns of ``pores.csv`` that the table shows: head, and what it means.
 HEADS = {
@@ -15,9 +15,9 @@ HEADS = {
     "area_nm2": ("area [nm²]", "area"),
     "confidence": ("conf.", "probability that it is a pore; empty where it was drawn by hand"),
     "missing_atoms": ("atoms", "number of missing atoms; needs --material"),
+    "edited": ("edited", "whether it was drawn or changed by hand"),
     "y_nm": ("y [nm]", "row of the centre"),
     "x_nm": ("x [nm]", "column of the centre"),
-    "edited": ("edited", "whether it was drawn or changed by hand"),
 }
 #: Digits after the point in the table; columns that are not named are whole numbers.
 _DIGITS = {"equivalent_diameter_nm": 2, "area_nm2": 3, "confidence": 2, "y_nm": 2, "x_nm": 2}

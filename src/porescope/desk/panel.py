@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 from porescope.desk.batch import FolderRun
 from porescope.desk.bench import Bench
 from porescope.desk.columns import describe_recipe
+from porescope.desk.saving import save_corrections
 from porescope.desk.session import Session
 from porescope.desk.sliders import RecipeSliders
 from porescope.desk.table import PoreTable
@@ -49,7 +50,9 @@ class Panel(QWidget):
         self.bench = Bench(viewer, session)
         self.table = PoreTable()
         detector = session.job.detector
-        self.sliders = RecipeSliders(detector.recipe if isinstance(detector, Threshold) else Threshold().recipe)
+        self.sliders = RecipeSliders(
+            detector.recipe if isinstance(detector, Threshold) else Threshold().recipe
+        )
         self.message = QLabel(wordWrap=True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.setMinimumHeight(70)
@@ -61,6 +64,8 @@ class Panel(QWidget):
         self.tuned: tuple[Recipe, Path] | None = None
         self._build()
         self._connect()
+        self.destroyed.connect(self.bench.close)
+        self.destroyed.connect(self.batch.stop)
         self.refresh_files()
 
     def refresh_files(self) -> None:
@@ -123,7 +128,9 @@ class Panel(QWidget):
             "Save standard", "keep the pores as they are as the standard of this image", self._save_standard
         )
         self.save_corrections = self._button(
-            "Save corrections", "write all images that were looked at as a run, corrected", self._save_corrections
+            "Save corrections",
+            "write what was looked at as a run, corrected",
+            self._save_corrections,
         )
         _add_row(layout, self.delete, self.save_standard, self.save_corrections)
         hint = QLabel(
@@ -143,7 +150,9 @@ class Panel(QWidget):
         self.adopt = self._button(
             "Take these pores", "put what the recipe finds in the place of this image's pores", self._adopt
         )
-        self.save_recipe = self._button("Save recipe …", "write the recipe as a .toml file", self._save_recipe)
+        self.save_recipe = self._button(
+            "Save recipe …", "write it as a .toml file", self._save_recipe
+        )
         _add_row(layout, self.adopt, self.save_recipe)
         layout.addStretch(1)
 
@@ -164,7 +173,7 @@ class Panel(QWidget):
         layout.addWidget(area, 1)
 
     def _build_folder(self, layout: QVBoxLayout) -> None:
-        self.batch = FolderRun(self)
+        self.batch = FolderRun()  # without a parent: it outlives the panel until it is stopped
         layout.addWidget(
             QLabel("Finds the pores of all images of a folder, as porescope detect does.", wordWrap=True)
         )
@@ -267,7 +276,7 @@ class Panel(QWidget):
 
     def _save_corrections(self) -> None:
         self.bench.put_aside()
-        self._work(self.session.save_corrections, self._tell_saved)
+        self._work(partial(save_corrections, self.session), self._tell_saved)
 
     def _tell_saved(self, saved: tuple[Path, list[str]]) -> None:
         self._show_work(False)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.corrections import Correction, Edits, compare_labels, correct_run, join_rows
-from porescope.files import ENDINGS, hash_file, name_files, save_labels, write_whole
+from porescope.corrections import Edits, compare_labels, join_rows
+from porescope.files import ENDINGS, name_files, save_labels, write_whole
 from porescope.labels import HIDDEN, clear_outside
 from porescope.measurement import PORE_COLUMNS, measure_columns
 from porescope.micrograph import Micrograph
@@ -24,16 +23,9 @@ from porescope.runs import (
     ImageResult,
     Job,
     LabelledImages,
-    PartWriter,
-    close_run,
     find_and_measure,
     join_labelled,
-    lock_folder,
-    prepare_folder,
-    replace_run,
-    save_result,
     tune,
-    write_record,
 )
 from porescope.standards import read_standard
 
@@ -74,6 +66,10 @@ class Session:
         Label images, shape (M, N), of the images in which something was edited.
     seen : list of Place
         Images that were looked at.
+    saved : dict
+        The label images that were edited, as they were saved last.
+    rescued : Path or None
+        Where those that were not saved are after the end.
     """
 
     paths: list[Path]
@@ -81,6 +77,8 @@ class Session:
     results: dict[Place, ImageResult] = field(default_factory=dict)
     edited: dict[Place, NDArray[np.int32]] = field(default_factory=dict)
     seen: list[Place] = field(default_factory=list)
+    saved: dict[Place, NDArray[np.int32]] = field(default_factory=dict)
+    rescued: Path | None = None
     _reading: threading.Lock = field(default_factory=threading.Lock)
     _files: dict[int, ImageFile] = field(default_factory=dict)
     _folders: dict[str, Path] = field(default_factory=dict)
@@ -318,71 +316,18 @@ class Session:
         )  # fmt: skip
         return recipe, lines, out
 
-    def save_corrections(
-        self,
-        on_progress: Callable[[float], None] = lambda share: None,
-        command: Sequence[str] = ("porescope", "label"),
-    ) -> tuple[Path, list[str]]:
-        """Save the images that were looked at as a run, and the corrected ones as another one.
+    def own_folder(self, name: str) -> Path:
+        """Give the folder that this session writes to; another session's is left alone.
 
         Parameters
         ----------
-        on_progress : callable
-            Called with the share that is done; what it raises ends the work.
-        command : sequence of str
-            The command line, for the record.
+        name : str
+            It is numbered if it is taken.
 
         Returns
         -------
         Path
-            Folder of the corrected run; of the run as it was found if nothing was edited.
-        list of str
-            What was edited in each image, and what is doubtful.
-
-        Raises
-        ------
-        ValueError
-            If no image was looked at, or a folder cannot be written.
         """
-        places, edited = sorted(self.seen), dict(self.edited)
-        if not places:
-            raise ValueError("nothing to save: no image was looked at")
-        found, given, corrected = (self._own_folder(name) for name in ("found", "edited", "corrected"))
-        self._save_found(found, places, command, on_progress)
-        given.mkdir(parents=True, exist_ok=True)
-        for path in given.glob(f"*{ENDINGS['labels']}"):  # of an earlier save of this session
-            path.unlink()
-        for place, labels in edited.items():
-            micrograph = self.read(place)
-            with write_whole(given / f"{micrograph.stem}{ENDINGS['labels']}") as part:
-                save_labels(part, labels, micrograph.pixel_size)
-        if not any(compare_labels(self.results[p].labels, labels).any for p, labels in edited.items()):
-            return found, ["nothing was edited: this is the run as it was found"]
-        done: Correction = correct_run(found, given, corrected, command=command, overwrite=True)
-        return corrected, [*done.lines, *done.warnings]
-
-    def _save_found(
-        self, out: Path, places: Sequence[Place], command: Sequence[str], on_progress: Callable[[float], None]
-    ) -> None:
-        """Write what was found in the images that were looked at as a run."""
-        started, files = datetime.now(UTC), sorted({place.file for place in places})
-        paths = [self.paths[file] for file in files]
-        hashes = {file: hash_file(self.paths[file]) for file in files}
-        with lock_folder(out):
-            job = prepare_folder(replace(self.job, out=out), paths, overwrite=True)
-            write_record(job, paths, command, started, "running")
-            writer = PartWriter(job.out)
-            for done, place in enumerate(places):
-                result = self.results.get(place) or self.find(place)
-                n_images = len(self.open(place.file))
-                writer.add(save_result(result, hashes[place.file], job, True, n_images))
-                on_progress((done + 1) / (len(places) + 1))
-            writer.close_part()
-            close_run(job, paths, command, started, "finished")
-            replace_run(out)
-
-    def _own_folder(self, name: str) -> Path:
-        """Give the folder that this session writes to; another session's is left alone."""
         if name not in self._folders:
             self._folders[name] = self.free_folder(name)
         return self._folders[name]

@@ -29,13 +29,19 @@ def check_display() -> None:
     ValueError
         If there is none.
     """
-    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM") or os.environ.get("WAYLAND_DISPLAY"):
+    if (
+        not sys.platform.startswith("linux")
+        or os.environ.get("QT_QPA_PLATFORM")
+        or os.environ.get("WAYLAND_DISPLAY")
+    ):
         return
     name = os.environ.get("DISPLAY")
     if name and _is_there(name):
         return
     what = f"the display {name} does not answer" if name else "there is no display"
-    raise ValueError(f"{what}, so no window can be opened; start it at a desktop, by ssh -X, or with xvfb-run")
+    raise ValueError(
+        f"{what}, so no window can be opened; start it at a desktop, by ssh -X, or with xvfb-run"
+    )
 
 
 def _is_there(name: str) -> bool:
@@ -75,17 +81,21 @@ def make_desk(paths: Sequence[Path], job: Job, *, show: bool = True) -> tuple[Vi
     panel = Panel(viewer, Session(list(paths), job))
     viewer.window.add_dock_widget(panel, name="porescope", area="right")
     viewer.scale_bar.visible = True
-    panel.destroyed.connect(lambda: None)
     return viewer, panel
 
 
-def open_desk(paths: Sequence[Path], job: Job) -> None:
+def open_desk(paths: Sequence[Path], job: Job) -> Path | None:
     """Open the window, and return when it is closed.
 
     Parameters
     ----------
     paths : sequence of Path
     job : Job
+
+    Returns
+    -------
+    Path or None
+        Folder of the edits that were not saved; None if there are none.
 
     Raises
     ------
@@ -100,6 +110,8 @@ def open_desk(paths: Sequence[Path], job: Job) -> None:
     application = QApplication.instance()
     application.aboutToQuit.connect(panel.close_desk)
     napari.run()
+    panel.close_desk()
+    return panel.session.rescued
 
 
 def make_panel(napari_viewer: Viewer) -> Panel:

@@ -101,9 +101,7 @@ def join_labelled(
     LabelledImages
     """
     pairs = [_crop_to_field(m, s) for m, s in zip(micrographs, standards, strict=True)]
-    return LabelledImages(
-        list(paths), list(standard_paths), [m for m, _ in pairs], [s for _, s in pairs]
-    )
+    return LabelledImages(list(paths), list(standard_paths), [m for m, _ in pairs], [s for _, s in pairs])
 
 
 def _crop_to_field(
