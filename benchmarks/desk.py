@@ -68,7 +68,9 @@ def main() -> None:
         print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         for head, column in zip(("answer known", "on the screen", "processor"), table.T, strict=True):
             median, high = np.percentile(column, [50, 90])
-            print(f"{head:14} median {median:4.0f} ms, 90 % within {high:4.0f} ms, best {column.min():4.0f} ms")
+            print(
+                f"{head:14} median {median:4.0f} ms, 90 % within {high:4.0f} ms, best {column.min():4.0f} ms"
+            )
         panel.close_desk()
         viewer.close()
 

@@ -128,8 +128,8 @@ def _write_tables() -> str:
         for column in list_columns(DOCS / f"{name}.md"):
             tables.setdefault(column.table, []).append(column)
     rules = (
-        "The unit stands in a column's name. What is not known is empty (NaN). A Parquet file has the columns "
-        "of the CSV file of its name, `candidates.csv` those of `pores.csv`."
+        "The unit stands in a column's name. What is not known is empty (NaN). A Parquet file has the "
+        "columns of the CSV file of its name, `candidates.csv` those of `pores.csv`."
     )
     lines = ["# Tables", "", rules, ""]
     for table, columns in tables.items():

@@ -6,8 +6,10 @@ import re
 import shlex
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import typer
 from helpers import run
 from markdown_it import MarkdownIt
 
+import porescope
 from porescope.cli.app import app
 from porescope.simulation import Scene, save_simulation, simulate
 
@@ -102,6 +105,25 @@ def test_no_page_is_forgotten() -> None:
     assert all(f"\n{name}\n" in home for name in generate.HOME_PAGES if name != "index")
 
 
+def test_one_version_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == porescope.__version__
+    assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"porescope-{project['version']}-py3" in (DOCS / "install.md").read_text(encoding="utf-8")
+    extras = set(project["optional-dependencies"])
+    named = re.findall(r"^\| `(\w+)` \| (?!\d)", (DOCS / "install.md").read_text(encoding="utf-8"), re.M)
+    assert extras <= set(named)
+
+
+def test_no_message_names_a_package_index() -> None:
+    """porescope is on none: an extra is installed from its folder, as `explain_missing` says."""
+    texts = [*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py"), *PAGES]
+    wrong = [
+        p.name for p in texts if re.search(r"pip install '?porescope\b(?!-)", p.read_text(encoding="utf-8"))
+    ]
+    assert wrong == []
+
+
 def test_commands_are_described_by_the_program() -> None:
     page = generate.write_commands()
     assert "## `porescope detect`" in page and "--least-confidence" in page
@@ -125,6 +147,12 @@ def census(images: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path
     return out
 
 
+@pytest.fixture(scope="module")
+def done() -> set[str]:
+    """The commands with their options that were run."""
+    return set()
+
+
 @dataclass(frozen=True)
 class Desk:
     """A folder in which the commands of a page are run in their order; what they read is drawn."""
@@ -132,6 +160,7 @@ class Desk:
     folder: Path
     images: list[Path]
     census: Path
+    done: set[str]
 
     def provide(self, word: str, is_run: bool = False) -> list[str]:
         """Provide what a command reads, as the shell hands it over; nothing if that cannot be drawn."""
@@ -161,6 +190,11 @@ class Desk:
         words = [re.sub(r"\.dm3$", ".tif", word) for word in command.words]
         if any(re.fullmatch(r"OUT|[A-Z]+\.\.\.", word) for word in words):
             return None  # a form, such as INPUT... -o OUT
+        options = " ".join(sorted(word for word in words if word.startswith("-"))) + " ".join(
+            value for option, value in pairwise(words) if option in ("--method", "--modality", "--calibrate")
+        )
+        if (kind := f"{words[0]} {options}") in self.done:
+            return ""  # the like was run in an earlier page
         values = parse(tuple(words))
         reads_out = words[0] in ("report", "score")
         if values.get("out") and "--resume" not in words and not reads_out:
@@ -176,18 +210,25 @@ class Desk:
                     return None
         quick = ["--workers", "1", "--no-images"] if words[0] == "detect" else []
         result = run(*words, *quick)
+        if words[0] != "tune":  # whose recipe the next commands read
+            self.done.add(kind)
         return "" if result.exit_code == 0 else f"{result.output}{result.exception or ''}"
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem in RUN], ids=lambda page: page.stem)
 def test_commands_do_what_the_page_says(
-    page: Path, images: list[Path], census: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    images: list[Path],
+    census: Path,
+    done: set[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for _, block in list_blocks(page, "python"):
         if name := re.match(r"# (\w+\.py)\n", block):
             Path(name[1]).write_text(block, encoding="utf-8")
-    desk, wrong = Desk(tmp_path, images, census), []
+    desk, wrong = Desk(tmp_path, images, census, done), []
     runnable = [command for command in list_commands(page) if command.words[0] in RUNNABLE]
     results = [desk.run(command) for command in runnable]
     for command, said in zip(runnable, results, strict=True):

@@ -6,6 +6,7 @@ import ast
 import inspect
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import porescope
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "porescope"
+#: Wings without a face, and those that are entered only with their extra.
+_UNSEEN = ("cli", "training", *(() if find_spec("qtpy") else ("desk",)))
 WINGS = sorted(p.parent.name for p in SOURCE.glob("*/__init__.py"))
 
 
@@ -41,7 +44,7 @@ def test_a_wing_is_entered_by_its_face() -> None:
             assert not inside or wing == own, f"{path.relative_to(SOURCE)} imports {module}, not its face"
 
 
-@pytest.mark.parametrize("wing", [w for w in WINGS if w not in ("cli", "training")])
+@pytest.mark.parametrize("wing", [w for w in WINGS if w not in _UNSEEN])
 def test_faces_show_what_they_say(wing: str) -> None:
     face = import_module(f"porescope.{wing}")
     assert face.__doc__ and face.__all__ == sorted(face.__all__)
@@ -93,3 +96,13 @@ def test_the_public_names_are_where_they_were() -> None:
     assert len(porescope.__all__) >= 17
     for name in porescope.__all__:
         assert inspect.getdoc(getattr(porescope, name)), name
+
+
+def test_every_plot_draws_into_an_axes_of_the_user() -> None:
+    from porescope import pictures
+
+    plots = [name for name in pictures.__all__ if name.startswith("draw_")]
+    assert len(plots) >= 14
+    for name in plots:
+        parameter = inspect.signature(getattr(pictures, name)).parameters.get("ax")
+        assert parameter is not None and parameter.default is None, name

@@ -68,7 +68,7 @@ def test_the_scale_of_the_scan_is_found() -> None:
 
 
 def test_a_tile_far_from_where_the_stage_says_is_found() -> None:
-    sheet = Sheet(3, 4, seed=2)
+    sheet = Sheet(3, 4, seed=7)
     sheet.stage_nm[5] += (6.0, -5.0)
     solved = sheet.solve()
     assert distance(solved.sheet_nm, sheet.true_nm).max() < 0.03

@@ -49,3 +49,9 @@ def test_a_tile_is_located_among_others() -> None:
         tile, list(zip(others, np.array(places[:3], float), strict=True)), 0.02, PIXEL
     )
     assert np.abs(found - places[3]).max() <= 1.5 and margin > 3
+
+
+def test_noise_allows_no_offset() -> None:
+    rng = np.random.default_rng(0)
+    one, two = (prepare_view(rng.normal(size=(160, 180)).astype(np.float32), None, PIXEL) for _ in range(2))
+    assert len(list_offsets(one, two, np.array([3.0, 136.0]), 25, PIXEL).places_px) == 0

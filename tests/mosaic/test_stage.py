@@ -48,7 +48,8 @@ def test_a_raster_is_laid_row_by_row() -> None:
     for grid, overlap, message in (
         ("2x2", 0.1, "takes 4 tiles, but there are 6"),
         ("six", 0.1, "rows x columns"),
-        ("2x3", 1.0, "--overlap must be between 0 and 1"),
+        ("-2x-3", 0.1, "1x1 or more"),
+        ("2x3", 1.0, "--overlap must be at least 0 and below 1"),
     ):
         with pytest.raises(ValueError, match=message):
             lay_grid(grid, overlap, 6, np.ones(2))

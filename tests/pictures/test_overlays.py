@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from porescope import Micrograph
@@ -14,7 +14,6 @@ from porescope.network import Network
 from porescope.pictures import draw_findings, draw_image, draw_overlay
 from porescope.pictures.lettering import measure_text, place_numbers, write
 from porescope.pictures.overlays import ORANGE, choose_bar
-from porescope.runs.report import draw_histogram
 
 
 def test_the_outline_lies_around_its_pore() -> None:
@@ -57,15 +56,6 @@ def test_what_the_network_sees_is_drawn_without_pores_too(tmp_path: Path, shape:
 def test_the_scale_bar_is_round_and_fits(width: float) -> None:
     bar = choose_bar(width)
     assert width / 10.1 < bar <= width / 4 and f"{bar:e}"[0] in "125"
-
-
-@example(values=[2.8])
-@given(values=st.lists(st.floats(0.05, 100), min_size=1, max_size=300))
-def test_the_histogram_holds_every_pore(values: list[float]) -> None:
-    histogram = draw_histogram(np.array(values))
-    assert histogram is not None
-    assert sum(bar["count"] for bar in histogram["bars"]) == len(values)
-    assert max(bar["height"] for bar in histogram["bars"]) == 1 and len(histogram["bars"]) <= 60
 
 
 def _count_bars(picture: np.ndarray) -> list[tuple[int, int]]:

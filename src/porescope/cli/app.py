@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from porescope.cli import corrections, demo, desk, detect, map, membrane, network, recipes, runs, statistics
+from porescope.cli import corrections, demo, desk, detect, network, recipes, runs, watch
+from porescope.cli.sheets import conductance, map, statistics, track
 
 app = typer.Typer(
     name="porescope",
@@ -15,7 +16,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for group in (detect, desk, runs, corrections, map, membrane, statistics, recipes, network, demo):
+for group in (
+    detect,
+    watch,
+    desk,
+    runs,
+    corrections,
+    map,
+    track,
+    conductance,
+    statistics,
+    recipes,
+    network,
+    demo,
+):
     app.add_typer(group.app)
 
 

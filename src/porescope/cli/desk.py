@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from porescope.cli.console import Inputs, Material, Modality, PixelSize, Recursive, say, stop
+from porescope.cli.options import (
+    Calibrate,
+    Calibration,
+    Device,
+    Lattice,
+    LeastConfidence,
+    Method,
+    Model,
+    Quiet,
+    Recipe,
+    Signal,
+    Split,
+    Turned,
+    make_job,
+)
 
 app = typer.Typer()
 
@@ -22,45 +38,51 @@ def label(
         ),
     ] = Path("desk"),
     recursive: Recursive = False,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            metavar="METHOD", help="How pores are found, as for detect. Default: what fits."
-        ),
-    ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Recipe of the threshold method; default: ws2.")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A network of your own; default: the shipped network.")
-    ] = None,
+    method: Method = None,
+    recipe: Recipe = None,
+    model: Model = None,
+    turned: Turned = False,
+    device: Device = None,
+    split: Split = True,
+    least_confidence: LeastConfidence = None,
     modality: Modality = "auto",
     pixel_size: PixelSize = None,
-    signal: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Detector or channel that is taken of files with several."),
-    ] = None,
+    signal: Signal = None,
     material: Material = None,
+    calibrate: Calibrate = Calibration.header,
+    lattice: Lattice = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Look at images, correct their pores, tune a recipe and run it, in napari."""
+    """Look at images, correct their pores, tune a recipe and run it, in napari's window."""
+    given = locals()
     from importlib.util import find_spec
 
-    from porescope.cli.detect import choose_by_options
     from porescope.files import explain_missing, find_files
-    from porescope.runs import Job, check_folder
+    from porescope.runs import check_folder
 
     try:
         if find_spec("napari") is None or find_spec("qtpy") is None:
             raise ValueError(explain_missing("porescope label", "napari", "gui"))
+        if signal == "all":
+            raise ValueError("--signal all gives several images of a place; name one signal")
         paths = find_files(inputs, say, recursive=recursive)
         check_folder(out)
-        detector = choose_by_options(method, {"recipe": recipe, "model": model})
-        job = Job(out, detector, material=material, modality=modality, pixel_size=pixel_size, signal=signal)
-        from porescope.desk import check_display, open_desk
+        files = dict.fromkeys(("rois", "geojson", "coco", "structure"), False)
+        job = make_job({**given, **files, "images": True})
+        from porescope.desk import open_desk
 
-        check_display()
-        rescued = open_desk(paths, job)
+        rescued = open_desk(paths, job, _list_words(given))
     except (ValueError, OSError) as error:
         stop(error)
     if rescued:
         say(f"Edits that were not saved are in {rescued}.")
+
+
+def _list_words(given: Mapping[str, Any]) -> list[str]:
+    """How pores are found, as the options of detect say it: for a run on a folder."""
+    named = {f"--{name}": given[name] for name in ("method", "recipe", "model", "device")}
+    named["--least-confidence"] = given["least_confidence"]
+    words = [word for name, value in named.items() if value is not None for word in (name, str(value))]
+    flags = {"--turned": given["turned"], "--no-split": not given["split"]}
+    flags |= {"--lattice": given["lattice"] is True, "--no-lattice": given["lattice"] is False}
+    return [*words, *(flag for flag, is_set in flags.items() if is_set)]

@@ -21,10 +21,21 @@ _RunFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run
 
 
 @app.command()
-def report(out: _RunFolder) -> None:
+def report(
+    out: _RunFolder,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FOLDER...]",
+            help="Folders of statistics, conductance … to show too. Those made from this run that lie in or "
+            "beside it are found.",
+        ),
+    ] = None,
+) -> None:
     """Write the tables and the report of a run from what is there, also while it runs."""
     from porescope.files import FILES
-    from porescope.runs import lock_folder, lock_tables, read_run, refresh_tables, write_report
+    from porescope.report import write_report
+    from porescope.runs import lock_folder, lock_tables, read_run, refresh_tables
 
     try:
         if out.is_dir():
@@ -36,7 +47,7 @@ def report(out: _RunFolder) -> None:
         with lock_tables(out):
             run = read_run(out)
             refresh_tables(out, run)
-            path = write_report(run, out)
+            path = write_report(run, out, beside or [])
     except (ValueError, OSError) as error:
         stop(error)
     state = run.record.get("state", "finished")

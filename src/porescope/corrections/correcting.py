@@ -19,6 +19,7 @@ from porescope.files import (
     DETECT_ENDINGS,
     ENDINGS,
     FILES,
+    PICTURE_ENDINGS,
     PICTURES,
     escape_hidden,
     explain_error,
@@ -29,6 +30,7 @@ from porescope.labels import Detection
 from porescope.lattice import Lattice, map_vacancies
 from porescope.measurement import PORE_COLUMNS
 from porescope.micrograph import Micrograph
+from porescope.report import write_report
 from porescope.runs import (
     ImageRecord,
     Job,
@@ -181,7 +183,7 @@ def correct_run(
         writer.close_part()
         with (job.out / FILES["log"]).open("a", encoding="utf-8", errors="backslashreplace") as log:
             log.writelines(f"{escape_hidden(line)}\n" for line in (*warnings, *lines))
-        run = close_run(job, paths, command, started, "finished")
+        run = close_run(job, paths, command, started, "finished", write_report)
         replace_run(out)
     return Correction(run, lines, warnings)
 
@@ -274,8 +276,9 @@ def _copy_files(folder: Path, out: Path, outputs: Sequence[str], edited: set[str
     pictures = folder / PICTURES
     if pictures.is_dir() and not pictures.is_symlink():
         (out / PICTURES).mkdir(exist_ok=True)
+        drawn_anew = {f"{stem}{ending}" for stem in edited for ending in PICTURE_ENDINGS.values()}
         for path in pictures.iterdir():
-            if path.is_file() and not path.is_symlink():
+            if path.is_file() and not path.is_symlink() and path.name not in drawn_anew:
                 shutil.copy2(path, out / PICTURES / path.name)
 
 
@@ -306,13 +309,15 @@ def _correct_image(
     pores, candidates = (
         table[(table.image == row["image"]) & (table.frame == row["frame"])] for table in tables[1:]
     )
+    left = _drop_taken(candidates, result.labels)
     result = replace(
         result,
+        detection=replace(result.detection, candidates=_read_candidates(folder, task, left.label)),
         columns=join_rows(pores[pores.label.isin(task.edits.kept)], result.columns, task.edits),
-        candidates=_as_columns(_drop_taken(candidates, result.labels)),
+        candidates=_as_columns(left),
         messages=[text for text in (row["message"], f"corrected by hand: {told}") if text],
     )
-    return save_result(result, str(row["sha256"]), job, job.overlays, n_images), f"{name}: {told}"
+    return save_result(result, str(row["sha256"]), job, n_images), f"{name}: {told}"
 
 
 def _tell(edits: Edits, columns: Mapping[str, NDArray[Any]], lost: set[int]) -> Iterator[str]:
@@ -334,6 +339,16 @@ def _read_hidden(folder: Path, task: _Task) -> NDArray[np.bool_] | None:
         return np.asarray(read_labels(path, (int(shape[0]), int(shape[1]))) == _HIDDEN)
     # Without a map all is clean, if the run looked for that.
     return None if task.row["clean_fraction"] != task.row["clean_fraction"] else np.zeros(shape, np.bool_)
+
+
+def _read_candidates(folder: Path, task: _Task, left: pd.Series[int]) -> NDArray[np.int32] | None:
+    """Label image of the candidates that are left, if the run kept one for its report."""
+    path = folder / PICTURES / f"{task.stem}{PICTURE_ENDINGS['candidates']}"
+    if not path.is_file():
+        return None
+    shape = task.edits.labels.shape
+    labels = read_labels(path, (int(shape[0]), int(shape[1])))
+    return np.where(np.isin(labels, left.to_numpy()), labels, 0).astype(np.int32)
 
 
 def _as_columns(table: pd.DataFrame) -> dict[str, NDArray[Any]]:

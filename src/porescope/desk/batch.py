@@ -47,7 +47,7 @@ class FolderRun(QObject):
         session : Session
             Its options of reading are used, and its folder holds the run.
         recipe : Recipe, optional
-            Default: the default method.
+            Default: the session's own method.
 
         Raises
         ------
@@ -62,6 +62,8 @@ class FolderRun(QObject):
             path.parent.mkdir(parents=True, exist_ok=True)
             save_recipe(recipe, path, overwrite=True)
             command += ["--recipe", str(path)]
+        else:
+            command += session.method
         self.told.emit(f"porescope {' '.join(command)}")
         self._process.start(sys.executable, ["-c", _START, *command])
 

@@ -16,11 +16,9 @@ HEADS = {
     "confidence": ("conf.", "probability that it is a pore; empty where it was drawn by hand"),
     "missing_atoms": ("atoms", "number of missing atoms; needs --material"),
     "edited": ("edited", "whether it was drawn or changed by hand"),
-    "y_nm": ("y [nm]", "row of the centre"),
-    "x_nm": ("x [nm]", "column of the centre"),
 }
 #: Digits after the point in the table; columns that are not named are whole numbers.
-_DIGITS = {"equivalent_diameter_nm": 2, "area_nm2": 3, "confidence": 2, "y_nm": 2, "x_nm": 2}
+_DIGITS = {"equivalent_diameter_nm": 2, "area_nm2": 3, "confidence": 2}
 #: How far a slider reaches: its upper end as a multiple of the parameter's default.
 _REACH = 4.0
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 #: Width of the panel [px].
-_WIDTH = 430
+_WIDTH = 450
 
 
 class Panel(QWidget):
@@ -150,9 +150,7 @@ class Panel(QWidget):
         self.adopt = self._button(
             "Take these pores", "put what the recipe finds in the place of this image's pores", self._adopt
         )
-        self.save_recipe = self._button(
-            "Save recipe …", "write it as a .toml file", self._save_recipe
-        )
+        self.save_recipe = self._button("Save recipe …", "write it as a .toml file", self._save_recipe)
         _add_row(layout, self.adopt, self.save_recipe)
         layout.addStretch(1)
 
@@ -178,7 +176,7 @@ class Panel(QWidget):
             QLabel("Finds the pores of all images of a folder, as porescope detect does.", wordWrap=True)
         )
         self.by_recipe = QComboBox()
-        self.by_recipe.addItems(["by the default method", "by the recipe of the sliders"])
+        self.by_recipe.addItems(["by the method of the desk", "by the recipe of the sliders"])
         layout.addWidget(self.by_recipe)
         self.run = self._button("Run on folder …", "choose the folder", self._choose_folder)
         _add_row(layout, self.run)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from porescope.corrections import compare_labels, correct_run
 from porescope.desk.session import Place, Session
 from porescope.files import ENDINGS, hash_file, save_labels, write_whole
+from porescope.report import write_report
 from porescope.runs import (
     PartWriter,
     close_run,
@@ -109,10 +110,10 @@ def _save_found(
         for done, place in enumerate(places):
             result = session.results.get(place) or session.find(place)
             n_images = len(session.open(place.file))
-            writer.add(save_result(result, hashes[place.file], job, True, n_images))
+            writer.add(save_result(result, hashes[place.file], job, n_images))
             on_progress((done + 1) / (len(places) + 1))
         writer.close_part()
-        close_run(job, paths, command, started, "finished")
+        close_run(job, paths, command, started, "finished", write_report)
         replace_run(out)
 
 

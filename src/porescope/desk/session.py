@@ -59,6 +59,8 @@ class Session:
     paths : list of Path
     job : Job
         How the images are read and their pores found; its folder holds all that is saved.
+    method : list of str
+        Options of ``porescope detect`` that say how pores are found, as the job does it.
     results : dict
         What was found in the images that were looked at. With many images only the latest results and those
         of edited images stay.
@@ -74,6 +76,7 @@ class Session:
 
     paths: list[Path]
     job: Job
+    method: list[str] = field(default_factory=list)
     results: dict[Place, ImageResult] = field(default_factory=dict)
     edited: dict[Place, NDArray[np.int32]] = field(default_factory=dict)
     seen: list[Place] = field(default_factory=list)

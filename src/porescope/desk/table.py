@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class PoreModel(QAbstractTableModel):
+class _PoreModel(QAbstractTableModel):
     """The rows of ``pores.csv`` of one image, as Qt's views take them."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class PoreTable(QTableView):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pores = PoreModel()
+        self.pores = _PoreModel()
         self._sorted = QSortFilterProxyModel(self)
         self._sorted.setSourceModel(self.pores)
         self._sorted.setSortRole(Qt.ItemDataRole.UserRole)

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from porescope.desk.panel import Panel
 from porescope.desk.session import Session
 from porescope.runs import Job
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+    from porescope.desk.panel import Panel
 
 #: Where the panel of napari's menu saves.
 _FOLDER = "porescope-desk"
@@ -59,7 +60,9 @@ def _is_there(name: str) -> bool:
     return bool(display)
 
 
-def make_desk(paths: Sequence[Path], job: Job, *, show: bool = True) -> tuple[Viewer, Panel]:
+def make_desk(
+    paths: Sequence[Path], job: Job, method: Sequence[str] = (), *, show: bool = True
+) -> tuple[Viewer, Panel]:
     """Make a viewer with the panel, and lay files on the desk.
 
     Parameters
@@ -67,6 +70,8 @@ def make_desk(paths: Sequence[Path], job: Job, *, show: bool = True) -> tuple[Vi
     paths : sequence of Path
     job : Job
         How they are read and their pores found; its folder holds all that is saved.
+    method : sequence of str
+        Options of ``porescope detect`` that say the same, for a run on a folder.
     show : bool
         Whether to show the window.
 
@@ -77,20 +82,24 @@ def make_desk(paths: Sequence[Path], job: Job, *, show: bool = True) -> tuple[Vi
     """
     import napari
 
+    from porescope.desk.panel import Panel
+
     viewer = napari.Viewer(title="porescope", show=show)
-    panel = Panel(viewer, Session(list(paths), job))
+    panel = Panel(viewer, Session(list(paths), job, list(method)))
     viewer.window.add_dock_widget(panel, name="porescope", area="right")
-    viewer.scale_bar.visible = True
+    viewer.canvas.overlays.scale_bar.visible = True
     return viewer, panel
 
 
-def open_desk(paths: Sequence[Path], job: Job) -> Path | None:
+def open_desk(paths: Sequence[Path], job: Job, method: Sequence[str] = ()) -> Path | None:
     """Open the window, and return when it is closed.
 
     Parameters
     ----------
     paths : sequence of Path
     job : Job
+    method : sequence of str
+        As for `make_desk`.
 
     Returns
     -------
@@ -106,7 +115,7 @@ def open_desk(paths: Sequence[Path], job: Job) -> Path | None:
     import napari
     from qtpy.QtWidgets import QApplication
 
-    _, panel = make_desk(paths, job)
+    _, panel = make_desk(paths, job, method)
     application = QApplication.instance()
     application.aboutToQuit.connect(panel.close_desk)
     napari.run()
@@ -125,6 +134,8 @@ def make_panel(napari_viewer: Viewer) -> Panel:
     -------
     Panel
     """
+    from porescope.desk.panel import Panel
+
     sources = [layer.source.path for layer in napari_viewer.layers if layer.source.path]
     paths = [Path(path) for path in dict.fromkeys(map(str, sources)) if Path(path).is_file()]
     return Panel(napari_viewer, Session(paths, Job(Path(_FOLDER))))

@@ -7,17 +7,20 @@ from .names import (
     ENDINGS,
     FILES,
     NEXT,
+    PAGE_FILES,
+    PAGES,
     PARTS,
+    PICTURE_ENDINGS,
     PICTURES,
     TUNING_FILES,
-    describe_counts,
-    escape_hidden,
+    Names,
     find_files,
+    is_found,
     keep_names,
     list_stems,
     name_files,
     name_stem,
-    printable,
+    search_folder,
 )
 from .objects import describe_hyperspy, describe_xarray
 from .signals import (
@@ -31,10 +34,14 @@ from .signals import (
 )
 from .units import nanometres
 from .writing import (
+    describe_counts,
+    escape_hidden,
     explain_error,
     explain_missing,
     hash_file,
+    printable,
     remove_unfinished,
+    sort_naturally,
     write_folder,
     write_whole,
 )
@@ -45,8 +52,12 @@ __all__ = [
     "FILES",
     "Header",
     "NEXT",
+    "PAGES",
+    "PAGE_FILES",
+    "Names",
     "PARTS",
     "PICTURES",
+    "PICTURE_ENDINGS",
     "ReadError",
     "Signal",
     "TUNING_FILES",
@@ -63,6 +74,7 @@ __all__ = [
     "find_files",
     "hash_file",
     "header_pixel_size",
+    "is_found",
     "list_stems",
     "load_signals",
     "keep_names",
@@ -78,6 +90,8 @@ __all__ = [
     "save_labels",
     "save_rois",
     "save_structure",
+    "search_folder",
+    "sort_naturally",
     "write_folder",
     "write_whole",
 ]

@@ -21,8 +21,8 @@ _OFFSET_NM = 0.02
 LEAST_SCORE = -8.0
 #: Number of sweeps over all pairs at first and after some were decided; share of the new estimate in each.
 _SWEEPS, _SWEEPS_BETWEEN, _NEW = 12, 2, 0.5
-#: Most steps by which groups of tiles are moved; offsets that are tried as a step.
-_MOST_HOPS, _TRIED_HOPS = 12, 200
+#: Most steps by which groups of tiles are moved; offsets that are tried as a step; offsets that are counted.
+_MOST_HOPS, _TRIED_HOPS, _MOST_COUNTED = 12, 200, 20_000
 #: Log-likelihood by which a group's other place must be likelier for the group to move.
 _CLEAR_GAIN = 1.0
 #: Probability from which on a pair is decided at once; share of all pairs that is decided in any case.
@@ -174,6 +174,7 @@ def _list_hops(links: Sequence[Link], apart: NDArray[np.float64]) -> list[NDArra
     others = [link.places_nm - here for link, here in zip(links, apart, strict=True)]
     every = np.concatenate([*others, *(-steps for steps in others), np.zeros((0, 2))])
     every = every[np.hypot(*every.T) > SAME_NM]
+    every = every[:: 1 + len(every) // _MOST_COUNTED]
     hops: list[NDArray[np.float64]] = []
     while len(every) and len(hops) < _MOST_HOPS:
         near = ((every[:, None] - every[None, :_TRIED_HOPS]) ** 2).sum(axis=2) <= SAME_NM**2

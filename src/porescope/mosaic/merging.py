@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 _APART_NM = 0.1
 #: Share of the smaller of two outlines, as far as both tiles show them, that belongs to both.
 _LEAST_SHARED = 0.3
-#: Distance of centres up to which a pore that only one tile shows is the one that only the other shows [nm].
-#: By a lattice vector, 0.25 to 0.33 nm, a tile may lie off.
+#: Distance by which any tile may be off [nm]: a lattice vector is 0.25 to 0.33 nm.
 _HOP_NM = 0.4
 #: Columns that follow from the outline, and are measured again where outlines are joined.
 _OF_OUTLINE = (
@@ -34,7 +33,11 @@ LoadLabels = Callable[[int], NDArray[np.integer]]
 
 
 def merge_pores(
-    pores: pd.DataFrame, tiles: NDArray[np.int64], load: LoadLabels, layout: Layout
+    pores: pd.DataFrame,
+    tiles: NDArray[np.int64],
+    load: LoadLabels,
+    layout: Layout,
+    error_nm: NDArray[np.float64] | None = None,
 ) -> tuple[pd.DataFrame, NDArray[np.int32]]:
     """Merge the pores that several tiles show.
 
@@ -47,6 +50,9 @@ def merge_pores(
     load : callable
         Number of a tile → its label image. It may be called more than once.
     layout : Layout
+    error_nm : ndarray, shape (N,), optional
+        How far each tile may be off; default, and least: a lattice vector. A pore that only one of two tiles
+        shows is the one that only the other shows, if it is no farther away.
 
     Returns
     -------
@@ -65,9 +71,10 @@ def merge_pores(
     linked: dict[int, set[int]] = {k: set() for k in range(len(pores))}
     places = layout.places_px
     labels = remember(load, layout.shapes.tolist(), 4)
+    off = np.maximum(np.zeros(len(places)) if error_nm is None else error_nm, _HOP_NM) / layout.pixel_nm
     for i, j in list_pairs(places, layout.shapes.astype(float)):
         shift = np.rint(places[j] - places[i]).astype(int)
-        for a, b in _match_labels(labels(i), labels(j), shift, layout.pixel_nm):
+        for a, b in _match_labels(labels(i), labels(j), shift, layout.pixel_nm, float(max(off[i], off[j]))):
             if (i, a) in index and (j, b) in index:
                 linked[index[i, a]].add(index[j, b])
                 linked[index[j, b]].add(index[i, a])
@@ -92,9 +99,15 @@ def merge_pores(
 
 
 def _match_labels(
-    one: NDArray[np.integer], two: NDArray[np.integer], shift: NDArray[np.int64], pixel_nm: float
+    one: NDArray[np.integer],
+    two: NDArray[np.integer],
+    shift: NDArray[np.int64],
+    pixel_nm: float,
+    off_px: float,
 ) -> list[tuple[int, int]]:
     """Labels of two tiles that are one pore; the second's first pixel is at ``shift`` in the first."""
+    # Where the tiles are off, one may show a little more.
+    one, two = (np.pad(image, round(off_px)) for image in (one, two))
     low = np.maximum(shift, 0)
     high = np.minimum(shift + two.shape, one.shape)
     if (high <= low).any():
@@ -119,7 +132,7 @@ def _match_labels(
                 matched.append((label, other))
     one_left = {k: np.argwhere(m).mean(axis=0) for k, m in its.items() if k not in {p for p, _ in matched}}
     two_left = {k: np.argwhere(m).mean(axis=0) for k, m in theirs.items() if k not in {q for _, q in matched}}
-    return matched + _match_centres(one_left, two_left, _HOP_NM / pixel_nm)
+    return matched + _match_centres(one_left, two_left, off_px)
 
 
 def _match_centres(

@@ -34,8 +34,9 @@ _NOISE_RANGE = (0.7, 1.6)
 #: How far from where the stage says a tile is looked for whose neighbours are others [nm], or half as much
 #: again as its side.
 _SEARCH_NM = 30.0
-#: Log-likelihood ratio against any other place from which on a tile that was looked for counts as found.
-_CLEAR_PLACE = 3.0
+#: Log-likelihood ratio against any other place from which on a tile that was looked for counts as found;
+#: noise reaches 6.
+_CLEAR_PLACE = 8.0
 
 #: Image of a tile, and where it has data (None: everywhere).
 Load = Callable[[int], tuple[NDArray[np.float32], "NDArray[np.bool_] | None"]]

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.files import explain_missing
 from porescope.mosaic.layout import Layout, remember
 
 #: Side of the blocks in which the sheet is written and stored [px].
@@ -41,7 +42,7 @@ def check_zarr() -> None:
         If the extra is missing.
     """
     if find_spec("ome_zarr") is None:
-        raise ValueError("--zarr needs ome-zarr: pip install 'porescope[zarr]'")
+        raise ValueError(explain_missing("--zarr", "ome-zarr", "zarr"))
 
 
 def write_pyramid(load: LoadTile, layout: Layout, folder: Path) -> None:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+
+from porescope.registration import Comparison, compare, refine_peak
 
 #: Standard deviation of the Gaussian that leaves nothing of a lattice [nm]: the most telling of 0.12 to 0.3.
 SMOOTH_NM = 0.3
@@ -20,6 +21,8 @@ SMOOTH_NM = 0.3
 _COARSE_NM = 0.09
 #: Share of the best correlation of the raw images that another offset must reach.
 _LEAST_PEAK = 0.7
+#: Least correlation of the raw images, in standard deviations of that of independent noise.
+_LEAST_SIGMA = 6.0
 #: Share of the predicted area in common that an offset must leave.
 _LEAST_SHARE = 0.25
 #: Factor of the log-likelihood, as neither noise nor the images between pixels are known: measured.
@@ -40,17 +43,6 @@ class View(NamedTuple):
     smooth: NDArray[np.float32]  # (M // step, N // step)
     clear: NDArray[np.bool_]  # of the same shape: where the smooth image is not disturbed by borders
     step: int  # pixels of the image for one of the smooth image
-
-
-class Comparison(NamedTuple):
-    """Two images compared at every offset, shape (M + m − 1, N + n − 1).
-
-    Element (m − 1 + y, n − 1 + x) belongs to the second image's first pixel at (y, x) of the first.
-    """
-
-    correlation: NDArray[np.float32]  # normalised
-    difference: NDArray[np.float32]  # variance of the difference of the images
-    common: NDArray[np.float32]  # number of pixels in common
 
 
 class Offsets(NamedTuple):
@@ -92,57 +84,6 @@ def prepare_view(image: NDArray[np.float32], known: NDArray[np.bool_] | None, pi
     )
     coarse = slice(step // 2, None, step), slice(step // 2, None, step)
     return View(image, known, np.asarray(blurred[coarse], np.float32), inside[coarse] > 0, step)
-
-
-def compare(
-    one: NDArray[np.float32],
-    one_known: NDArray[np.bool_],
-    two: NDArray[np.float32],
-    two_known: NDArray[np.bool_],
-) -> Comparison:
-    """Compare two images over what both know, at every offset; each without its mean there.
-
-    Parameters
-    ----------
-    one, two : ndarray of float32, shapes (M, N) and (m, n)
-    one_known, two_known : ndarray of bool
-
-    Returns
-    -------
-    Comparison
-
-    Examples
-    --------
-    >>> a = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32)
-    >>> known = np.ones((20, 30), bool)
-    >>> found = compare(a, known, a[5:, 7:], known[5:, 7:])
-    >>> large = np.where(found.common > 99, found.correlation, 0)
-    >>> y, x = np.unravel_index(large.argmax(), large.shape)
-    >>> int(y) - 14, int(x) - 22
-    (5, 7)
-    """
-    shape = tuple(a + b - 1 for a, b in zip(one.shape, two.shape, strict=True))
-    size = [fft.next_fast_len(n, real=True) for n in shape]
-    level = float(one[one_known].mean()) if one_known.any() else 0.0
-    a = np.where(one_known, one - level, 0).astype(np.float64)
-    b = np.where(two_known, two - level, 0).astype(np.float64)[::-1, ::-1]
-    spectra = [fft.rfft2(image, size) for image in (a, a * a, one_known.astype(float))]
-    others = [fft.rfft2(image, size) for image in (b, b * b, two_known[::-1, ::-1].astype(float))]
-
-    def sum_products(i: int, j: int) -> NDArray[np.float64]:
-        return np.asarray(fft.irfft2(spectra[i] * others[j], size)[: shape[0], : shape[1]])
-
-    common = np.rint(sum_products(2, 2))
-    n = np.maximum(common, 1)
-    mean_a, mean_b = sum_products(0, 2) / n, sum_products(2, 0) / n
-    var_a = np.maximum(sum_products(1, 2) / n - mean_a**2, 0)
-    var_b = np.maximum(sum_products(2, 1) / n - mean_b**2, 0)
-    covariance = sum_products(0, 0) / n - mean_a * mean_b
-    scale = np.sqrt(var_a * var_b)
-    least = 1e-6 * float(scale.max(initial=0)) + np.finfo(float).tiny
-    correlation = np.where(scale > least, covariance / np.maximum(scale, least), 0)
-    difference = np.maximum(var_a + var_b - 2 * covariance, 0)
-    return Comparison(*(v.astype(np.float32) for v in (np.clip(correlation, -1, 1), difference, common)))
 
 
 def crop_view(
@@ -267,6 +208,7 @@ def _find_peaks(
     is_peak &= raw.common >= max(_LEAST_SHARE * raw.common[at], 16)
     is_peak[[0, -1]] = False
     is_peak[:, [0, -1]] = False
+    is_peak &= values * np.sqrt(raw.common) >= _LEAST_SIGMA
     peaks = np.argwhere(is_peak)
     if not len(peaks):
         return np.zeros((0, 2))
@@ -275,20 +217,8 @@ def _find_peaks(
     large = raw.common[is_peak] >= 0.5 * raw.common[at]
     best = float(np.max(heights[large] if large.any() else heights))
     peaks = peaks[heights >= _LEAST_PEAK * best]
-    fine = np.array([_refine_peak(values, peak) for peak in peaks])
+    fine = np.array([refine_peak(values, peak) for peak in peaks])
     return np.asarray(fine + [y[0], x[0]])
-
-
-def _refine_peak(values: NDArray[np.float32], peak: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Place of a peak between pixels: the top of the parabola through it, in each direction."""
-    y, x = peak
-    place = np.array([y, x], float)
-    for axis, three in enumerate((values[y - 1 : y + 2, x], values[y, x - 1 : x + 2])):
-        before, here, after = map(float, three)
-        curvature = before - 2 * here + after
-        if curvature < 0:
-            place[axis] += float(np.clip((before - after) / (2 * curvature), -0.5, 0.5))
-    return place
 
 
 def locate_tile(

@@ -37,6 +37,8 @@ def read_stage(path: Path, files: Sequence[Path]) -> NDArray[np.float64]:
 
     try:
         table = pd.read_csv(path, dtype={"file": str, "image": str}, skipinitialspace=True)
+    except OSError:  # its own words tell
+        raise
     except Exception as error:  # pandas has many kinds of error
         raise ValueError(f"{path} is no table of stage positions ({type(error).__name__}: {error})") from None
     named = next((name for name in ("file", "image") if name in table), None)
@@ -98,12 +100,12 @@ def lay_grid(text: str, overlap: float, n_tiles: int, sides_nm: NDArray[np.float
         rows, columns = (int(part) for part in text.lower().replace("×", "x").split("x"))
     except ValueError:
         raise ValueError(f"--grid must be rows x columns, as 8x8, not {text!r}") from None
-    if min(rows, columns) < 1 or rows * columns != n_tiles:
-        raise ValueError(
-            f"--grid {text} takes {max(rows, 0) * max(columns, 0)} tiles, but there are {n_tiles}"
-        )
-    if not 0 < overlap < 1:
-        raise ValueError(f"--overlap must be between 0 and 1, not {overlap:g}")
+    if min(rows, columns) < 1:
+        raise ValueError(f"--grid must be 1x1 or more, not {text!r}")
+    if rows * columns != n_tiles:
+        raise ValueError(f"--grid {text} takes {rows * columns} tiles, but there are {n_tiles}")
+    if not 0 <= overlap < 1:
+        raise ValueError(f"--overlap must be at least 0 and below 1, not {overlap:g}")
     return np.asarray(np.indices((rows, columns)).reshape(2, -1).T * sides_nm * (1 - overlap))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from porescope.files import sort_naturally
 from porescope.mosaic.stage import check_stage, lay_grid, read_stage
 from porescope.reading import ImageFile
 
@@ -67,7 +67,7 @@ def open_tiles(paths: Sequence[Path], opened: Callable[[Path], ImageFile]) -> Ti
     files: list[Path] = []
     frames: list[int] = []
     found = []
-    for path in sorted(paths, key=lambda path: _sort_naturally(str(path))):
+    for path in sorted(paths, key=lambda path: sort_naturally(str(path))):
         try:
             its = _look_at(opened(path))
         except (ValueError, OSError):  # detection says what is wrong; its place in a raster stays
@@ -97,11 +97,6 @@ def _look_at(images: ImageFile) -> list[tuple[tuple[int, int], float, tuple[floa
         stage = micrograph.acquisition.stage_nm or (np.nan, np.nan)
         its.append(((rows, columns), float(np.sqrt(micrograph.pixel_area)), stage))
     return its
-
-
-def _sort_naturally(text: str) -> list[Any]:
-    # Text and numbers alternate, so that neither is compared with the other.
-    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", text)]
 
 
 def find_stage(tiles: Tiles, stage: Path | None, grid: str | None, overlap: float) -> NDArray[np.float64]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from porescope.atoms import Sites
 from porescope.lattice import RESOLUTION, Lattice, mix_coarsely
 from porescope.micrograph import Micrograph
+from porescope.pictures.greys import draw_greys
 from porescope.pictures.lettering import cover_text
 from porescope.pictures.overlays import BLUE, ORANGE, draw_scale_bar
 from porescope.pictures.panels import open_figure, show_map, show_micrograph, show_scale_bar
-from porescope.pictures.sheet import draw_sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -209,7 +209,7 @@ def _list_sites(sites: Sites, crop: _Crop) -> tuple[NDArray[np.float64], NDArray
 
 def _draw_sites(micrograph: Micrograph, sites: Sites, size: int, crop: _Crop) -> _Indexed:
     part = _cut(micrograph, crop)
-    sheet, zoom = draw_sheet(part, size)
+    sheet, zoom = draw_greys(part, size)
     picture = (sheet[..., 0] // (256 // _GREYS)).astype(np.uint8)
     for (y, x), is_empty in zip(*_list_sites(sites, crop), strict=True):
         radius, color = (6, _ORANGE) if is_empty else (3, _BLUE)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from porescope.labels import find_boxes
 from porescope.micrograph import Micrograph
+from porescope.pictures.greys import choose_bar, choose_corners, draw_greys, find_taken, weigh, write_length
 from porescope.pictures.lettering import RGB, Box, measure_text, place_numbers, write
 from porescope.pictures.panels import show_micrograph, show_outlines
-from porescope.pictures.sheet import choose_bar, choose_corners, draw_sheet, find_taken, weigh, write_length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def draw_image(micrograph: Micrograph, size: int | None = None, ax: Axes | None 
     zoom : float
         Picture pixels per image pixel.
     """
-    picture, zoom = draw_sheet(micrograph, size)
+    picture, zoom = draw_greys(micrograph, size)
     draw_scale_bar(picture, micrograph.pixel_size[1] / zoom, find_taken(micrograph))
     if ax is not None:
         show_micrograph(ax, micrograph)
@@ -85,7 +85,7 @@ def draw_overlay(
     >>> draw_overlay(Micrograph(np.eye(40, 20), 0.1), np.eye(40, 20, dtype=int), 80).shape
     (80, 40, 3)
     """
-    picture, zoom = draw_sheet(micrograph, size)
+    picture, zoom = draw_greys(micrograph, size)
     thick = 1 + max(picture.shape) // 1200
     if standard is not None:
         draw_outlines(picture, standard, BLUE, thick)

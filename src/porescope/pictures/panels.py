@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from porescope.files import write_whole
 from porescope.labels import find_boxes
 from porescope.micrograph import Micrograph
+from porescope.pictures.greys import choose_bar, choose_corners, find_taken, to_gray, weigh, write_length
 from porescope.pictures.lettering import Box, place_numbers
-from porescope.pictures.sheet import choose_bar, choose_corners, find_taken, to_gray, weigh, write_length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,13 +70,15 @@ def open_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     return new_figure(size).add_subplot() if ax is None else ax
 
 
-def new_figure(size: tuple[float, float]) -> Figure:
+def new_figure(size: tuple[float, float], layout: str = "constrained") -> Figure:
     """Make a figure without a window, as notebooks show it too.
 
     Parameters
     ----------
     size : tuple of float
         Width and height [inch].
+    layout : str
+        As for ``Figure``.
 
     Returns
     -------
@@ -85,7 +87,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout=layout)  # type: ignore[arg-type]
     FigureCanvasAgg(figure)
     return figure
 

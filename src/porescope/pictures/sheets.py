@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 
 from porescope.files import write_whole
 from porescope.mosaic import Density, Layout
+from porescope.pictures.overlays import draw_scale_bar
+from porescope.pictures.panels import open_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 #: Longer side of the picture of a sheet [px].
 _LONGEST = 3000
@@ -27,8 +33,9 @@ def draw_sheet(
     at_nm: NDArray[np.float64],
     diameter_nm: NDArray[np.float64],
     doubtful: NDArray[np.bool_],
-    file: Path,
-) -> None:
+    file: Path | None = None,
+    ax: Axes | None = None,
+) -> NDArray[np.uint8]:
     """Draw the tiles as one sheet, with a circle around each pore.
 
     Parameters
@@ -41,8 +48,14 @@ def draw_sheet(
     diameter_nm : ndarray, shape (K,)
     doubtful : ndarray of bool, shape (N,)
         Tiles that are framed.
-    file : Path
+    file : Path, optional
         The PNG file to write.
+    ax : matplotlib.axes.Axes, optional
+        Where to show it too, in nm.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
     """
     low, high = layout.bounds_nm
     scale = min(_LONGEST / float((high - low).max()), 1 / layout.pixel_nm)
@@ -66,11 +79,19 @@ def draw_sheet(
     for place, diameter in zip((at_nm - low) * scale, np.nan_to_num(diameter_nm), strict=True):
         radius = max(3, round(float(diameter) * scale / 2) + 2)
         cv2.circle(picture, np.rint(place[::-1]).astype(int).tolist(), radius, _PORE, 1, cv2.LINE_AA)
-    with write_whole(file) as part:
-        part.write_bytes(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
+    draw_scale_bar(picture, 1 / scale)
+    if file is not None:
+        with write_whole(file) as part:
+            part.write_bytes(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
+    if ax is not None:
+        ax.imshow(picture, extent=(low[1], high[1], high[0], low[0]))
+        ax.set(xlabel="x [nm]", ylabel="y [nm]")
+    return np.asarray(picture, np.uint8)
 
 
-def draw_density(density: Density, at_nm: NDArray[np.float64], file: Path) -> None:
+def draw_density(
+    density: Density, at_nm: NDArray[np.float64], file: Path | None = None, ax: Axes | None = None
+) -> Figure | SubFigure:
     """Draw the maps of density and size of the pores.
 
     Parameters
@@ -78,27 +99,40 @@ def draw_density(density: Density, at_nm: NDArray[np.float64], file: Path) -> No
     density : Density
     at_nm : ndarray, shape (K, 2)
         Places of the pores.
-    file : Path
-        The PNG file to write.
+    file : Path, optional
+        The file to write: PNG, SVG or PDF.
+    ax : matplotlib.axes.Axes, optional
+        In whose place to draw; default: a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or matplotlib.figure.SubFigure
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = open_figure(ax, (11, 5))
     left, right = figure.subplots(1, 2)
-    _draw_cells(figure, left, density, density.density_per_um2, "pores per µm²")
-    left.plot(at_nm[:, 1], at_nm[:, 0], ".", ms=2, color="white", alpha=0.7)
+    _draw_cells(figure, left, density, density.density_per_um2, "pores per µm²", lowest=0)
+    size = float(np.clip(100 / np.sqrt(max(len(at_nm), 1)), 1, 4))
+    left.plot(at_nm[:, 1], at_nm[:, 0], "o", ms=size, mfc="white", mec="black", mew=size / 6)
     _draw_cells(figure, right, density, density.median_diameter_nm, "median diameter [nm]")
-    with write_whole(file) as part:
-        figure.savefig(part, dpi=110, format="png")
+    if file is not None:
+        save_figure(figure, file)
+    return figure
 
 
-def _draw_cells(figure: Any, ax: Any, density: Density, values: NDArray[np.float64], name: str) -> None:
+def _draw_cells(
+    figure: Any,
+    ax: Any,
+    density: Density,
+    values: NDArray[np.float64],
+    name: str,
+    lowest: float | None = None,
+) -> None:
     low = density.origin_nm
     high = low + values.shape * density.cell_nm
     shown = ax.imshow(
-        np.ma.masked_invalid(values), extent=(low[1], high[1], high[0], low[0]), interpolation="nearest"
-    )
-    figure.colorbar(shown, ax=ax, label=name, shrink=0.8)
+        np.ma.masked_invalid(values), extent=(low[1], high[1], high[0], low[0]), interpolation="nearest",
+        vmin=lowest,
+    )  # fmt: skip
+    # As high as the map, whatever its shape.
+    figure.colorbar(shown, cax=ax.inset_axes((1.03, 0, 0.05, 1)), label=name)
     ax.set(xlabel="x [nm]", ylabel="y [nm]")

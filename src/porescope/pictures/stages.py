@@ -13,9 +13,9 @@ from porescope.labels import find_boxes
 from porescope.lattice import find_lattice
 from porescope.micrograph import Micrograph
 from porescope.network import Network, look_at
+from porescope.pictures.greys import to_gray
 from porescope.pictures.overlays import FAINT, ORANGE
 from porescope.pictures.panels import list_extent, open_figure, save_figure, show_outlines, show_scale_bar
-from porescope.pictures.sheet import to_gray
 from porescope.recipes import (
     Recipe,
     average,

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.micrograph import Micrograph
+from porescope.pictures.greys import choose_size, find_taken
 from porescope.pictures.lettering import RGB, cover_text, measure_text
 from porescope.pictures.overlays import draw_outlines, draw_scale_bar
 from porescope.pictures.panels import show_map, show_outlines, show_scale_bar
-from porescope.pictures.sheet import choose_size, find_taken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

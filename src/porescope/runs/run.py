@@ -231,7 +231,7 @@ def read_labels(folder: Path, row: Mapping[Any, Any]) -> NDArray[np.integer]:
     stems = [s for s in list_stems(row["image"], row["signal"], row["frame"]) if Path(s).name == s]
     shape = int(row["height_px"]), int(row["width_px"])
     # An image by itself has no number in its name; of a stack, the frame after the first has one for sure.
-    labels = _read_image(folder, stems if row["frame"] else stems[::-1], "labels", shape)
+    labels = read_image(folder, stems if row["frame"] else stems[::-1], "labels", shape)
     if labels is None:
         raise ValueError(f"{folder} lacks the label image of {row['image']}; run detection again")
     return labels

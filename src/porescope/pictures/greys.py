@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,7 +52,20 @@ def to_gray(micrograph: Micrograph) -> NDArray[np.uint8]:
     -------
     ndarray of uint8, shape (M, N)
     """
-    image = micrograph.filled
+    return stretch(micrograph.filled)
+
+
+def stretch(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale an image to grey levels, from the 0.1st to the 99.9th percentile.
+
+    Parameters
+    ----------
+    image : ndarray, shape (M, N)
+
+    Returns
+    -------
+    ndarray of uint8, shape (M, N)
+    """
     sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)]
     low, high = np.percentile(sample, (0.1, 99.9))
     gray = np.empty(image.shape, np.uint8)
@@ -60,7 +74,7 @@ def to_gray(micrograph: Micrograph) -> NDArray[np.uint8]:
     return gray
 
 
-def draw_sheet(micrograph: Micrograph, size: int | None) -> tuple[RGB, float]:
+def draw_greys(micrograph: Micrograph, size: int | None) -> tuple[RGB, float]:
     """Draw a micrograph in grey, and nothing else.
 
     Parameters

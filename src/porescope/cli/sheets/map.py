@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import sys
 from collections.abc import Callable
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from porescope.cli.console import PROGRESS, choose_level, put, say, show_progress, stop
+from porescope.cli.console import PROGRESS, choose_level, put, say, show_progress, stop, take_options_of
 from porescope.cli.detect import detect
-from porescope.cli.tables import write_csv
+from porescope.cli.options import open_as_asked
+from porescope.cli.sheets.tables import write_csv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from porescope.mosaic import Density, Layout, Mosaic, Tiles
-    from porescope.reading import ImageFile
     from porescope.runs import Run
 
 app = typer.Typer()
@@ -34,23 +33,8 @@ _UNSURE = 5.0
 _KINDS = ("pores", "tiles", "sheet", "density", "density_table", "pyramid")
 
 
-def _take_options_of(command: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command, whose last parameter is ``**options``, the parameters of another one too."""
-
-    def extend(function: Callable[..., Any]) -> Callable[..., Any]:
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
-        taken = list(inspect.signature(command, eval_str=True).parameters.values())
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        every = [p.replace(kind=keyword) for p in (*taken, *own)]
-        function.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
-        function.__annotations__ = {p.name: p.annotation for p in every}
-        return function
-
-    return extend
-
-
 @app.command(name="map")
-@_take_options_of(detect)
+@take_options_of(detect)
 def map_sheet(
     stage: Annotated[
         Path | None,
@@ -94,10 +78,10 @@ def map_sheet(
         names = [FILES[kind] for kind in _KINDS]
         check_results(out, "map", names, options["overwrite"] or options["resume"])
         paths = find_files(options["inputs"], say, recursive=options["recursive"])
-        tiles = open_tiles(paths, lambda path: _open(path, options))
+        tiles = open_tiles(paths, lambda path: open_as_asked(path, options))
         places = find_stage(tiles, stage, grid, overlap)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     failed = False
     try:
         detect(**{**options, "out": out / _RUN})
@@ -120,7 +104,7 @@ def map_sheet(
         table = _list_tiles(tiles, places, done, sheet.mosaic)
         _write(sheet, table, kept, files, said, options, out)
     except (ValueError, OSError) as error:
-        stop(str(error))
+        stop(error)
     if not options["quiet"]:
         for line in sheet.lines:
             put(line)
@@ -129,13 +113,6 @@ def map_sheet(
         put(f"in {out}: {', '.join(sorted(p.name for p in out.iterdir()))}")
     if failed:
         raise typer.Exit(1)
-
-
-def _open(path: Path, options: dict[str, Any]) -> ImageFile:
-    from porescope.reading import open_images
-
-    taken = {name: options[name] for name in ("pixel_size", "modality", "signal")}
-    return open_images(path, **taken)
 
 
 def _list_done(tiles: Tiles, run: Run) -> NDArray[np.bool_]:
@@ -173,7 +150,7 @@ def _make_sheet(
     from porescope.runs import read_labels
 
     def load(tile: int) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-        micrograph = look_for_field(_open(tiles.files[tile], options).read(tiles.frames[tile]))
+        micrograph = look_for_field(open_as_asked(tiles.files[tile], options).read(tiles.frames[tile]))
         return micrograph.image, micrograph.field
 
     def load_labels(tile: int) -> NDArray[np.integer]:
@@ -193,7 +170,8 @@ def _make_sheet(
     layout = Layout(mosaic.sheet_nm, tiles.shapes, tiles.pixel_nm, mosaic.affine)
     images = _order_images(tiles, run)
     found, owner = _gather_pores(images, run, tiles.pixel_nm)
-    pores, shown = merge_pores(found, owner, load_labels, layout)
+    off = np.array([3 * error_nm if status == "stage" else 0.0 for status in mosaic.status])
+    pores, shown = merge_pores(found, owner, load_labels, layout, off)
     at = pores[["sheet_y_nm", "sheet_x_nm"]].to_numpy(float)
     density = count_density(at, pores.equivalent_diameter_nm.to_numpy(float), layout)
     said = _describe(mosaic, pores, density, len(found), error_nm)
@@ -239,17 +217,21 @@ def _describe(
     counted = len(pores) - int(pores.touches_border.sum()) / 2
     low, high = density_interval(round(counted), density.area_um2)
     scale = float(np.sqrt(np.linalg.det(mosaic.affine)))
-    residual = np.nanmedian(mosaic.residual_nm) if counts["placed"] + counts["moved"] else np.nan
-    lines = [
-        f"{n} tiles: {n - counts['stage']} placed by their neighbours ({counts['moved']} far from where the "
-        f"stage says), {counts['stage']} by the stage alone; median residual {residual:.3f} nm",
-        f"stage against images: {mosaic.stage_error_nm:.2f} nm in each direction; a nm of the images is "
-        f"{scale:.4f} nm of the stage",
+    lines = []
+    if counts["stage"] < n:
+        lines = [
+            f"{n} tiles: {n - counts['stage']} placed by their neighbours ({counts['moved']} far from where "
+            f"the stage says), {counts['stage']} by the stage alone; median residual "
+            f"{np.nanmedian(mosaic.residual_nm):.3f} nm",
+            f"stage against images: {mosaic.stage_error_nm:.2f} nm in each direction; a nm of the images is "
+            f"{scale:.4f} nm of the stage",
+        ]
+    lines.append(
         f"{len(pores)} pores in {density.area_um2:.4g} µm², from {n_found} in the tiles: "
-        f"{counted / density.area_um2:.4g} per µm² (95 % interval {low:.4g} to {high:.4g})",
-    ]
+        f"{counted / density.area_um2:.4g} per µm² (95 % interval {low:.4g} to {high:.4g})"
+    )
     warnings = []
-    if counts["stage"]:
+    if counts["stage"] and n > 1:
         warnings.append(
             f"{counts['stage']} of {n} tiles have no neighbour that fits: they lie where the stage says, and "
             "pores in their overlaps may be counted twice"
@@ -323,7 +305,7 @@ def _write(
         draw_density(density, at, folder / FILES["density"])
         doubtful = np.array([status != "placed" for status in mosaic.status])
         draw_sheet(
-            lambda tile: _open(tiles.files[tile], options).read(tiles.frames[tile]).filled,
+            lambda tile: open_as_asked(tiles.files[tile], options).read(tiles.frames[tile]).filled,
             sheet.layout, at, diameter, doubtful, folder / FILES["sheet"],
         )  # fmt: skip
         if said["zarr"]:

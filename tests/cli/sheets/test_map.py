@@ -97,7 +97,7 @@ def test_bad_input_is_told_in_a_sentence(tiles: Path, tmp_path: Path) -> None:
     for arguments, what in (
         ((tiles, "--stage", lacking), "no row for WS2_haadf_3_0_0.tif"),
         ((tiles, "--stage", doubled), "WS2_haadf_3_0_0.tif and WS2_haadf_3_0_1.tif have the same stage"),
-        ((tiles, "--stage", tmp_path / "none.csv"), "no table of stage positions"),
+        ((tiles, "--stage", tmp_path / "none.csv"), "none.csv cannot be read or written (No such file"),
         ((other, "--grid", "2x2"), "has pixels of 0.05 nm, other tiles of 0.04 nm"),
         ((tiles,), "WS2_haadf_3_0_0.tif and 3 more tiles say no stage position"),
         ((tiles, "--grid", "3x3"), "takes 9 tiles, but there are 4"),
