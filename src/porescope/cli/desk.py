@@ -67,10 +67,11 @@ def label(
             raise ValueError("--signal all gives several images of a place; name one signal")
         paths = find_files(inputs, say, recursive=recursive)
         check_folder(out)
+        from porescope.desk import check_display, open_desk
+
+        check_display()
         files = dict.fromkeys(("rois", "geojson", "coco", "structure"), False)
         job = make_job({**given, **files, "images": True})
-        from porescope.desk import open_desk
-
         rescued = open_desk(paths, job, _list_words(given))
     except (ValueError, OSError) as error:
         stop(error)

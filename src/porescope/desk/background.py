@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from porescope.files import explain_error
@@ -37,15 +38,16 @@ class Worker:
         self._changed = threading.Condition()
         self._waiting: tuple[Callable[[], Any], Callable[[Any], None], Callable[[str], None]] | None = None
         self._busy = self._closed = self._cancelled = False
+        self._undelivered = 0
         # A daemon: a long task must not keep the program from ending.
         self._thread = threading.Thread(target=self._run, name="porescope-desk", daemon=True)
         self._thread.start()
 
     @property
     def busy(self) -> bool:
-        """Whether a task is done or waits."""
+        """Whether a task is done or waits, or its result is on its way."""
         with self._changed:
-            return self._busy or self._waiting is not None
+            return self._busy or self._waiting is not None or self._undelivered > 0
 
     def ask(
         self,
@@ -107,7 +109,16 @@ class Worker:
                 self._waiting, self._busy, self._cancelled = None, True, False
             call = self._do(task, done, failed)
             if not self._closed:
-                self._deliver(call)
+                with self._changed:
+                    self._undelivered += 1
+                self._deliver(partial(self._hand_over, call))
+
+    def _hand_over(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        finally:
+            with self._changed:
+                self._undelivered -= 1
 
     @staticmethod
     def _do(

@@ -151,7 +151,7 @@ class Bench(QObject):
         mark.refresh()
         low, high = np.asarray(self.pores.corner_pixels)[:, -2:]
         if not ((low <= centre) & (centre <= high)).all():  # what is in sight stays where it is
-            self.viewer.camera.center = (0.0, *(centre * scale))
+            self.viewer.scene.camera.center = (0.0, *(centre * scale))
         inside = self.measured.edits.labels == labels[0]
         self.pores.selected_label = int(np.asarray(self.pores.data)[inside][0])
 
@@ -239,6 +239,8 @@ class Bench(QObject):
         for event in (pores.events.paint, pores.events.labels_update, pores.events.set_data):
             event.connect(self._touch)
         viewer.layers.selection.active = pores
+        if image.ndim == 3:
+            viewer.dims.set_current_step(0, 0)  # napari begins in the middle
         viewer.reset_view()
         self._show(Place(file, self._frame()))
 

@@ -64,6 +64,7 @@ def choose_range(parameter: Any, value: float) -> tuple[float, float]:
 
     Examples
     --------
+    >>> from porescope.recipes import parameters
     >>> [choose_range(p, p.default) for p in parameters()][:2]
     [(1.0, 40.0), (0.0, 8.0)]
     """

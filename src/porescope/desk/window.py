@@ -92,7 +92,7 @@ def make_desk(
 
 
 def open_desk(paths: Sequence[Path], job: Job, method: Sequence[str] = ()) -> Path | None:
-    """Open the window, and return when it is closed.
+    """Open the window, and return when it is closed; see `check_display` first.
 
     Parameters
     ----------
@@ -105,13 +105,7 @@ def open_desk(paths: Sequence[Path], job: Job, method: Sequence[str] = ()) -> Pa
     -------
     Path or None
         Folder of the edits that were not saved; None if there are none.
-
-    Raises
-    ------
-    ValueError
-        If there is no display.
     """
-    check_display()
     import napari
     from qtpy.QtWidgets import QApplication
 
