@@ -39,14 +39,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three images and a movie of three frames."""
     folder = tmp_path_factory.mktemp("images")
-    drawn = [save_simulated(folder, f"{name}.tif", seed=seed) for name, seed in (("a", 1), ("b", 5), ("c", 6))]
+    drawn = [
+        save_simulated(folder, f"{name}.tif", seed=seed) for name, seed in (("a", 1), ("b", 5), ("c", 6))
+    ]
     return [*drawn, save_simulated(folder, "movie.tif", seed=8, frames=3)]
 
 
 @pytest.fixture(scope="session")
-def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def display(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Name of a display that ends with this process, however that ends."""
-    require(find_spec("napari") is not None and find_spec("qtpy") is not None, "napari (pip install '.[gui]')")
+    require(
+        find_spec("napari") is not None and find_spec("qtpy") is not None, "napari (pip install '.[gui]')"
+    )
     require(shutil.which("Xvfb") is not None, "Xvfb")
     # The shell ends the server when its input does, thus with this process: a window that outlives its
     # server would end the tests.
@@ -69,6 +73,9 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with patch.context() as without:
             without.delenv("QT_QPA_PLATFORM")
             check_display()  # else Qt would end all tests
+        # napari has plugins of pytest, which therefore would compile all its modules anew: some seconds.
+        hook = pytestconfig.pluginmanager.rewrite_hook
+        patch.setattr(sys, "meta_path", [finder for finder in sys.meta_path if finder is not hook])
         yield name
 
 
@@ -80,6 +87,7 @@ class Desk:
 
         self.viewer, self.panel = make_desk(paths, job)
         self.application = QApplication.instance()
+        self.viewer.window.resize(1000, 700)
         self.said: list[str] = []
         self.panel.bench.told.connect(self.said.append)
 
@@ -99,7 +107,7 @@ class Desk:
         while not until():
             self.application.processEvents()
             assert time.monotonic() < end, f"still waiting; {self.panel.message.text()}"
-            time.sleep(0.002)
+            time.sleep(0.01)
 
     def settle(self) -> None:
         """Wait until all work is done and shown."""

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
-from helpers import save_simulated
 
 from porescope import Recipe, read, read_run
 from porescope.desk.answers import answer_recipe
@@ -66,7 +64,7 @@ def test_frames_of_a_movie_keep_their_corrections(open_desk, images: list[Path],
 def test_going_on_at_once_shows_the_last_file_alone(open_desk, images: list[Path], tmp_path: Path) -> None:
     desk = open_desk(images[:1], tmp_path / "out")
     desk.panel.add_files([str(path) for path in images[1:3]])
-    for file in (1, 2, 1, 0, 2):
+    for file in (1, 0, 2):
         desk.panel.files.setCurrentIndex(file)
         desk.application.processEvents()
     desk.settle()
@@ -75,25 +73,32 @@ def test_going_on_at_once_shows_the_last_file_alone(open_desk, images: list[Path
     assert np.array_equal(shown, read(images[2], pixel_size=1).image)
 
 
-def test_a_candidate_is_accepted(open_desk, tmp_path: Path) -> None:
-    path = save_simulated(tmp_path, "faint.tif", seed=3)
-    desk = open_desk([path], tmp_path / "out")
+def test_a_candidate_is_accepted(open_desk, images: list[Path], tmp_path: Path) -> None:
+    desk = open_desk(images[:1], tmp_path / "out")
     candidates = desk.viewer.layers["candidates"]
     marked = np.zeros_like(candidates.data)
-    marked[10:14, 50:55] = 7
+    marked[8:12, 102:107] = 7
     candidates.data = marked
     n = len(desk.table)
-    desk.viewer.cursor.position = tuple(np.array([12, 52]) * np.asarray(desk.pores.scale))
+    desk.viewer.cursor.position = tuple(np.array([9, 104]) * np.asarray(desk.pores.scale))
     desk.panel.bench._accept_here(desk.viewer)
     desk.settle()
     assert len(desk.table) == n + 1 and desk.table.area_px[desk.table.edited].tolist() == [20]
 
 
-@pytest.mark.parametrize("content", [b"nothing", b""])
-def test_what_is_no_image_is_said(open_desk, content: bytes, images: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "bad.tif").write_bytes(content)
-    desk = open_desk([tmp_path / "bad.tif", images[0]], tmp_path / "out")
-    assert desk.said[-1].startswith("failed: bad.tif") and len(desk.viewer.layers) == 0
-    desk.panel.files.setCurrentIndex(1)
+def test_what_is_no_image_is_said(open_desk, images: list[Path], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.tif", tmp_path / "empty.tif"
+    bad[0].write_bytes(b"nothing")
+    bad[1].touch()
+    desk = open_desk([*bad, images[0]], tmp_path / "out")
+    for file, path in enumerate(bad):
+        desk.panel.files.setCurrentIndex(file)
+        desk.settle()
+        assert desk.said[-1].startswith(f"failed: {path.name}") and len(desk.viewer.layers) == 0
+    desk.panel.files.setCurrentIndex(2)
     desk.settle()
     assert len(desk.table) >= 2
+    desk.panel.files.setCurrentIndex(0)
+    desk.settle()
+    # Nothing stays that could be taken for the bad file.
+    assert len(desk.viewer.layers) == 0 and desk.table is None and desk.panel.bench.place is None

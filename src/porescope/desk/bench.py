@@ -23,7 +23,7 @@ from porescope.runs import ImageResult
 from porescope.standards import read_standard
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels, Points
+    from napari.layers import Labels
     from napari.viewer import Viewer
 
 #: Time after an edit until the table follows [ms]: strokes of the brush come in many small steps.
@@ -104,7 +104,7 @@ class Bench(QObject):
         self.workers["open"].ask(
             lambda: (session.open(file), session.read(Place(file, 0))),
             lambda opened: self._lay(file, *opened),
-            self._tell_failure,
+            partial(self._open_nothing, file),
         )
 
     def put_aside(self) -> None:
@@ -211,38 +211,40 @@ class Bench(QObject):
             return  # the user has gone on
         viewer = self.viewer
         self.place = None
-        for layer in self._layers.values():
-            if layer in viewer.layers:
-                viewer.layers.remove(layer)
-        shape, where = first.image.shape, drawn.place_layer(first.pixel_size, False)
         image = drawn.stack_images(lambda frame: self.session.read(Place(file, frame)), len(images), first)
-        nothing = partial(np.zeros, shape)
-        made: dict[str, Image | Labels | Points] = {
-            drawn.IMAGE: viewer.add_image(image, **drawn.describe_image(image, first)),
-            drawn.VACANCIES: viewer.add_image(nothing(np.float32), **drawn.describe_vacancies(), **where),
-            drawn.CANDIDATES: viewer.add_labels(
-                nothing(np.int32), name=drawn.CANDIDATES, opacity=0.35, visible=False, **where
-            ),
-            drawn.RECIPE: viewer.add_image(
-                nothing(np.uint8), name=drawn.RECIPE, colormap="cyan", blending="additive", opacity=0.5,
-                contrast_limits=(0, 1), visible=False, **where,
-            ),
-            drawn.PORES: viewer.add_labels(nothing(np.int32), name=drawn.PORES, opacity=0.5, **where),
-            drawn.MARK: viewer.add_points(
-                np.empty((0, 2)), name=drawn.MARK, symbol="disc", face_color="transparent",
-                border_color="yellow", border_width=0.06, **where,
-            ),
-        }  # fmt: skip
-        self._layers = made
-        pores = made[drawn.PORES]
-        pores.brush_size = _BRUSH_PX
-        for event in (pores.events.paint, pores.events.labels_update, pores.events.set_data):
-            event.connect(self._touch)
-        viewer.layers.selection.active = pores
+        layers = self._layers
+        if (
+            layers
+            and layers[drawn.IMAGE].ndim == image.ndim
+            and all(v in viewer.layers for v in layers.values())
+        ):
+            drawn.refill_layers(layers, image, first)  # much faster, and what was set in them stays
+        else:
+            self._remove_layers()
+            layers = self._layers = drawn.add_layers(viewer, image, first)
+            layers[drawn.PORES].brush_size = _BRUSH_PX
+            events = layers[drawn.PORES].events
+            for event in (events.paint, events.labels_update, events.set_data):
+                event.connect(self._touch)
+        viewer.layers.selection.active = layers[drawn.PORES]
         if image.ndim == 3:
             viewer.dims.set_current_step(0, 0)  # napari begins in the middle
         viewer.reset_view()
         self._show(Place(file, self._frame()))
+
+    def _open_nothing(self, file: int, message: str) -> None:
+        """Leave nothing on the desk that could be taken for a file that cannot be opened."""
+        if file == self._wanted:
+            self.place = self.measured = None
+            self._remove_layers()
+            self.tabled.emit(None)
+        self._tell_failure(message)
+
+    def _remove_layers(self) -> None:
+        for layer in self._layers.values():
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+        self._layers = {}
 
     def _frame(self) -> int:
         """Number of the frame that the slider is on."""
@@ -297,9 +299,7 @@ class Bench(QObject):
         for kind, values in ((drawn.CANDIDATES, found.candidates), (drawn.VACANCIES, found.vacancies)):
             layer = self._layers[kind]
             layer.data = np.zeros_like(layer.data) if values is None else values.astype(layer.data.dtype)
-        size = result.micrograph.pixel_size  # the lattice may have corrected it
-        for layer in self._layers.values():
-            layer.scale = (*np.asarray(layer.scale)[:-2], *size)
+        drawn.scale_layers(self._layers, result.micrograph.pixel_size)  # the lattice may have corrected it
         self._set_pores(labels.copy(), editable=True)
         self.told.emit("; ".join([f"method {result.method}", *result.messages]))
         self._follow()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from porescope.files import ReadError
 from porescope.micrograph import Micrograph
 from porescope.reading import open_images
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
 
 #: Layers, from below to above, by what they show.
 IMAGE, VACANCIES, CANDIDATES, RECIPE, PORES, MARK = (
@@ -119,17 +123,74 @@ def describe_image(image: Any, first: Micrograph) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def describe_vacancies() -> dict[str, Any]:
-    """Give the options of the layer of a vacancy map.
+def add_layers(viewer: Viewer, image: Any, first: Micrograph) -> dict[str, Any]:
+    """Add the layers of a file, empty but for its images.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    image : array, shape (M, N) or (K, M, N)
+        As `stack_images` gives it.
+    first : Micrograph
 
     Returns
     -------
-    dict
+    dict of Layer
+        By the names in `LAYERS`, and in their order.
     """
+    where = place_layer(first.pixel_size, False)
+    nothing = partial(np.zeros, first.image.shape)
     return {
-        "name": VACANCIES, "colormap": "inferno", "contrast_limits": _SHOWN_SIGMA, "blending": "additive",
-        "visible": False,
+        IMAGE: viewer.add_image(image, **describe_image(image, first)),
+        VACANCIES: viewer.add_image(
+            nothing(np.float32), name=VACANCIES, colormap="inferno", contrast_limits=_SHOWN_SIGMA,
+            blending="additive", visible=False, **where,
+        ),
+        CANDIDATES: viewer.add_labels(
+            nothing(np.int32), name=CANDIDATES, opacity=0.35, visible=False, **where
+        ),
+        RECIPE: viewer.add_image(
+            nothing(np.uint8), name=RECIPE, colormap="cyan", blending="additive", opacity=0.5,
+            contrast_limits=(0, 1), visible=False, **where,
+        ),
+        PORES: viewer.add_labels(nothing(np.int32), name=PORES, opacity=0.5, **where),
+        MARK: viewer.add_points(
+            np.empty((0, 2)), name=MARK, symbol="disc", face_color="transparent", border_color="yellow",
+            border_width=0.06, **where,
+        ),
     }  # fmt: skip
+
+
+def refill_layers(layers: Mapping[str, Any], image: Any, first: Micrograph) -> None:
+    """Put the images of another file into the layers, and empty the others.
+
+    Parameters
+    ----------
+    layers : mapping of Layer
+        As `add_layers` gives them, of images with as many axes.
+    image, first
+        As for `add_layers`.
+    """
+    layers[IMAGE].data = image
+    layers[IMAGE].reset_contrast_limits_range()
+    layers[IMAGE].contrast_limits = choose_contrast(first.filled)
+    for name in (VACANCIES, CANDIDATES, RECIPE, PORES):
+        layers[name].data = np.zeros(first.image.shape, layers[name].data.dtype)
+    layers[MARK].data = np.empty((0, 2))
+    scale_layers(layers, first.pixel_size)
+
+
+def scale_layers(layers: Mapping[str, Any], pixel_size: tuple[float, float]) -> None:
+    """Give all layers another pixel size.
+
+    Parameters
+    ----------
+    layers : mapping of Layer
+    pixel_size : tuple of float
+        (row, column) [nm].
+    """
+    for layer in layers.values():
+        layer.scale = (*np.asarray(layer.scale)[:-2], *pixel_size)
 
 
 #: A layer as napari's readers hand it over: data, options, kind.
