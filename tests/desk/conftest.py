@@ -28,11 +28,15 @@ _SERVERS: list[subprocess.Popen[bytes]] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that open a window; in them, warnings of porescope alone are errors."""
+    """Mark the tests that open a window; in them, warnings of porescope alone are errors.
+
+    They come last: Qt stays in the process, where matplotlib would find it.
+    """
     for item in items:
         if "display" in getattr(item, "fixturenames", ()):
             item.add_marker("gui")
             item.add_marker(pytest.mark.filterwarnings("ignore", "error:::porescope"))
+    items.sort(key=lambda item: item.get_closest_marker("gui") is not None)
 
 
 @pytest.fixture(scope="session")

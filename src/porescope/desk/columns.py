@@ -12,7 +12,7 @@ from porescope.recipes import Recipe
 HEADS = {
     "label": ("pore", "number of the pore in the label image"),
     "equivalent_diameter_nm": ("d [nm]", "diameter of the circle of the same area"),
-    "area_nm2": ("area [nm²]", "area"),
+    "area_nm2": ("A [nm²]", "area"),
     "confidence": ("conf.", "probability that it is a pore; empty where it was drawn by hand"),
     "missing_atoms": ("atoms", "number of missing atoms; needs --material"),
     "edited": ("edited", "whether it was drawn or changed by hand"),

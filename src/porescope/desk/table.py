@@ -13,7 +13,7 @@ from qtpy.QtCore import (
     Qt,
     Signal,
 )
-from qtpy.QtWidgets import QAbstractItemView, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from porescope.desk.columns import HEADS, describe_cell
 
@@ -84,6 +84,7 @@ class PoreTable(QTableView):
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(22)
         self.selectionModel().selectionChanged.connect(self._tell)
@@ -99,7 +100,6 @@ class PoreTable(QTableView):
         labels = self.list_chosen()
         self._silent = True
         self.pores.show_table(table)
-        self.resizeColumnsToContents()
         self.choose(labels)
 
     def list_chosen(self) -> list[int]:
