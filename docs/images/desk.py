@@ -46,11 +46,12 @@ with tempfile.TemporaryDirectory() as name:
         for _ in range(20):
             QApplication.instance().processEvents()
 
-    def draw(name: str) -> None:
-        """Save the window as it is."""
+    def draw(name: str, left: int = 0) -> None:
+        """Save the window as it is, or its part from a column on."""
         settle()
         shown = Image.fromarray(np.asarray(viewer.screenshot(canvas_only=False, flash=False))[..., :3])
         shown = shown.resize((WIDTH, round(WIDTH * shown.height / shown.width)), Image.Resampling.LANCZOS)
+        shown = shown.crop((left, 0, shown.width, shown.height))
         shown.save(HERE / f"{name}.jpg", quality=72, optimize=True)
 
     settle()
@@ -74,6 +75,6 @@ with tempfile.TemporaryDirectory() as name:
     draw("desk_recipe")
     panel.tabs.setCurrentIndex(2)
     panel.tune.click()
-    draw("desk_tune")
+    draw("desk_tune", left=800)
     panel.close_desk()
     viewer.close()

@@ -70,9 +70,10 @@ def test_standards_are_whole_and_found_again(session: Session, tmp_path: Path) -
     place = look(session, 3, 1)
     labels = np.zeros((180, 220), np.int32)
     labels[10:20, 10:20] = labels[40:50, 10:20] = 5  # one label, two pores
+    labels[10:20, 20:25] = 6  # a third one, that touches
     path = session.save_standard(place, labels)
     assert path == tmp_path / "out" / "standards" / "movie_0001_standard.tif"
-    assert len(np.unique(read_standard(path))) - 1 == 2
+    assert len(np.unique(read_standard(path))) - 1 == 3
     assert session.find_standard(place) == path and session.find_standard(Place(3, 0)) is None
     data = session.read_standards()
     assert data.standard_paths == [path] and np.array_equal(data.standards[0] > 0, labels > 0)
