@@ -1,13 +1,13 @@
 """What `porescope track` reaches on simulated movies: prints the tables of docs/movies.md.
 
-python benchmarks/movies.py tracks [KIND]     # whole movies: drift, tracks, growth against the truth
+python benchmarks/movies.py tracks [KIND …]   # whole movies: drift, tracks, growth against the truth
 python benchmarks/movies.py drift      # drift alone, many movies; the bands that were tried
 python benchmarks/movies.py linking    # time of the overlap table and of laptrack
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -64,7 +64,9 @@ def draw(kind: str, seed: int, noise: float = 1.0, material: str = "WS2", modali
     return Movie(frames, path - path[0], np.array([pore.centre for pore in pores]))
 
 
-def follow(movie: Movie, missed: int | None = None) -> tuple[dict[str, pd.DataFrame], float]:
+def follow(
+    movie: Movie, missed: int | None = None, modality: str = "haadf"
+) -> tuple[dict[str, pd.DataFrame], float]:
     """The tables of the command, and its time [s]; ``missed`` is a frame of nothing but noise."""
     images = movie.images.astype(np.uint16)
     if missed is not None:
@@ -75,6 +77,7 @@ def follow(movie: Movie, missed: int | None = None) -> tuple[dict[str, pd.DataFr
         axes = {"unit": "nm", "axes": "TYX"}
         tifffile.imwrite(path, images, imagej=True, resolution=resolution, metadata=axes)
         options = ["--no-images", "-q", "--dose-rate", "1e5", "--frame-time", "1", "--material", "WS2"]
+        options += ["--modality", modality]
         start = time.perf_counter()
         result = CliRunner().invoke(app, ["track", str(path), "-o", str(out), *options])
         seconds = time.perf_counter() - start
@@ -154,7 +157,7 @@ def judge(movie: Movie, tables: dict[str, pd.DataFrame], missed: int | None = No
     )
 
 
-def try_tracks(kinds: tuple[str, ...] = (*KINDS, "growing, frame 9 missed"), n_seeds: int = 2) -> None:
+def try_tracks(kinds: list[str], n_seeds: int, first_seed: int, modality: str) -> None:
     print(
         "| movie | noise | largest error of the drift [px] | frames lost | pores found | wrong tracks "
         "| error of growth: median, largest | intervals that hold | time [s] |"
@@ -164,9 +167,9 @@ def try_tracks(kinds: tuple[str, ...] = (*KINDS, "growing, frame 9 missed"), n_s
         for noise in (1.0, 2.0):
             verdicts, seconds = [], 0.0
             missed = 9 if "missed" in kind else None
-            for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
-                movie = draw(kind.split(",")[0], seed, noise)
-                tables, taken = follow(movie, missed)
+            for seed in range(first_seed, first_seed + n_seeds):
+                movie = draw(kind.split(",")[0], seed, noise, modality=modality)
+                tables, taken = follow(movie, missed, modality)
                 verdicts.append(judge(movie, tables, missed))
                 seconds += taken
             errors = np.abs([e for v in verdicts for e in v.growth])
@@ -249,7 +252,14 @@ def try_linking(n_frames: int = 300, n_pores: int = 100) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "tracks" and sys.argv[2:]:
-        try_tracks(tuple(sys.argv[2:]))
-        sys.exit()
-    {"tracks": try_tracks, "drift": try_drift, "linking": try_linking}[sys.argv[1]]()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["tracks", "drift", "linking"])
+    parser.add_argument("kinds", nargs="*", default=[*KINDS, "growing, frame 9 missed"])
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--modality", default="haadf")
+    chosen = parser.parse_args()
+    if chosen.what == "tracks":
+        try_tracks(chosen.kinds, chosen.seeds, chosen.first_seed, chosen.modality)
+    else:
+        {"drift": try_drift, "linking": try_linking}[chosen.what]()

@@ -22,6 +22,8 @@ _START_METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "sp
 _MOST_DEATHS = 2
 #: Interval at which workers are looked after, and at which it is asked whether more tasks come [s].
 _WATCH, _TICK = 0.2, 0.05
+#: Modules that a worker needs for an image, for `prepare_workers`.
+IMAGE_MODULES = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
 #: Largest share of the free memory that one worker may use.
 _MEMORY_SHARE = 0.9
 
@@ -224,7 +226,7 @@ def _serve(function: Callable[..., Iterator[Any]], pipe: Any) -> None:
     while True:
         try:
             task = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # the parent process is gone
             return
         for result in function(*task):
             pipe.send((result, False))
