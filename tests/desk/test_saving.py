@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,32 @@ def test_only_what_is_not_saved_is_rescued(session: Session, tmp_path: Path) -> 
     assert folder == tmp_path / "out" / "unsaved"
     assert [path.name for path in folder.iterdir()] == ["movie_0002_labels.tif"]
     assert np.array_equal(tifffile.imread(folder / "movie_0002_labels.tif"), edited)
+
+
+def test_edits_are_rescued_elsewhere_where_nothing_can_be_written(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").touch()  # the folder of the desk is a file
+    edited = delete_first(session, Place(0, 0))
+    folder = rescue_edits(session)
+    assert folder is not None and folder.parent == tmp_path / "elsewhere"
+    assert np.array_equal(tifffile.imread(folder / "a_labels.tif"), edited)
+
+
+def test_a_file_that_is_gone_does_not_keep_the_others_from_being_saved(
+    session: Session, images: list[Path], tmp_path: Path
+) -> None:
+    for number, path in enumerate(session.paths):
+        session.paths[number] = Path(shutil.copy(path, tmp_path))
+    delete_first(session, Place(0, 0))
+    delete_first(session, Place(1, 2))
+    session.paths[1].unlink()
+    path, lines = save_corrections(session)
+    assert lines[0].startswith("a: 1 deleted") and "movie.tif is not there any more" in lines[-1]
+    assert read_run(path).images.image.tolist() == ["a"]
+    assert rescue_edits(session) == tmp_path / "out" / "unsaved"  # those of the movie
 
 
 def test_nothing_is_saved_in_a_sentence(images: list[Path], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from porescope import read_standard
 from porescope.desk import session as module
-from porescope.desk.session import Place, Session, measure_edited
+from porescope.desk.session import Place, Session
 from porescope.recipes import Recipe
 from porescope.runs import Job
 
@@ -23,22 +24,6 @@ def look(session: Session, file: int, frame: int = 0) -> Place:
     place = Place(file, frame)
     session.keep(place, session.find(place))
     return place
-
-
-def test_pores_that_stay_keep_their_rows(session: Session) -> None:
-    place = look(session, 0)
-    result = session.results[place]
-    assert measure_edited(result, result.labels).table is result.pores  # nothing is measured anew
-    labels = result.labels.copy()
-    labels[labels == 1] = 0
-    labels[4:12, 100:110] = 99
-    table, edits = measure_edited(result, labels)
-    old = result.pores.set_index("label")
-    kept = table[~table.edited].set_index("label")
-    assert kept.equals(old.loc[kept.index]) and kept.index.tolist() == old.index[1:].tolist()
-    drawn = table[table.edited]
-    assert drawn.area_px.tolist() == [80] and np.isnan(drawn.confidence).all()
-    assert (edits.labels > 0).sum() == (labels > 0).sum()
 
 
 def test_edits_are_remembered_until_they_are_taken_back(session: Session) -> None:
@@ -74,7 +59,10 @@ def test_standards_are_whole_and_found_again(session: Session, tmp_path: Path) -
     path = session.save_standard(place, labels)
     assert path == tmp_path / "out" / "standards" / "movie_0001_standard.tif"
     assert len(np.unique(read_standard(path))) - 1 == 3
-    assert session.find_standard(place) == path and session.find_standard(Place(3, 0)) is None
+    again = Session(session.paths, session.job)
+    for desk in (session, again):
+        assert np.array_equal(desk.load_standard(place, desk.read(place)) > 0, labels > 0)
+    assert again.load_standard(Place(3, 0), again.read(Place(3, 0))) is None
     data = session.read_standards()
     assert data.standard_paths == [path] and np.array_equal(data.standards[0] > 0, labels > 0)
     with pytest.raises(ValueError, match="has no pores"):
@@ -99,3 +87,11 @@ def test_names_of_folders_are_free(session: Session, tmp_path: Path) -> None:
 def test_files_lie_there_once(session: Session, images: list[Path]) -> None:
     session.add_files([images[0], images[0].parent / ".." / images[0].parent.name / "a.tif"])
     assert session.paths == images and session.names == ["a", "b", "c", "movie"]
+
+
+def test_a_name_stays_when_another_file_of_that_name_comes(
+    session: Session, images: list[Path], tmp_path: Path
+) -> None:
+    shutil.copy(images[1], tmp_path / "a.tif")
+    session.add_files([tmp_path / "a.tif"])
+    assert session.names[:4] == ["a", "b", "c", "movie"] and session.names[4] not in session.names[:4]

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from porescope.desk import layers as drawn
-from porescope.desk.answers import Answer, answer_recipe
+from porescope.desk.answers import Answer, Measured, answer_place, measure_edited
 from porescope.desk.background import Worker
 from porescope.desk.columns import describe_pores
 from porescope.desk.saving import rescue_edits
-from porescope.desk.session import Measured, Place, Session, measure_edited
+from porescope.desk.session import Place, Session
+from porescope.files import explain_error
 from porescope.micrograph import Micrograph
 from porescope.reading import ImageFile
 from porescope.recipes import Recipe
 from porescope.runs import ImageResult
-from porescope.standards import read_standard
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -54,7 +54,6 @@ class Bench(QObject):
         self._wanted, self._closed = -1, False
         self._last: NDArray[np.int32] | None = None
         self._layers: dict[str, Any] = {}
-        self._standard: NDArray[np.int32] | None = None
         self._delivered.connect(self._call, Qt.ConnectionType.QueuedConnection)
         self.workers = {kind: Worker(self._send) for kind in ("open", "find", "measure", "recipe", "long")}
         self._pause = QTimer(self)
@@ -165,11 +164,8 @@ class Bench(QObject):
         place = self.place
         if place is None:
             return
-        result, standard, session = self.session.results.get(place), self._standard, self.session
         self.workers["recipe"].ask(
-            lambda: answer_recipe(result.micrograph if result else session.read(place), recipe, standard),
-            partial(self._answer, place),
-            self.told.emit,
+            partial(answer_place, self.session, place, recipe), partial(self._answer, place), self.told.emit
         )
 
     def show_recipe(self, visible: bool) -> None:
@@ -199,9 +195,8 @@ class Bench(QObject):
             return
         try:
             path = self.session.save_standard(self.place, np.asarray(self.pores.data, np.int32))
-            self._standard = read_standard(path)
         except (ValueError, OSError) as error:
-            self.told.emit(str(error))
+            self.told.emit(explain_error(error))
             return
         self.told.emit(f"standard saved: {path}")
 
@@ -260,8 +255,6 @@ class Bench(QObject):
         """Show what is known of an image, or look for its pores."""
         self.place, self.measured = place, None
         self.tabled.emit(None)
-        path = self.session.find_standard(place)
-        self._standard = read_standard(path) if path else None
         if place in self.session.results:
             self._show_result(place)
         else:

@@ -29,7 +29,7 @@ from porescope.desk.saving import save_corrections
 from porescope.desk.session import Session
 from porescope.desk.sliders import RecipeSliders
 from porescope.desk.table import PoreTable
-from porescope.files import FILES, find_files
+from porescope.files import FILES, explain_error, find_files
 from porescope.recipes import Recipe, Threshold, list_recipes, load_recipe
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class Panel(QWidget):
         try:
             self.session.add_files(find_files(names) if names else [])
         except (ValueError, OSError) as error:
-            self.tell(str(error))
+            self.tell(explain_error(error))
         self.refresh_files()
 
     def _choose(self, labels: list[int]) -> None:
@@ -260,7 +260,7 @@ class Panel(QWidget):
             try:
                 self.sliders.show_recipe(load_recipe(self.recipes.itemText(at)))
             except ValueError as error:
-                self.tell(str(error))
+                self.tell(explain_error(error))
 
     def _save_recipe(self) -> None:
         from porescope.recipes import save_recipe
@@ -270,7 +270,7 @@ class Panel(QWidget):
             try:  # the dialog has asked whether to replace a file
                 save_recipe(self.sliders.recipe, name, overwrite=True)
             except (ValueError, OSError) as error:
-                self.tell(str(error))
+                self.tell(explain_error(error))
 
     def _save_corrections(self) -> None:
         self.bench.put_aside()
@@ -318,7 +318,7 @@ class Panel(QWidget):
         try:
             self.batch.start(folder, self.session, recipe)
         except (ValueError, OSError) as error:
-            self.tell(str(error))
+            self.tell(explain_error(error))
             return
         self._show_work(True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,23 +53,28 @@ def save_corrections(
     ValueError
         If no image was looked at, or a folder cannot be written.
     """
-    places, edited = sorted(session.seen), dict(session.edited)
+    gone = {file for file, _ in session.seen if not session.paths[file].is_file()}
+    places = sorted(place for place in session.seen if place.file not in gone)
+    edited = {place: labels for place, labels in session.edited.items() if place.file not in gone}
+    left_out = [f"{session.paths[file]} is not there any more and was left out" for file in sorted(gone)]
     if not places:
-        raise ValueError("nothing to save: the pores of no image were looked for yet")
+        raise ValueError("; ".join(["nothing to save: the pores of no image were looked for yet", *left_out]))
     found, given, corrected = (session.own_folder(name) for name in ("found", "edited", "corrected"))
     _save_found(session, found, places, command, on_progress)
     for path in given.glob(f"*{ENDINGS['labels']}"):  # of an earlier save of this session
         path.unlink()
     _write_labels(session, given, edited)
     if not any(compare_labels(session.results[p].labels, labels).any for p, labels in edited.items()):
-        return found, ["nothing was edited: this is the run as it was found"]
+        return found, ["nothing was edited: this is the run as it was found", *left_out]
     done = correct_run(found, given, corrected, command=command, overwrite=True)
     session.saved = edited
-    return corrected, [*done.lines, *done.warnings]
+    return corrected, [*done.lines, *done.warnings, *left_out]
 
 
 def rescue_edits(session: Session) -> Path | None:
     """Write the label images that were edited and not saved to a folder of their own.
+
+    Where the session's folder cannot be written, that is one of the system's temporary folders.
 
     Parameters
     ----------
@@ -88,7 +94,11 @@ def rescue_edits(session: Session) -> Path | None:
     if not lost:
         return None
     folder = session.free_folder("unsaved")
-    _write_labels(session, folder, lost)
+    try:
+        _write_labels(session, folder, lost)
+    except OSError:  # work by hand is worth a place elsewhere
+        folder = Path(tempfile.mkdtemp(prefix="porescope-unsaved-"))
+        _write_labels(session, folder, lost)
     return folder
 
 

@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.corrections import Edits, compare_labels, join_rows
-from porescope.files import ENDINGS, name_files, save_labels, write_whole
-from porescope.labels import HIDDEN, clear_outside
-from porescope.measurement import PORE_COLUMNS, measure_columns
+from porescope.corrections import compare_labels
+from porescope.files import (
+    ENDINGS,
+    keep_names,
+    name_files,
+    printable,
+    save_labels,
+    write_whole,
+)
+from porescope.labels import HIDDEN
 from porescope.micrograph import Micrograph
 from porescope.reading import ImageFile, open_images
 from porescope.recipes import PAPER_AXES, Recipe, Threshold
@@ -28,9 +34,10 @@ from porescope.runs import (
     tune,
 )
 from porescope.standards import read_standard
+from porescope.storage import locate
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 #: Number of images whose results stay in memory though nothing was edited in them.
 _MOST_KEPT = 50
@@ -43,13 +50,6 @@ class Place(NamedTuple):
     frame: int  # number of the image in its file
 
 
-class Measured(NamedTuple):
-    """The pores of an image as they are on the desk now."""
-
-    table: pd.DataFrame  # with the columns of ``pores.csv``
-    edits: Edits  # its labels are those of the table
-
-
 @dataclass(eq=False)
 class Session:
     """The files on the desk, with what was found and edited in their images.
@@ -57,6 +57,8 @@ class Session:
     Attributes
     ----------
     paths : list of Path
+    names : list of str
+        Name of each, as in the tables; it stays when more files come.
     job : Job
         How the images are read and their pores found; its folder holds all that is saved.
     method : list of str
@@ -84,12 +86,11 @@ class Session:
     rescued: Path | None = None
     _reading: threading.Lock = field(default_factory=threading.Lock)
     _files: dict[int, ImageFile] = field(default_factory=dict)
+    _standards: dict[Place, NDArray[np.int32]] = field(default_factory=dict)
     _folders: dict[str, Path] = field(default_factory=dict)
 
-    @property
-    def names(self) -> list[str]:
-        """Names of the files, as in the tables."""
-        return name_files(self.paths)
+    def __post_init__(self) -> None:
+        self.names = name_files(self.paths)
 
     @property
     def standards(self) -> Path:
@@ -105,7 +106,9 @@ class Session:
             Those that lie there already are left out.
         """
         here = {path.resolve() for path in self.paths}
+        known = dict(zip((printable(locate(path)) for path in self.paths), self.names, strict=True))
         self.paths += [path for path in paths if path.resolve() not in here]
+        self.names = keep_names(self.paths, known)
 
     def open(self, file: int) -> ImageFile:
         """Open a file.
@@ -244,25 +247,38 @@ class Session:
         if not labels.any():
             raise ValueError(f"{micrograph.stem} has no pores, which makes no standard; paint them first")
         pieces = compare_labels(np.zeros_like(labels), labels).labels
-        path = self.standards / f"{micrograph.stem}{ENDINGS['standard']}"
+        path = self._place_standard(micrograph)
         path.parent.mkdir(parents=True, exist_ok=True)
         with write_whole(path) as part:
             save_labels(part, pieces, micrograph.pixel_size)
+        self._standards[place] = pieces
         return path
 
-    def find_standard(self, place: Place) -> Path | None:
-        """Find the standard of an image.
+    def load_standard(self, place: Place, micrograph: Micrograph) -> NDArray[np.int32] | None:
+        """Load the standard of an image, once.
 
         Parameters
         ----------
         place : Place
+        micrograph : Micrograph
+            Its image.
 
         Returns
         -------
-        Path or None
+        ndarray of int32, shape (M, N), or None
+
+        Raises
+        ------
+        ValueError
+            If it is no standard of this image.
         """
-        path = self.standards / f"{self.read(place).stem}{ENDINGS['standard']}"
-        return path if path.is_file() else None
+        path = self._place_standard(micrograph)
+        if place not in self._standards and path.is_file():
+            self._standards[place] = read_standard(path, micrograph.image.shape)
+        return self._standards.get(place)
+
+    def _place_standard(self, micrograph: Micrograph) -> Path:
+        return self.standards / f"{micrograph.stem}{ENDINGS['standard']}"
 
     def read_standards(self) -> LabelledImages:
         """Read the images that have a standard.
@@ -289,7 +305,7 @@ class Session:
                     found.append((self.paths[file], micrograph))
         if not found:
             raise ValueError("no image has a standard yet; correct or paint its pores and save the standard")
-        paths = [self.standards / f"{m.stem}{ENDINGS['standard']}" for _, m in found]
+        paths = [self._place_standard(m) for _, m in found]
         labels = [read_standard(path, m.image.shape) for path, (_, m) in zip(paths, found, strict=True)]
         return join_labelled([p for p, _ in found], paths, [m for _, m in found], labels)
 
@@ -351,27 +367,3 @@ class Session:
         while (path := self.job.out / (name if number == 1 else f"{own.stem}-{number}{own.suffix}")).exists():
             number += 1
         return path
-
-
-def measure_edited(result: ImageResult, labels: NDArray[np.int32]) -> Measured:
-    """Measure the pores of a label image that was edited; those that stay keep their rows.
-
-    Parameters
-    ----------
-    result : ImageResult
-        What was found.
-    labels : ndarray of int32, shape (M, N)
-        As they are now.
-
-    Returns
-    -------
-    Measured
-    """
-    import pandas as pd
-
-    edits = compare_labels(result.labels, clear_outside(labels, result.micrograph.field))
-    if not edits.any:
-        return Measured(result.pores, edits)
-    measured = measure_columns(result.micrograph, edits.labels, None, result.crystal)
-    kept = result.pores[result.pores.label.isin(edits.kept)]
-    return Measured(pd.DataFrame(join_rows(kept, measured, edits)).astype(PORE_COLUMNS), edits)
