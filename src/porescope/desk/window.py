@@ -112,8 +112,10 @@ def open_desk(paths: Sequence[Path], job: Job, method: Sequence[str] = ()) -> Pa
     _, panel = make_desk(paths, job, method)
     application = QApplication.instance()
     application.aboutToQuit.connect(panel.close_desk)
-    napari.run()
-    panel.close_desk()
+    try:
+        napari.run()
+    finally:  # also after Ctrl-C
+        panel.close_desk()
     return panel.session.rescued
 
 
