@@ -27,7 +27,7 @@ from porescope.simulation import Pore, Scene, Simulation, draw_movie
 
 FIRST_SEED = 1_700_000  # tests use small seeds
 PIXEL = 0.04
-KINDS = ("growing", "merging", "fast")
+KINDS = ("growing", "merging", "circling", "fast")
 
 
 class Movie(NamedTuple):
@@ -41,7 +41,7 @@ class Movie(NamedTuple):
 
 
 def draw(kind: str, seed: int, noise: float = 1.0, material: str = "WS2", modality: str = "haadf") -> Movie:
-    """30 frames of 256², 30 px of drift with jitter; the fast one moves by more than a pore a frame."""
+    """30 frames of 256², 30 px of drift with jitter; two drift by 1.7 nm, more than a pore, a frame."""
     rng = np.random.default_rng(seed)
     n = 14 if kind == "fast" else 30
     k = np.arange(n)
@@ -54,10 +54,16 @@ def draw(kind: str, seed: int, noise: float = 1.0, material: str = "WS2", modali
     elif kind == "merging":
         pores = [Pore((5.0, 4.2), 8), Pore((5.0, 6.0), 8), Pore((2.2, 8.0), 5)]
         steps = [8 + 1.2 * k, 8 + 1.2 * k, 5 + 0.5 * k]
+    elif kind == "circling":
+        turn = 2 * np.arcsin(1.7 / 4) * k + around
+        path = 2.0 * np.stack([np.sin(turn), np.cos(turn)], axis=1) + rng.normal(0, 0.5 * PIXEL, (n, 2))
+        places = np.array([(3.6, 3.7), (3.8, 6.5), (6.6, 4.9)]) - path[0]
+        pores = [Pore((float(y), float(x)), m) for (y, x), m in zip(places, (3, 6, 10), strict=True)]
+        steps = [0.5 * k + 3, 1.0 * k + 6, 1.5 * k + 10]
     else:
         places = [(3, 3), (3.5, 7.2), (7.3, 4.6), (12, 14), (17, 20), (21, 25), (15, 8), (24, 18), (20, 13)]
         pores = [Pore((float(y), float(x)), 5) for y, x in [*places, (10, 9), (14, 12), (18, 17), (23, 23)]]
-        steps = [5 + 0.5 * k for _ in pores]
+        steps = [5 + 2.0 * k for _ in pores]
         path = np.cumsum(np.array([1.1, 1.25]) + rng.normal(0, 0.08, (n, 2)), axis=0)
     scene = Scene(material, (256, 256), PIXEL, tuple(pores), dose=5e5 / noise**2, modality=modality)
     frames = draw_movie(scene, n, seed, drift=path, missing=np.stack(steps, axis=1).astype(int))
