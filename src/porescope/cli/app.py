@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from porescope.cli import corrections, demo, detect, network, plan, recipes, runs, watch
+from porescope.cli import corrections, demo, desk, detect, network, plan, recipes, runs, watch
 from porescope.cli.sheets import conductance, map, statistics, track
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for group in (
-    detect, plan, watch, runs, corrections, map, track, conductance, statistics, recipes, network, demo,
+    detect, plan, watch, desk, runs, corrections, map, track, conductance, statistics, recipes, network, demo,
 ):  # fmt: skip
     app.add_typer(group.app)
 

@@ -313,7 +313,7 @@ def _correct_image(
     result = replace(
         result,
         detection=replace(result.detection, candidates=_read_candidates(folder, task, left.label)),
-        columns=_join(pores[pores.label.isin(task.edits.kept)], result.columns, task.edits),
+        columns=join_rows(pores[pores.label.isin(task.edits.kept)], result.columns, task.edits),
         candidates=_as_columns(left),
         messages=[text for text in (row["message"], f"corrected by hand: {told}") if text],
     )
@@ -363,8 +363,24 @@ def _as_columns(table: pd.DataFrame) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def _join(kept: pd.DataFrame, measured: Mapping[str, NDArray[Any]], edits: Edits) -> dict[str, NDArray[Any]]:
-    """The rows of the pores that stay, and those of the others as they are measured now, by their labels."""
+def join_rows(
+    kept: pd.DataFrame, measured: Mapping[str, NDArray[Any]], edits: Edits
+) -> dict[str, NDArray[Any]]:
+    """Join the rows of the pores that stay with those of the others as they are measured now.
+
+    Parameters
+    ----------
+    kept : DataFrame
+        Rows of the pores that stay, as they were.
+    measured : mapping
+        Columns of `PORE_COLUMNS` of all pores.
+    edits : Edits
+
+    Returns
+    -------
+    dict of ndarray
+        Columns of `PORE_COLUMNS`, in the order of the labels.
+    """
     new = np.isin(measured["label"], [*edits.drawn, *edits.changed])
     own = _as_columns(kept)
     joined = {

@@ -16,7 +16,7 @@ from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census, find_and_measure, save_result
 from .job import IMAGE_COLUMNS, ImageRecord, Job
-from .labelled import read_labelled_images
+from .labelled import LabelledImages, join_labelled, read_labelled_images
 from .parts import Done, PartWriter, list_done, list_names, list_outputs, make_tables, next_number, write_part
 from .record import (
     check_results,
@@ -53,6 +53,7 @@ __all__ = [
     "ImageRecord",
     "ImageResult",
     "Job",
+    "LabelledImages",
     "PartWriter",
     "Run",
     "Summary",
@@ -71,6 +72,7 @@ __all__ = [
     "find_and_measure",
     "give_up",
     "iterate_records",
+    "join_labelled",
     "list_done",
     "list_inputs",
     "list_left",
