@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
@@ -50,6 +51,7 @@ def map_probabilities(
     turned: bool = False,
     block: int = BLOCK,
     lattice: Lattice | None = None,
+    z: NDArray[np.floating] | None = None,
 ) -> Maps:
     """Map the probability of a pore, and that the sheet is hidden; outside the field there is neither.
 
@@ -65,6 +67,8 @@ def map_probabilities(
     lattice : Lattice, optional
         It tells how the scan is distorted: the network sees the straightened image, and the maps are brought
         back to the recorded one. In images of several blocks it sees the recorded one.
+    z : ndarray of float, shape (M, N), optional
+        Of the vacancy map, as `map_vacancies` returns it.
 
     Returns
     -------
@@ -72,7 +76,9 @@ def map_probabilities(
     """
     plan = plan_view(lattice, scale, block)
     if plan is not None:
-        straight = map_probabilities(straighten(micrograph, plan), scale, model, turned, block)
+        if z is not None:
+            z = straighten(replace(micrograph, image=z.astype(np.float32), field=None), plan).filled
+        straight = map_probabilities(straighten(micrograph, plan), scale, model, turned, block, z=z)
         maps = [map_back(values.astype(np.float32), plan) for values in straight]
         if micrograph.field is not None:
             maps[0][~micrograph.field], maps[1][~micrograph.field] = 0, 1
@@ -89,7 +95,9 @@ def map_probabilities(
     about = describe_image(micrograph.modality, scale.constant_nm)
     for wide, core in blocks:
         part = reflect_outside(image[wide], None if field is None else field[wide])
-        seen = present(rescale(part, scale_shape(part.shape, scale.factor)), micrograph.modality, levels)
+        size = scale_shape(part.shape, scale.factor)
+        stands_out = None if z is None else rescale(z[window][wide].astype(np.float32), size)
+        seen = present(rescale(part, size), micrograph.modality, levels, stands_out)
         pore, hidden = predict(seen, about, model, turned)
         if scale.constant_nm is not None and scale.constant_nm < LIGHT_CONSTANT:
             pore *= _LIGHT_ODDS / (1 + (_LIGHT_ODDS - 1) * pore)

@@ -191,12 +191,20 @@ def _explain_card(card: Mapping[str, Any]) -> str | None:
 
 def _gives_maps(model: Model) -> bool:
     """Try a network on an empty image."""
-    image, about = np.zeros((2, _STRIDE, _STRIDE), np.float32), describe_image("haadf", None)
+    image, about = (
+        np.zeros((_count_views(model), _STRIDE, _STRIDE), np.float32),
+        describe_image("haadf", None),
+    )
     try:
         (maps,) = model.session.run(None, {"image": image[None], "about": about[None]})
-        return maps.shape == (1, *image.shape) and bool(np.isfinite(maps).all())
+        return maps.shape == (1, 2, *image.shape[1:]) and bool(np.isfinite(maps).all())
     except Exception:  # onnxruntime has many kinds of error, none documented
         return False
+
+
+def _count_views(model: Model) -> int:
+    """Number of views that a network looks at; older ones have two."""
+    return int(model.session.get_inputs()[0].shape[1])
 
 
 def predict(
@@ -206,8 +214,8 @@ def predict(
 
     Parameters
     ----------
-    image : ndarray of float32, shape (2, M, N)
-        As `views.present` returns it, at the network's scale.
+    image : ndarray of float32, shape (3, M, N)
+        As `views.present` returns it, at the network's scale; a network may look at the first two alone.
     about : ndarray of float32, shape (modes,)
         As `describe_image` returns it.
     model : Model
@@ -218,14 +226,15 @@ def predict(
     -------
     ndarray of float32, shape (2, M, N)
     """
+    image = image[: _count_views(model)]
     if turned:
-        total = np.zeros_like(image)
+        total = np.zeros((2, *image.shape[1:]), np.float32)
         for turns in range(4):
             for mirror in (1, -1):
                 there = np.ascontiguousarray(np.rot90(image, turns, axes=(1, 2))[:, ::mirror])
                 total += np.rot90(predict(there, about, model)[:, ::mirror], -turns, axes=(1, 2))
         return np.asarray(total / 8, np.float32)
-    out = np.empty_like(image)
+    out = np.empty((2, *image.shape[1:]), np.float32)
     for rows in _tiles(image.shape[1]):
         for columns in _tiles(image.shape[2]):
             wide = [slice(max(s.start - _MARGIN, 0), s.stop + _MARGIN) for s in (rows, columns)]

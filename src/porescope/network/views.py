@@ -1,4 +1,4 @@
-"""What the network sees: the image standardized, with its lattice and without."""
+"""What the network sees: the image standardized, with its lattice and without, and the vacancy map."""
 
 from __future__ import annotations
 
@@ -119,8 +119,13 @@ def remove_lattice(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(rest, np.float32)
 
 
-def present(image: NDArray[np.float32], modality: str, levels: Levels | None = None) -> NDArray[np.float32]:
-    """Make the network's input: the standardized image, and the same without its lattice.
+def present(
+    image: NDArray[np.float32],
+    modality: str,
+    levels: Levels | None = None,
+    z: NDArray[np.floating] | None = None,
+) -> NDArray[np.float32]:
+    """Make the network's input: the standardized image, the same without its lattice, and the vacancy map.
 
     Parameters
     ----------
@@ -129,13 +134,16 @@ def present(image: NDArray[np.float32], modality: str, levels: Levels | None = N
     modality : {"haadf", "bf", "abf", "hrtem"}
     levels : Levels, optional
         As for `standardize`.
+    z : ndarray of float, shape (M, N), optional
+        Of the vacancy map, as `map_vacancies` returns it; 0 everywhere where no lattice was found.
 
     Returns
     -------
-    ndarray of float32, shape (2, M, N)
+    ndarray of float32, shape (3, M, N)
     """
     standard = standardize(image, modality, levels)
-    return np.stack([standard, remove_lattice(standard)])
+    vacancies = np.zeros_like(standard) if z is None else np.arcsinh(z.astype(np.float32) / 2)
+    return np.stack([standard, remove_lattice(standard), vacancies])
 
 
 def reflect_outside(image: NDArray[np.float32], field: NDArray[np.bool_] | None) -> NDArray[np.float32]:
