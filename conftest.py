@@ -1,4 +1,4 @@
-"""Skip the docstring examples of modules whose optional library, PyTorch, is not installed."""
+"""Where no examples are looked for: modules that need PyTorch where it is absent; the scripts of the docs."""
 
 import re
 from importlib.util import find_spec
@@ -10,3 +10,5 @@ collect_ignore = [
     for module in sorted(_TRAINING.glob("*.py"))
     if find_spec("torch") is None and re.search(r"^(import|from) torch\b", module.read_text("utf-8"), re.M)
 ]
+collect_ignore += ["docs/_build", "docs/reference"]
+collect_ignore_glob = ["docs/*.py", "docs/images/*"]

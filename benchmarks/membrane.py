@@ -4,18 +4,25 @@ python benchmarks/membrane.py conductance    # the formulas, the interaction, th
 python benchmarks/membrane.py statistics     # how often random patterns stay in their envelope
 python benchmarks/membrane.py isomers        # names of pores in simulated images
 python benchmarks/membrane.py shapes         # the confusion of the classes of shape
+python benchmarks/membrane.py map            # places of tiles, pores of overlaps; ten minutes
+python benchmarks/membrane.py many           # the places of 1,024 tiles: time and memory; minutes
 """
 
 from __future__ import annotations
 
+import resource
 import sys
+import tempfile
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
+import pandas as pd
 from scipy.spatial import cKDTree
 
-from porescope import census
+from porescope import census, measure
+from porescope.labels import label_regions
 from porescope.materials import MATERIALS
 from porescope.membrane import (
     Pattern,
@@ -30,8 +37,9 @@ from porescope.membrane import (
     split_sizes,
     sum_interacting,
 )
+from porescope.mosaic import Layout, merge_pores, solve_mosaic
 from porescope.shapes import SHAPES, classify_shape, describe_outline, trace_outline
-from porescope.simulation import Scene, Simulation, simulate
+from porescope.simulation import Scene, Simulation, draw_tiles, simulate
 
 FIRST_SEED = 1_600_000  # tests use small seeds
 
@@ -208,12 +216,144 @@ def try_shapes(n: int = 100) -> None:
             )
 
 
+def try_map() -> None:
+    """Print how well the tiles of simulated sheets are placed, and their pores counted."""
+    heads = ("sheet", "rms [nm]", "off by a lattice vector", "of these told", "told in all")
+    print(f"| {' | '.join((*heads, 's a tile'))} | labels: pores that tiles found, rows, twice, lost |")
+    print("|---|---|---|---|---|---|---|")
+    usual = Scene(pores=320, max_missing=40)
+    for name, scene, overlap, seed in (
+        *((f"5 pores a tile, seed {seed}", usual, 0.1, seed) for seed in range(5)),
+        ("10 pores a tile", replace(usual, pores=640), 0.1, 0),
+        ("20 % overlap", usual, 0.2, 0),
+        ("5 % overlap", usual, 0.05, 0),
+        ("a quarter of the dose", replace(usual, dose=usual.dose / 4), 0.1, 0),
+        ("MoS2", replace(usual, material="MoS2"), 0.1, 0),
+        ("graphene", replace(usual, material="graphene"), 0.1, 0),
+        ("BF", replace(usual, modality="bf"), 0.1, 0),
+    ):
+        rng = np.random.default_rng([FIRST_SEED, seed])
+        tiles = draw_tiles(scene, (8, 8), rng, overlap=overlap, error=0.3)
+        both = name in ("5 pores a tile, seed 0", "10 pores a tile")
+        for off in (False, True) if both else (False,):
+            print(
+                f"| {name}{', a tile 20 nm off' if off else ''} | {_solve_sheet(tiles, off, both)} |",
+                flush=True,
+            )
+
+
+def _solve_sheet(tiles: list, off: bool, detected: bool) -> str:
+    """Cells of the table: places of the tiles, pores with the true and the detected labels."""
+    stage, true = (np.array([getattr(t, name) for t in tiles]) for name in ("stage_nm", "true_nm"))
+    images = [t.simulation.micrograph.image for t in tiles]
+    shapes, pixel = [i.shape for i in images], 0.04 * 1.004  # a scan scale of 0.4 %
+    stage[27] += (12.0, 16.0) if off else 0.0
+    start = time.process_time()
+    found = solve_mosaic(lambda i: (images[i], None), shapes, pixel, stage)
+    seconds = (time.process_time() - start) / len(tiles)
+    apart = found.sheet_nm - true
+    rms = np.sqrt(((apart - apart.mean(axis=0)) ** 2).sum(axis=1).mean())
+    hopped = np.hypot(*(apart - np.median(apart, axis=0)).T) > 0.15
+    unsure = ~(found.margin >= 5)  # or unknown: the stage alone places them
+    layout = Layout(found.sheet_nm, np.array(shapes), pixel, found.affine)
+    off = np.array([0.9 if status == "stage" else 0.0 for status in found.status])
+    counted = (_count_merged(tiles, layout, true, off, k) for k in ("true", "detected")[: 1 + detected])
+    cells = f"{rms:.3f}", f"{hopped.sum()} of 64", f"{(unsure & hopped).sum()}", f"{unsure.sum()}"
+    return " | ".join((*cells, f"{seconds:.2f}", "; ".join(counted)))
+
+
+def _count_merged(tiles: list, layout: Layout, true_nm: np.ndarray, off: np.ndarray, kind: str) -> str:
+    """Count the pores that a tile found, rows, pores with two rows and pores without."""
+    sheet = _draw_truth(tiles, true_nm)
+    labels, tables = [], []
+    for tile in tiles:
+        micrograph = tile.simulation.micrograph
+        result = None if kind == "true" else census(micrograph, lattice=False)
+        labels.append(tile.simulation.labels if result is None else result.labels)
+        tables.append(measure(micrograph, labels[-1]) if result is None else result.pores)
+    owner = np.repeat(np.arange(len(tiles)), [len(t) for t in tables])
+    pores, _ = merge_pores(pd.concat(tables), owner, labels.__getitem__, layout, off)
+    origin = np.rint(true_nm / 0.04).astype(int)
+    seen, rows = set(), []
+    names = {tile.simulation.micrograph.name: k for k, tile in enumerate(tiles)}
+    for k, part in enumerate(labels):
+        y, x = np.nonzero(part)
+        seen |= set(sheet[y + origin[k][0], x + origin[k][1]].tolist()) - {0}
+    for pore in pores.itertuples():
+        k = names[pore.image]
+        y, x = np.nonzero(labels[k] == pore.label)
+        under = sheet[y + origin[k][0], x + origin[k][1]]
+        rows.append(int(np.bincount(under[under > 0]).argmax()) if under.any() else 0)
+    # Two rows of one tile are two pores that touch in the truth of another one.
+    first: dict[int, str] = {}
+    twice = sum(first.setdefault(r, image) != image for r, image in zip(rows, pores.image, strict=True) if r)
+    lost = len(seen - set(rows))
+    return f"{kind}: {len(seen)}, {len(rows)}, {twice}, {lost}"
+
+
+def _draw_truth(tiles: list, true_nm: np.ndarray) -> np.ndarray:
+    """The numbers of the true pores of a sheet, at the tiles' true places."""
+    origin = np.rint(true_nm / 0.04).astype(int)
+    sheet = np.zeros(origin.max(axis=0) + tiles[0].simulation.labels.shape, np.uint8)
+    for (y, x), tile in zip(origin, tiles, strict=True):
+        part = tile.simulation.labels > 0
+        sheet[y : y + part.shape[0], x : x + part.shape[1]] |= part
+    return label_regions(sheet)
+
+
+def try_many(side: int = 32) -> None:
+    """Print the time and the memory that the places of 1,024 tiles of 512² take; tiles are drawn before."""
+    rng = np.random.default_rng(FIRST_SEED)
+    pixel, n = 0.04, 512
+    stage = np.indices((side, side)).reshape(2, -1).T * n * pixel * 0.9
+    true = np.rint((stage + rng.normal(0, 0.3, stage.shape)) / pixel).astype(int)
+    holes = rng.uniform(0, stage.max() + n * pixel, (int(0.02 * (stage.max() + n * pixel) ** 2), 2))
+    waves = rng.normal(0, 0.5, (12, 2)), rng.uniform(0, 6.3, 12)
+    with tempfile.TemporaryDirectory() as folder:
+        for k, place in enumerate(true):
+            np.save(f"{folder}/{k}.npy", _draw_tile(place * pixel, pixel, n, holes, *waves, rng))
+        start = time.perf_counter()
+        found = solve_mosaic(
+            lambda i: (np.load(f"{folder}/{i}.npy").astype(np.float32), None),
+            [(n, n)] * side**2,
+            pixel,
+            stage,
+        )
+        seconds = time.perf_counter() - start
+    apart = found.sheet_nm - true * pixel
+    apart -= np.median(apart, axis=0)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    distance = np.hypot(*apart.T)
+    rms, hopped = np.sqrt((distance**2).mean()), int((distance > 0.15).sum())
+    print(f"{side**2} tiles: {seconds / side**2:.2f} s a tile, {memory:.2f} GB at most")
+    print(
+        f"{rms:.3f} nm rms, {hopped} tiles more than 0.15 nm off, {(found.margin < 3).sum()} margins below 3"
+    )
+
+
+def _draw_tile(place, pixel, n, holes, frequency, phase, rng) -> np.ndarray:
+    """A tile of a lattice with holes under a varying film, with noise; fast."""
+    y, x = (place[axis] + np.arange(n) * pixel for axis in (0, 1))
+    sheet = np.full((n, n), 6.0)
+    for turn in (0.3, 0.3 + np.pi / 3, 0.3 + 2 * np.pi / 3):
+        k = 2 * np.pi / 0.273 * np.array([np.cos(turn), np.sin(turn)])
+        sheet += np.cos(k[0] * y)[:, None] * np.cos(k[1] * x) - np.sin(k[0] * y)[:, None] * np.sin(k[1] * x)
+    for k, start in zip(frequency, phase, strict=True):
+        sheet += 0.15 * (np.cos(k[0] * y + start)[:, None] * np.cos(k[1] * x))
+    near = holes[((holes > place - 1) & (holes < place + n * pixel + 1)).all(axis=1)]
+    for hole in near:
+        sheet *= 1 - np.exp(-((y - hole[0])[:, None] ** 2 + (x - hole[1]) ** 2) / 0.1)
+    return (100 * (sheet + rng.normal(0, 1, (n, n)))).astype(np.int16)
+
+
 if __name__ == "__main__":
     parts = {
         "conductance": try_conductance,
         "statistics": try_statistics,
         "isomers": try_isomers,
         "shapes": try_shapes,
+        "map": try_map,
+        "many": try_many,
     }
     for part in sys.argv[1:] or parts:
         print(f"\n{part}")

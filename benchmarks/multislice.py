@@ -1,6 +1,6 @@
 """Compare the simulator with abTEM's multislice of the same atoms: the correlations in docs/network.md.
 
-pip install 'porescope[multislice]' && python benchmarks/multislice.py [FOLDER for pictures]
+pip install '.[multislice]' && python benchmarks/multislice.py [FOLDER for pictures]
 python benchmarks/multislice.py --detect [FOLDER]     (run the network on multislice HRTEM images)
 """
 

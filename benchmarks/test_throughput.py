@@ -67,7 +67,7 @@ def test_whole_command(copies: Path, tmp_path: Path) -> None:
         "hashing": lambda: hash_file(path),
         "detecting": lambda: segment(micrograph, recipe),
         "measuring": lambda: measure_columns(micrograph, labels),
-        "writing": lambda: _write_files(result, None, job, False),
+        "writing": lambda: _write_files(result, None, job),
     }
     times = {name: _time(step) for name, step in steps.items()}
     total = sum(times.values())

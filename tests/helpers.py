@@ -10,7 +10,9 @@ import numpy as np
 import tifffile
 from typer.testing import CliRunner, Result
 
+from porescope import Recipe
 from porescope.cli.app import app
+from porescope.recipes import Choice, Search
 from porescope.runs import Job, Run, read_run, run_batch, write_record
 from porescope.runs.parts import iterate_tables
 from porescope.simulation import Scene, simulate
@@ -67,3 +69,13 @@ def take_census(paths: list[Path], job: Job, **options: object) -> Run:
 def list_outputs(out: Path) -> list[str]:
     """Names of the files that a run wrote for its images, in the order of the inputs."""
     return [name for images, *_ in iterate_tables(out) for names in images._outputs for name in names]
+
+
+def build_choice(
+    axes: dict[str, np.ndarray], values: np.ndarray, best: list[int], mark: float = 0.5, reason: str = ""
+) -> Choice:
+    """Build a choice by hand; the images are named A, B, …"""
+    names = [chr(ord("A") + i % 26) + "<" * (i // 26) for i in range(len(values))]
+    shape = tuple(len(v) for v in axes.values())
+    search = Search(Recipe(), axes, names, np.zeros((len(values), *shape, 6), np.int32))
+    return Choice(search, values.reshape(len(values), -1), np.array(best), mark, "a title", reason)

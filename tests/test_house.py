@@ -20,7 +20,7 @@ WINGS = sorted(p.parent.name for p in SOURCE.glob("*/__init__.py"))
 def test_tests_mirror_modules() -> None:
     """Each test file stands where the module of its name stands; these are about several."""
     tests = {p.relative_to(ROOT / "tests") for p in (ROOT / "tests").rglob("test_*.py")}
-    tests -= {Path("test_house.py"), Path("runs/test_stopping.py")}
+    tests -= {Path("test_house.py"), Path("test_docs.py"), Path("runs/test_stopping.py")}
     strays = [t for t in tests if not (SOURCE / t.parent / f"{t.stem.removeprefix('test_')}.py").is_file()]
     # `porescope simulate` and `train` share the module cli/network.
     assert strays == [Path("cli/test_simulate.py")]
@@ -93,3 +93,13 @@ def test_the_public_names_are_where_they_were() -> None:
     assert len(porescope.__all__) >= 17
     for name in porescope.__all__:
         assert inspect.getdoc(getattr(porescope, name)), name
+
+
+def test_every_plot_draws_into_an_axes_of_the_user() -> None:
+    from porescope import pictures
+
+    plots = [name for name in pictures.__all__ if name.startswith("draw_")]
+    assert len(plots) >= 14
+    for name in plots:
+        parameter = inspect.signature(getattr(pictures, name)).parameters.get("ax")
+        assert parameter is not None and parameter.default is None, name

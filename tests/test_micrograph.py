@@ -36,7 +36,7 @@ def test_pixel_size_and_modality_can_be_given(data: Path) -> None:
 def test_a_micrograph_made_in_python_can_be_processed(tmp_path: Path) -> None:
     micrograph = Micrograph(np.random.default_rng(0).normal(size=(40, 50)), 0.05)
     assert micrograph.acquisition == Acquisition()
-    row = process_image(micrograph, "", Job(tmp_path, Threshold(Recipe()), lattice=False), picture=False).row
+    row = process_image(micrograph, "", Job(tmp_path, Threshold(Recipe()), lattice=False)).row
     assert row["file"] is None and np.isnan(row["pixel_size_header_nm"])
     assert row["pixel_size_source"] == "argument" and "taken as HAADF" not in row["message"]
 

@@ -102,3 +102,30 @@ def test_tasks_that_are_added_come_next(workers: int) -> None:
 
 def _half(n: int) -> Iterator[int]:
     yield n
+
+
+def _name(name: str, children: int) -> Iterator[tuple[str, int]]:
+    yield name, children
+
+
+def test_tasks_that_arrive_later_come_last_and_those_of_a_result_next() -> None:
+    tasks = [("a", 2)]
+    arriving = [("b", 0), ("c", 1), ("d", 0)]
+    pauses = iter(range(5))
+
+    def more() -> bool:
+        if len(tasks) == 4:  # the children of a are there
+            tasks.extend(arriving)
+            arriving.clear()
+            return True
+        return next(pauses, None) is not None
+
+    order = []
+    for outcome in run_tasks(_name, tasks, 1, more=more):
+        if not outcome.ended:
+            name, children = outcome.result
+            order.append(name)
+            tasks += [(f"{name}{i}", 0) for i in range(children)]
+            if name == "a":
+                tasks.append(("a2", 0))
+    assert order == ["a", "a0", "a1", "a2", "b", "c", "c0", "d"]

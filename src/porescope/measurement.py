@@ -33,7 +33,7 @@ PORE_COLUMNS = {
     "size_method": "str",
     "isomer": "str", "missing_metal": "float64", "missing_chalcogen": "float64",
     "edge_zigzag_metal": "float64", "edge_zigzag_chalcogen": "float64", "edge_armchair": "float64",
-    "symmetry": "str", "shape": "str",
+    "symmetry": "str", "shape": "str", "edited": "bool",
 }  # fmt: skip
 #: Columns of text that may hold None, which no text array holds.
 _MAY_BE_NONE = ("signal", "isomer", "symmetry", "shape")
@@ -41,6 +41,7 @@ _MAY_BE_NONE = ("signal", "isomer", "symmetry", "shape")
 _UNKNOWN = {
     "isomer": None, "missing_metal": np.nan, "missing_chalcogen": np.nan, "edge_zigzag_metal": np.nan,
     "edge_zigzag_chalcogen": np.nan, "edge_armchair": np.nan, "symmetry": None, "shape": None,
+    "edited": False,
 }  # fmt: skip
 
 

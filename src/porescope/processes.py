@@ -20,8 +20,8 @@ _FEW_TASKS = 20
 _START_METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
 #: Number of workers that a task may kill before it is given up.
 _MOST_DEATHS = 2
-#: Interval at which workers are looked after [s].
-_WATCH = 0.2
+#: Interval at which workers are looked after, and at which it is asked whether more tasks come [s].
+_WATCH, _TICK = 0.2, 0.05
 #: Largest share of the free memory that one worker may use.
 _MEMORY_SHARE = 0.9
 
@@ -238,6 +238,7 @@ def run_tasks(
     *,
     timeout: float = math.inf,
     memory: float = math.inf,
+    more: Callable[[], bool] = lambda: False,
 ) -> Iterator[Outcome]:
     """Run tasks in worker processes; a task that kills its worker does not stop the others.
 
@@ -255,6 +256,9 @@ def run_tasks(
         workers.
     memory : float
         Largest memory of a worker [bytes]; then it is killed.
+    more : callable
+        Called at least every 0.05 s; it may add tasks, which come last. While it returns true, the workers
+        wait for more. It holds only with workers.
 
     Yields
     ------
@@ -276,13 +280,20 @@ def run_tasks(
     known, deaths, pool = 0, Counter[int](), list[_Worker]()
     try:
         while True:
-            waiting.extendleft(reversed(range(known, len(tasks))))
+            added = range(known, len(tasks))
+            to_come = more()
+            waiting.extendleft(reversed(added))
+            waiting.extend(range(added.stop, len(tasks)))
             known = len(tasks)
             _assign(function, tasks, waiting, pool, workers)
             busy = [worker for worker in pool if worker.tasks]
-            if not busy:
+            if not busy and not to_come:
                 return
-            ready = connection.wait([worker.pipe for worker in busy], timeout=min(timeout, _WATCH))
+            if not busy:
+                time.sleep(_TICK)
+                continue
+            pause = min(timeout, _TICK if to_come else _WATCH)
+            ready = connection.wait([worker.pipe for worker in busy], timeout=pause)
             for worker in busy:
                 outcome = worker.receive() if worker.pipe in ready else worker.check(timeout, memory)
                 if outcome is None:

@@ -17,6 +17,8 @@ from porescope.labels import label_regions, number_consecutively
 
 #: File name endings that a standard may have.
 _ENDINGS = (".png", ".tif", ".tiff", ".npy", ".jpg", ".jpeg", ".bmp", ".roi", ".zip", ".json", ".geojson")
+#: Endings of files with outlines.
+OUTLINE_ENDINGS = (".roi", ".zip", ".json", ".geojson")
 #: Lowest excess of green over the larger of red and blue at which a pixel is painted [grey levels].
 _PAINTED = 128
 #: Range of that excess in which a pixel is in doubt, as at a softened (antialiased) edge [grey levels].
@@ -117,15 +119,7 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
     except ValueError as error:
         raise ValueError(f"standard {error}") from None
     try:
-        if suffix in (".roi", ".zip"):
-            labels = _fill_polygons(_read_rois(path), _require_shape(shape))
-        elif suffix in (".json", ".geojson"):
-            polygons, own = _read_json(path)
-            if own and shape and own != tuple(shape):
-                raise ValueError(_explain_size(own, shape))
-            labels = _fill_polygons(polygons, own or _require_shape(shape))
-        else:
-            labels = _read_image(path)
+        labels = read_outlines(path, shape) if suffix in OUTLINE_ENDINGS else _read_image(path)
     except ValueError as error:
         raise ValueError(f"standard {path.name}: {error}") from None
     except Exception as error:
@@ -146,6 +140,34 @@ def read_standard(path: str | Path, shape: tuple[int, int] | None = None) -> NDA
             stacklevel=2,
         )
     return labels
+
+
+def read_outlines(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.int32]:
+    """Fill the outlines of ImageJ's ROIs, COCO's or GeoJSON's polygons; of crossing ones the last is above.
+
+    Parameters
+    ----------
+    path : Path
+        With one of `OUTLINE_ENDINGS`.
+    shape : tuple of int, optional
+        Rows and columns of the micrograph; COCO's files may have it themselves.
+
+    Returns
+    -------
+    ndarray of int32, shape (M, N)
+        Label image, numbered from 1 in the order of the outlines.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no such outlines, or its size is not ``shape``.
+    """
+    if path.suffix.lower() in (".roi", ".zip"):
+        return _fill_polygons(_read_rois(path), _require_shape(shape))
+    polygons, own = _read_json(path)
+    if own and shape and own != tuple(shape):
+        raise ValueError(_explain_size(own, shape))
+    return _fill_polygons(polygons, own or _require_shape(shape))
 
 
 def _explain_size(own: tuple[int, ...], shape: tuple[int, int]) -> str:
@@ -259,8 +281,13 @@ def _tell_doubt(doubt: int, colour: str, path: Path) -> None:
         )
 
 
-def _read_rois(path: Path) -> list[NDArray[np.float64]]:
-    """Read the outlines of ImageJ ROIs as polygons (n, 2) of (x, y)."""
+#: A region: its outline, those of its holes and of further pieces, each of shape (n, 2): (x, y) from the
+#: image's corner [px].
+_Rings = list[NDArray[np.float64]]
+
+
+def _read_rois(path: Path) -> list[_Rings]:
+    """Read the outlines of ImageJ ROIs."""
     import roifile
 
     unpacked = path.stat().st_size
@@ -269,14 +296,12 @@ def _read_rois(path: Path) -> list[NDArray[np.float64]]:
             unpacked = sum(entry.file_size for entry in archive.infolist())
     _check_size(unpacked)
     rois = roifile.roiread(path)
-    polygons = []
-    for roi in rois if isinstance(rois, list) else [rois]:
-        polygons += [_as_points(p) for p in roi.coordinates(multi=True)]
-    return polygons
+    rois = rois if isinstance(rois, list) else [rois]
+    return [[_as_points(p) for p in roi.coordinates(multi=True)] for roi in rois]
 
 
-def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] | None]:
-    """Read COCO or GeoJSON polygons (n, 2) of (x, y), and the image's size if the file has it."""
+def _read_json(path: Path) -> tuple[list[_Rings], tuple[int, int] | None]:
+    """Read COCO or GeoJSON polygons, and the image's size if the file has it."""
     _check_size(path.stat().st_size)
     content = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(content, dict) and "annotations" in content:  # COCO
@@ -287,7 +312,7 @@ def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] |
         if any(isinstance(a["segmentation"], dict) for a in content["annotations"]):
             raise ValueError("holds run-length masks; export polygons instead")
         flat = [ring for a in content["annotations"] for ring in a["segmentation"]]
-        return [_as_points(ring) for ring in flat], own
+        return [[_as_points(ring)] for ring in flat], own
     if isinstance(content, dict) and "features" not in content:
         raise ValueError("must be COCO's JSON or a GeoJSON FeatureCollection")
     features = content["features"] if isinstance(content, dict) else content
@@ -296,7 +321,7 @@ def _read_json(path: Path) -> tuple[list[NDArray[np.float64]], tuple[int, int] |
         geometry = feature["geometry"]
         parts = geometry["coordinates"]
         for rings in [parts] if geometry["type"] == "Polygon" else parts:
-            polygons.append(_as_points(rings[0]))
+            polygons.append([_as_points(ring) for ring in rings])
     return polygons, None
 
 
@@ -319,12 +344,14 @@ def _check_size(size: int) -> None:
         )
 
 
-def _fill_polygons(polygons: list[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.int32]:
-    """Label the pixels whose centres lie in each polygon of (x, y), counted from the image's corner."""
+def _fill_polygons(polygons: list[_Rings], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Label the pixels whose centres lie in each region: in an odd number of its rings."""
     from skimage.draw import polygon
 
     labels = np.zeros(shape, np.int32)
-    for label, points in enumerate(polygons, start=1):
-        rows, columns = polygon(points[:, 1] - 0.5, points[:, 0] - 0.5, shape)
-        labels[rows, columns] = label
+    for label, rings in enumerate(polygons, start=1):
+        places = [polygon(ring[:, 1] - 0.5, ring[:, 0] - 0.5, shape) for ring in rings if len(ring) > 2]
+        flat = [np.ravel_multi_index(place, shape) for place in places]
+        inside, times = np.unique(np.concatenate(flat or [np.empty(0, int)]), return_counts=True)
+        labels.ravel()[inside[times % 2 == 1]] = label
     return labels

@@ -14,7 +14,7 @@ from porescope.simulation import Scene, simulate
 
 @pytest.fixture
 def torch_installed() -> None:
-    require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+    require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
 
 
 @pytest.mark.usefixtures("torch_installed")
@@ -47,7 +47,7 @@ def test_train_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ([], "say how long to train"),
         (["--steps", 2, "--from", "nothing.onnx"], "nothing.onnx cannot be read"),
         (["--steps", 2, "--standards", "."], "hold"),
-        (["--steps", 2, "--model", "maskrcnn"], "porescope[maskrcnn]"),
+        (["--steps", 2, "--model", "maskrcnn"], "its extra maskrcnn"),
     ],
 )
 def test_wrong_use_of_train(

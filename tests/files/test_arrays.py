@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from PIL import Image
 from porescope import read, read_all
 from porescope.files import ReadError
 from porescope.files.arrays import arrange_axes
+from porescope.reading import open_images
 
 HERE = Path("a.npy")
 GREY = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
@@ -90,3 +92,57 @@ def test_transparent_pixels_are_outside_the_field(tmp_path: Path) -> None:
     Image.fromarray(colours).save(tmp_path / "a.png")
     m = read(tmp_path / "a.png", pixel_size=1)
     assert m.field is not None and m.field[:30].all() and not m.field[30:].any()
+
+
+def write_film(path: Path, frames: np.ndarray, **options: object) -> None:
+    pixels = "gray" if frames.ndim == 3 else "rgb24"
+    shape = frames.shape[2:0:-1]
+    writer = imageio_ffmpeg.write_frames(str(path), shape, pix_fmt_in=pixels, macro_block_size=1, **options)
+    writer.send(None)
+    for frame in frames:
+        writer.send(np.ascontiguousarray(frame))
+    writer.close()
+
+
+def test_frames_of_a_film_are_decoded_when_asked_for(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frames = np.kron(rng.integers(0, 255, (5, 6, 8)), np.ones((1, 8, 8))).astype(np.uint8)
+    exact, lossy = tmp_path / "a.avi", tmp_path / "a.mp4"
+    write_film(exact, frames, codec="ffv1", pix_fmt_out="gray")
+    write_film(lossy, frames, quality=9)
+    images = open_images(exact, pixel_size=0.04)
+    assert len(images) == 5
+    for k in (3, 0, 4, 4, 1):
+        assert np.array_equal(images.read(k).image, frames[k])
+    images = open_images(lossy, pixel_size=0.04)
+    assert len(images) == 5 and np.abs(images.read(2).image - frames[2]).mean() < 6
+    remark = images.read(0).acquisition.remark
+    assert remark is not None and "compression" in remark and "colours" not in remark
+    assert images.read(3).acquisition.time_s is None  # that of its showing is none
+
+
+def test_a_film_in_colours_is_read_as_grey_and_says_so(tmp_path: Path) -> None:
+    grey = np.kron(np.random.default_rng(1).integers(0, 200, (3, 6, 8)), np.ones((1, 8, 8))).astype(np.uint8)
+    write_film(tmp_path / "a.mp4", np.stack([grey, grey // 2, 255 - grey], axis=-1), quality=9)
+    remark = open_images(tmp_path / "a.mp4", pixel_size=0.04).read(1).acquisition.remark
+    assert remark is not None and "colours are read as grey" in remark
+
+
+def test_what_is_no_film_is_refused(tmp_path: Path) -> None:
+    secret, film = tmp_path / "secret.txt", tmp_path / "a.mp4"
+    secret.write_text("nobody reads this")
+    film.write_text(f"#EXTM3U\n#EXTINF:1,\n{secret}\n")
+    with pytest.raises(ReadError, match=r"a.mp4 is no film that FFmpeg reads, or is cut off; copy it again"):
+        open_images(film, pixel_size=0.04)
+    write_film(tmp_path / "b.mp4", np.zeros((3, 32, 32), np.uint8))
+    with pytest.raises(ReadError, match=r"b.mp4 has no pixel size; give it with --pixel-size"):
+        open_images(tmp_path / "b.mp4")
+
+
+def test_pictures_in_one_png_are_frames(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (3, 20, 30)).astype(np.uint8)
+    first, *others = map(Image.fromarray, frames)
+    for name in ("a.png", "a.apng"):
+        first.save(tmp_path / name, format="PNG", save_all=True, append_images=others)
+        images = open_images(tmp_path / name, pixel_size=0.04)
+        assert [np.array_equal(images.read(k).image, frames[k]) for k in range(len(images))] == [True] * 3

@@ -11,7 +11,7 @@ import tifffile
 from helpers import save_simulated, take_census
 
 from porescope import read, read_standard
-from porescope.files.exports import save_geojson, save_labels, save_rois, save_structure
+from porescope.files.exports import save_coco, save_geojson, save_labels, save_rois, save_structure
 from porescope.labels import outline_regions
 from porescope.recipes import Threshold
 from porescope.runs.job import Job
@@ -84,3 +84,33 @@ def test_structures_open_in_a_box_with_vacuum(tmp_path: Path, form: str) -> None
     assert got.get_chemical_symbols() == ["W", "S"]
     assert got.cell.lengths() == pytest.approx([6, 7, 23])  # 1.5 Å beside, 10 Å above and below
     assert got.positions == pytest.approx(np.array([[1.5, 1.5, 10], [4.5, 5.5, 13]]))
+
+
+@pytest.mark.parametrize(("highest", "depth"), [(12, np.uint8), (480, np.uint16), (84_000, np.uint32)])
+def test_imagej_shows_labels_in_colours(tmp_path: Path, highest: int, depth: type) -> None:
+    labels = np.zeros((30, 40), np.int32)
+    labels[3:6, 4:9] = highest
+    save_labels(tmp_path / "l.tif", labels, (0.05, 0.05))
+    with tifffile.TiffFile(tmp_path / "l.tif") as tiff:
+        page = tiff.pages[0]
+        assert page.dtype == depth and page.asarray().max() == highest
+        # ImageJ takes a table of 256 colours for its own, at any depth, and the range from the description.
+        red, green, blue = np.array(page.tags[320].value).reshape(3, 256)
+        assert tiff.imagej_metadata["min"] == 0 and tiff.imagej_metadata["max"] == max(highest, 255)
+    colours = np.stack([red, green, blue], axis=1) // 257
+    assert colours[0].tolist() == [0, 0, 0] and (colours[1:].max(axis=1) > 180).all()
+    # Neighbouring labels are easily told apart.
+    steps = np.abs(np.diff(colours[1:].astype(int), axis=0)).max(axis=1)
+    assert steps.min() > 60 and len(np.unique(colours, axis=0)) == 256
+
+
+def test_coco_counts_from_the_corner_of_the_first_pixel(tmp_path: Path) -> None:
+    labels = np.zeros((6, 8), np.int32)
+    labels[1:3, 4:7] = 5  # rows 1 and 2, columns 4 to 6: x from 4 to 7, y from 1 to 3
+    table = {"label": np.array([5]), "area_px": np.array([6]), "confidence": np.array([np.nan])}
+    save_coco(tmp_path / "a.json", labels, table, "a.dm3")
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content["images"] == [{"id": 1, "file_name": "a.dm3", "height": 6, "width": 8}]
+    (one,) = content["annotations"]
+    assert (one["id"], one["bbox"], one["area"]) == (5, [4, 1, 3, 2], 6) and "score" not in one
+    assert np.array_equal(read_standard(tmp_path / "a.json"), labels > 0)

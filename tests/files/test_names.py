@@ -14,12 +14,14 @@ from porescope.files.names import (
     FILES,
     SUFFIXES,
     TUNING_FILES,
-    escape_hidden,
+    Names,
     find_files,
+    is_found,
     keep_names,
     name_files,
-    printable,
+    search_folder,
 )
+from porescope.files.writing import escape_hidden, printable
 from porescope.recipes import Threshold
 from porescope.runs.job import Job
 
@@ -186,7 +188,8 @@ def test_every_picture_that_is_written_has_its_ending_here() -> None:
     assert images == {
         "_labels.tif", "_field.tif", "_standard.tif", "_overlay.png", "_lattice.png", "_vacancies.png",
         "_stages.png", "_network.png", "cvvp.png", "ascent.png",
-        "conductance.png", "statistics.png", "isomers.png",
+        "conductance.png", "statistics.png", "isomers.png", "mosaic.png", "density.png",
+            "growth.png", "kymograph.png",
     }  # fmt: skip
     assert set(DETECT_ENDINGS) < set(ENDINGS.values()) and set(FILES[kind] for kind in TUNING_FILES) < set(
         FILES.values()
@@ -235,3 +238,25 @@ def test_subfolders_are_searched_when_asked_for(tmp_path: Path) -> None:
         find_files([tmp_path])
     found = find_files([tmp_path], recursive=True)
     assert [str(p.relative_to(tmp_path)) for p in found] == ["a/1.tif", "a/b/2.tif"]
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_a_file_is_found_alone_as_in_a_search(tmp_path: Path, recursive: bool) -> None:
+    for name in (
+        "a.tif", "a.txt", "a_labels.tif", "b_field.tif", "a_field.tif", ".hidden.tif", "sub/c.dm3",
+        "sub/deep/d.tif", ".hidden/e.tif", "_next/f.tif", "run/g.tif", "run/run.json", "store.zspy/h.tif",
+        "live.json",
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    wanted = set(search_folder(tmp_path, recursive))
+    assert {p.name for p in wanted} >= {"a.tif", "b_field.tif", "store.zspy"}
+    assert len(wanted) == 3 + 2 * recursive
+    assert {p for p in tmp_path.rglob("*") if is_found(p, tmp_path, recursive)} == wanted
+
+
+def test_a_name_that_was_given_is_never_given_again() -> None:
+    names = Names({"/a/x.tif": "x"})
+    assert names.give(Path("/b/x.tif")) == "b_x" and names.give(Path("/a/x.tif")) == "x"
+    assert names.give(Path("/a/x.dm3")) == "a_x" and names.give(Path("/a/x_0003.tif")) != "x_0003"
+    assert names.give(Path("/b/x.tif")) == "b_x"

@@ -56,3 +56,12 @@ def test_only_files_of_the_same_names_are_replaced_in_a_folder(tmp_path: Path) -
             (part / name).write_text("new")
     texts = {p.name: p.read_text() for p in (tmp_path / "out").iterdir()}
     assert texts == {"run.json": "new", "table.csv": "new", "mine.txt": "old"}
+
+
+def test_a_folder_inside_takes_the_place_of_the_old(tmp_path: Path) -> None:
+    (tmp_path / "out" / "store").mkdir(parents=True)
+    (tmp_path / "out" / "store" / "old").write_text("1")
+    with write_folder(tmp_path / "out", "run.json") as part:
+        (part / "store").mkdir()
+        (part / "store" / "new").write_text("2")
+    assert [p.name for p in (tmp_path / "out" / "store").iterdir()] == ["new"]

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+import base64
 import json
+import tomllib
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from helpers import build_choice
 
-from porescope import Recipe
-from porescope.pictures import draw_cvvp, read_off, write_page
+from porescope import Micrograph, Recipe
+from porescope.pictures import ShownImage, draw_cvvp, write_page
 from porescope.pictures.cvvp import lay_out
-from porescope.recipes import Choice, Search
+from porescope.recipes import Choice
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 AXES = {
     "grid": np.array([4.0, 10]),
@@ -18,16 +27,6 @@ AXES = {
     "max_aspect": np.array([2.0, 3]),
     "area": np.array([0.0, 2, 5, 20]),
 }
-
-
-def build_choice(
-    axes: dict[str, np.ndarray], values: np.ndarray, best: list[int], mark: float = 0.5
-) -> Choice:
-    """Build a choice by hand; the images are named A, B, …"""
-    names = [chr(ord("A") + i % 26) + "<" * (i // 26) for i in range(len(values))]
-    shape = tuple(len(v) for v in axes.values())
-    search = Search(Recipe(), axes, names, np.zeros((len(values), *shape, 6), np.int32))
-    return Choice(search, values.reshape(len(values), -1), np.array(best), mark, "a title")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
@@ -77,50 +76,6 @@ SUCCESSES = np.array(
 FEW = {"radius": np.array([0.0, 1.0]), "threshold": np.array([40.0, 50, 60, 70, 80])}
 
 
-def test_what_the_plot_says() -> None:
-    lines = read_off(build_choice(FEW, SUCCESSES * 0.9, [1]))
-    assert lines == [
-        "2 of 10 points succeed (> 0.5) on all 3 images.",
-        "B limits most: without it 6 points would succeed; alone it succeeds at 2.",
-        "threshold must be chosen most carefully: "
-        "points with 3 of 3 images lie from 50 to 50, 0% of its range.",
-    ]
-
-
-def test_the_narrowest_parameter_is_told_by_its_share_of_the_range() -> None:
-    # All succeed at radius 0 to 1 of 0 to 1, and at threshold 50 to 70 of 40 to 80.
-    lines = read_off(build_choice(FEW, SUCCESSES[::2] * 0.9, [1]))
-    assert lines[2].startswith("threshold must be chosen") and lines[2].endswith(
-        "from 50 to 70, 50% of its range."
-    )
-    # The same with the axes' order turned: all succeed at radius 0 of 0 to 4.
-    turned = {"grid": np.array([5.0, 10.0]), "radius": np.arange(5.0)}
-    values = np.array([[[0.9, 0, 0, 0, 0], [0.9, 0, 0, 0, 0]]])
-    assert read_off(build_choice(turned, values, [0]))[1].startswith("radius must be chosen most carefully")
-    values = np.array([[[0.9, 0.9, 0.9, 0.9, 0.9], [0, 0, 0, 0, 0]]])
-    assert read_off(build_choice(turned, values, [0]))[1].startswith("grid must be chosen most carefully")
-
-
-def test_one_image_is_no_crowd() -> None:
-    assert read_off(build_choice(FEW, SUCCESSES[:1] * 0.9, [1]))[0] == (
-        "6 of 10 points succeed (> 0.5) on the one image."
-    )
-
-
-def test_advice_where_no_point_suits_all() -> None:
-    values = np.zeros((2, 2, 5))
-    values[0, 0, 1], values[1, 0, 1], values[1, 1, 3] = 0.9, 0.3, 0.8
-    lines = read_off(build_choice(FEW, values, [1]))
-    assert lines[0] == "0 of 10 points succeed (> 0.5) on all 2 images."
-    # The chosen radius 0 is at an end of its range, the threshold 50 is not.
-    assert lines[3:] == [
-        "No point suits all images. Widen the ranges: the best point is at the end of radius (0).",
-        "Take finer steps around the best point: radius 0, threshold 50.",
-        "Lower the success mark: the best that all images reach together is 0.3.",
-        "Tune B apart (0.3 at the best point), or look at its standard again.",
-    ]
-
-
 def test_a_name_is_no_formula(tmp_path: Path) -> None:
     choice = build_choice(FEW, SUCCESSES * 0.9, [1])
     choice.search.names[1] = r"$\no formula$"
@@ -128,15 +83,163 @@ def test_a_name_is_no_formula(tmp_path: Path) -> None:
     assert (tmp_path / "cvvp.png").stat().st_size > 5000
 
 
-@pytest.mark.parametrize(("images", "series"), [(1, 1), (8, 8), (9, 1)])
+def show_images(choice: Choice, size: int = 60) -> list[ShownImage]:
+    """The images of a choice as the page takes them: a pore that was found, and the same one marked."""
+    rng = np.random.default_rng(0)
+    shown = []
+    for name in choice.search.names[:6]:
+        labels = np.zeros((size, size + 20), np.int32)
+        labels[10:20, 30:45] = 1
+        image = rng.poisson(50, labels.shape).astype(np.float32)
+        found = [np.roll(labels, k, axis=1) for k in range(len(choice.best))]
+        shown.append(ShownImage(name, Micrograph(image, 0.05), labels, found))
+    return shown
+
+
+@pytest.mark.parametrize(("images", "series"), [(1, 1), (8, 8), (9, 0)])
 def test_the_page_holds_the_points_and_escapes_names(images: int, series: int, tmp_path: Path) -> None:
     values = np.tile(np.linspace(0, 1, 10), (images, 1))
     choice = build_choice(FEW, values, [9, 8])
     choice.search.names[0] = "</script><b>"
-    write_page(choice, [[b"1"] * images] * 2, tmp_path / "cvvp.html")
+    write_page(choice, show_images(choice), tmp_path / "cvvp.html")
     page = (tmp_path / "cvvp.html").read_text()
-    data = json.loads(page.split("const d = ")[1].split(";\n")[0])
-    assert data["point"][data["best"][0]] == [1, 80] and data["recipe"] == Recipe().numbers()
-    assert len(data["marks"]) == series and data["all"] == list(range(5, 10))
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    at = np.frombuffer(base64.b64decode(data["at"]), np.uint8).reshape(2, 10)[:, data["chosen"]]
+    assert [data["steps"][k][i] for k, i in enumerate(at)] == [1, 80] and data["recipe"] == Recipe().numbers()
+    over = np.frombuffer(base64.b64decode(data["over"]), np.uint16)
+    assert len(data["series"]) == series
+    assert over.tolist() == [0] * 5 + [2**images - 1 if series else images] * 5
+    scaled = np.frombuffer(base64.b64decode(data["values"]), np.uint16).reshape(images, 10)
+    np.testing.assert_allclose(scaled / 65535, values, atol=1e-5)
     assert "</script><b>" not in page and page.count('class="best"') == 2
     assert "threshold 80" in page.split("<b>1.</b>")[1][:200]
+
+
+def test_a_large_search_of_many_images_makes_a_small_page(tmp_path: Path) -> None:
+    axes = {name: 2 + np.arange(float(n)) for name, n in zip(AXES, (8, 8, 19, 1, 19), strict=True)}
+    values = np.random.default_rng(0).random((30, 8 * 8 * 19 * 19))
+    choice = build_choice(axes, values, list(range(10)))
+    write_page(choice, show_images(choice, 1500), tmp_path / "cvvp.html")
+    assert (tmp_path / "cvvp.html").stat().st_size < 2_000_000
+
+
+@pytest.fixture(scope="module")
+def page(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """The page of a search, opened from a file, without any network."""
+    from playwright.sync_api import sync_playwright
+
+    folder = tmp_path_factory.mktemp("page")
+    choice = build_choice(FEW, SUCCESSES * 0.9, [1, 6], reason="It was asked for.")
+    choice.search.names[1] = "<i>B</i>"
+    write_page(choice, show_images(choice), folder / "cvvp.html")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True)
+            context.set_default_timeout(60_000)
+            opened = context.new_page()
+            errors: list[str] = []
+            opened.on("pageerror", lambda error: errors.append(str(error)))
+            opened.goto(f"file://{folder / 'cvvp.html'}")
+            yield opened
+            assert errors == []
+        finally:
+            browser.close()
+
+
+def test_the_page_opens_with_the_chosen_recipe(page: Page) -> None:
+    shown = page.locator("#recipe").inner_text()
+    assert "radius = 0" in shown and "threshold = 50" in shown
+    assert "\u2068<i>B</i>\u2069: 0.900" in page.locator("#values").inner_text()
+    assert "above the mark, 0.5. It was asked for." in page.locator("ul").first.inner_text()
+
+
+def test_the_arrow_keys_go_from_point_to_point(page: Page) -> None:
+    page.locator("#plot").focus()
+    page.keyboard.press("ArrowUp")
+    assert "threshold = 60" in page.locator("#recipe").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert "radius = 1" in page.locator("#recipe").inner_text()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowDown")
+    assert "radius = 0" in page.locator("#recipe").inner_text()
+    assert "threshold = 50" in page.locator("#recipe").inner_text()
+
+
+def test_a_point_tells_its_values_and_a_click_its_recipe(page: Page) -> None:
+    box = page.locator("#plot").bounding_box()
+    assert box is not None
+    seen = set()
+    for x in np.linspace(0.1, 0.9, 9):
+        for y in np.linspace(0.1, 0.9, 9):
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+            if page.locator("#tip").is_visible():
+                said = page.locator("#tip").inner_text().split("\n")[0]
+                seen.add(said)
+                if said == "radius 1, threshold 70":
+                    page.mouse.down()
+                    page.mouse.up()
+                    assert "threshold = 70" in page.locator("#recipe").inner_text()
+    assert len(seen) > 5 and "radius 1, threshold 70" in seen
+    page.locator("[data-point]").first.click()
+    assert "threshold = 50" in page.locator("#recipe").inner_text()
+
+
+@pytest.mark.parametrize("what", ["recipe", "command"])
+def test_the_copy_buttons_copy(page: Page, what: str) -> None:
+    page.locator(f"[data-copy={what}]").click()
+    page.locator(f"[data-copy={what}]", has_text="Copied").wait_for()
+    page.evaluate("document.body.append(Object.assign(document.createElement('textarea'), {id: 'paste'}))")
+    page.locator("#paste").focus()
+    page.keyboard.press("Control+V")
+    pasted = page.locator("#paste").input_value()
+    page.evaluate("document.getElementById('paste').remove()")
+    assert pasted == page.locator(f"#{what}").inner_text()
+    if what == "command":
+        assert pasted == "porescope detect IMAGES --recipe point.toml -o point"
+    else:
+        assert Recipe(**tomllib.loads(pasted)) == Recipe(radius=0, threshold=50)
+
+
+def test_a_thumbnail_shows_outlines_and_opens_large(page: Page) -> None:
+    thumb = page.locator("button.thumb").nth(1)
+    small = thumb.locator("svg").bounding_box()
+    width = thumb.locator("path.found").evaluate("e => parseFloat(getComputedStyle(e).strokeWidth)")
+    assert width >= 2  # pixels of the screen, however small the picture
+    thumb.click()
+    large = page.locator("#large svg")
+    large.wait_for()
+    box = large.bounding_box()
+    assert small is not None and box is not None and box["width"] > 2 * small["width"]
+    assert "<i>B</i>: 0.900" in page.locator("#large p").inner_text()
+    page.keyboard.press("Escape")
+    page.locator("#large").wait_for(state="hidden")
+
+
+def test_labels_do_not_run_together(page: Page) -> None:
+    """In a narrow window too: the canvas is asked where each text was written."""
+    page.evaluate(
+        """() => {
+      const draw = CanvasRenderingContext2D.prototype.fillText;
+      window.written = [];
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        const m = this.getTransform(), w = this.measureText(text).width;
+        const left = {left: 0, center: w / 2, right: w}[this.textAlign];
+        const from = m.e / m.a + x - left;
+        if (Math.abs(m.b) < 1e-6) window.written.push([from, from + w, m.f / m.a + y]);
+        draw.call(this, text, x, y);
+      };
+    }"""
+    )
+    for width in (1200, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(f"window.innerWidth === {width}")
+        # All in one go: the browser's own event may come at any time.
+        boxes = page.evaluate(
+            "() => { window.written = []; window.dispatchEvent(new Event('resize')); return written; }"
+        )
+        assert len(boxes) > 3
+        for line in {round(y) for _, _, y in boxes}:
+            row = sorted((left, right) for left, right, y in boxes if round(y) == line)
+            assert all(right <= left for (_, right), (left, _) in pairwise(row)), (width, row)
+    page.set_viewport_size({"width": 1200, "height": 900})

@@ -5,14 +5,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from porescope import Micrograph
+from porescope.labels import find_boxes
 from porescope.network import Network
 from porescope.pictures import draw_findings, draw_image, draw_overlay
+from porescope.pictures.lettering import measure_text, place_numbers, write
 from porescope.pictures.overlays import ORANGE, choose_bar
-from porescope.runs.report import draw_histogram
 
 
 def test_the_outline_lies_around_its_pore() -> None:
@@ -57,10 +58,74 @@ def test_the_scale_bar_is_round_and_fits(width: float) -> None:
     assert width / 10.1 < bar <= width / 4 and f"{bar:e}"[0] in "125"
 
 
-@example(values=[2.8])
-@given(values=st.lists(st.floats(0.05, 100), min_size=1, max_size=300))
-def test_the_histogram_holds_every_pore(values: list[float]) -> None:
-    histogram = draw_histogram(np.array(values))
-    assert histogram is not None
-    assert sum(bar["count"] for bar in histogram["bars"]) == len(values)
-    assert max(bar["height"] for bar in histogram["bars"]) == 1 and len(histogram["bars"]) <= 60
+def _count_bars(picture: np.ndarray) -> list[tuple[int, int]]:
+    """Row and column of the first pixel of each white run of 20 px or more, the topmost of a bar."""
+    white = (picture == 255).all(axis=2).astype(np.uint8)
+    n, _, boxes, _ = cv2.connectedComponentsWithStats(white, connectivity=4)
+    return [(int(b[1]), int(b[0])) for b in boxes[1:n] if b[2] > 20]
+
+
+def test_a_picture_has_the_pixels_of_its_image() -> None:
+    image = np.random.default_rng(0).poisson(50, (600, 520)).astype(np.float32)
+    picture = draw_overlay(Micrograph(image, 0.05), np.zeros(image.shape, int))
+    assert picture.shape == (600, 520, 3)
+    gray = picture[:500, :, 0].astype(float)
+    assert np.corrcoef(gray.ravel(), image[:500].ravel())[0, 1] > 0.99
+    # A small one is enlarged, each pixel to a block.
+    small = draw_image(Micrograph(image[:100, :100], 0.05))
+    assert small[1] == 6 and small[0].shape == (600, 600, 3)
+    assert (small[0][:6, :6] == small[0][0, 0]).all()
+
+
+def test_the_scale_bar_keeps_away_from_a_burnt_in_one() -> None:
+    image = np.random.default_rng(0).poisson(50, (512, 512)).astype(np.float32)
+    free = draw_overlay(Micrograph(image, 0.05), np.zeros(image.shape, int))
+    assert [row > 400 and column < 100 for row, column in _count_bars(free)] == [True]
+    image[470:476, 20:140] = image.max()
+    picture = draw_overlay(Micrograph(image, 0.05), np.zeros(image.shape, int))
+    bars = _count_bars(picture)
+    assert len(bars) == 2  # the burnt-in one and ours, in another corner
+    assert sorted(row > 400 and column < 100 for row, column in bars) == [False, True]
+
+
+def test_numbers_cover_neither_pores_nor_each_other() -> None:
+    rng = np.random.default_rng(3)
+    labels = np.zeros((400, 500), np.int32)
+    for k in range(1, 90):
+        y, x = rng.integers(5, 380), rng.integers(5, 480)
+        labels[y : y + 12, x : x + 12] = k
+    taken = labels > 0
+    placed = dict(place_numbers(find_boxes(labels), taken.copy(), 14))
+    assert len(placed) > 60
+    written = np.zeros(labels.shape, int)
+    for number, (top, left) in placed.items():
+        height, width = measure_text(str(number), 14)
+        written[top : top + height, left : left + width] += 1
+    assert written.max() == 1 and not (written.astype(bool) & taken).any()
+
+
+def test_a_number_is_legible_on_white_and_on_black() -> None:
+    for grey in (0, 255):
+        picture = np.full((40, 60, 3), grey, np.uint8)
+        write(picture, "38", (5, 5), 20, ORANGE)
+        ink = (np.abs(picture.astype(int) - ORANGE) < 30).all(axis=2)
+        dark = (picture < 40).all(axis=2)
+        assert ink.sum() > 60
+        around = cv2.dilate(ink.astype(np.uint8), np.ones((7, 7))) > 0
+        assert dark[around].mean() > 0.3  # the halo
+
+
+def test_plots_draw_into_the_axes_of_a_notebook() -> None:
+    from matplotlib.figure import Figure
+
+    labels = np.zeros((40, 80), int)
+    labels[10:20, 50:60] = 1
+    labels[12, 55] = 0  # an island
+    ax = Figure().subplots()
+    draw_overlay(Micrograph(np.ones((40, 80)), 0.1), labels, ax=ax)
+    assert ax.get_xlim() == (0, 8) and ax.get_ylim() == (4, 0)  # nm
+    (lines,) = ax.collections
+    points = np.concatenate([path.vertices for path in lines.get_paths()])
+    assert points.min(axis=0) == pytest.approx((5, 1)) and points.max(axis=0) == pytest.approx((6, 2))
+    assert len(lines.get_paths()) == 2  # outer and inner outline
+    assert {text.get_text() for text in ax.texts} == {"1", "2 nm"}

@@ -18,6 +18,7 @@ from porescope.detection import Own
 from porescope.measurement import PORE_COLUMNS
 from porescope.network import Network
 from porescope.recipes import Threshold
+from porescope.report import write_report
 from porescope.runs import (
     Job,
     check_folder,
@@ -48,9 +49,9 @@ def test_a_finished_run_is_not_closed_again(tmp_path: Path) -> None:
     path = save_simulated(tmp_path, "one.tif")
     job = Job(tmp_path, Threshold(), overlays=False)
     take_census([path], job)
-    done = close_run(job, [path], ["porescope"], datetime.now(UTC), "finished")
+    done = close_run(job, [path], ["porescope"], datetime.now(UTC), "finished", write_report)
     assert len(done.images) == 1 and not (tmp_path / "images").exists()
-    again = close_run(job, [path], ["porescope"], datetime.now(UTC), "stopped")
+    again = close_run(job, [path], ["porescope"], datetime.now(UTC), "stopped", write_report)
     pd.testing.assert_frame_equal(again.images, done.images)
     assert again.record["state"] == "finished" and len(pd.read_csv(tmp_path / "images.csv")) == 1
 
@@ -62,7 +63,7 @@ def test_the_record_says_all_that_is_needed_to_repeat_a_run(tmp_path: Path, dete
     path = save_simulated(tmp_path, "one.tif")
     job = Job(tmp_path, detector, overlays=False)
     take_census([path], job)
-    close_run(job, [path], ["porescope", "detect", "one.tif"], datetime.now(UTC), "finished")
+    close_run(job, [path], ["porescope", "detect", "one.tif"], datetime.now(UTC), "finished", write_report)
     record = json.loads((tmp_path / "run.json").read_text())
     assert (
         record["state"] == "finished"
@@ -118,7 +119,7 @@ def _finish(path: Path, out: Path, **options: object) -> None:
         job = prepare_folder(job, [path], **options)
         write_record(job, [path], ["porescope"], datetime.now(UTC), "running")
         run_batch([path], job)
-        close_run(job, [path], ["porescope"], datetime.now(UTC), "finished")
+        close_run(job, [path], ["porescope"], datetime.now(UTC), "finished", write_report)
 
 
 def _content(out: Path) -> dict[str, bytes]:
@@ -139,8 +140,8 @@ def test_an_earlier_run_stays_until_the_new_one_is_finished(tmp_path: Path) -> N
     replace_run(out)
     assert read_run(out).images.image.tolist() == ["b"] and not (out / "_next").exists()
     left = {p.name for p in out.rglob("*") if p.is_file()}
-    assert {"mine.txt", "mine_labels.tif", "b_labels.tif", "b_0.jpg"} <= left
-    assert not left & {"a_labels.tif", "a_overlay.png", "a_0.jpg"}
+    assert {"mine.txt", "mine_labels.tif", "b_labels.tif", "b_image.jpg"} <= left
+    assert not left & {"a_labels.tif", "a_overlay.png", "a_image.jpg"}
 
 
 @pytest.mark.parametrize("step", range(0, 26, 2))
@@ -202,7 +203,7 @@ def test_a_stopped_replacement_is_gone_on_with_and_leaves_the_earlier_run(tmp_pa
     later = prepare_folder(job, [new], overwrite=True)
     assert later.out == out / "_next"
     write_record(later, [new], ["porescope"], datetime.now(UTC), "running")
-    close_run(later, [new], ["porescope"], datetime.now(UTC), "stopped")
+    close_run(later, [new], ["porescope"], datetime.now(UTC), "stopped", write_report)
     assert read_run(out).images.image.tolist() == ["a"]
     assert prepare_folder(job, [new], resume=True).out == out / "_next"
     with pytest.raises(ValueError, match="or say --overwrite, or --resume"):

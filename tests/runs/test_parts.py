@@ -78,6 +78,42 @@ def test_of_an_image_done_again_the_last_result_counts(tmp_path: Path) -> None:
     assert len(read_run(tmp_path).pores) == 2 and len(read_run(tmp_path).images) == 1
 
 
+def test_a_part_is_written_again_as_it_grows_and_never_mixes_two_results_of_an_image(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"state": "running"}')
+    writer = PartWriter(tmp_path)
+    for name, pores, parts in (("a", 1, 1), ("b", 2, 1), ("a", 3, 2), ("c", 1, 2)):
+        writer.add(_record(name, pores=pores))
+        writer.save()
+        writer.save()
+        assert len(list((tmp_path / "images").iterdir())) == parts
+        run = read_run(tmp_path)
+        assert (run.images.image == name).any() and (run.pores.image == name).sum() == pores
+    writer.close_part()
+    assert sorted(read_run(tmp_path).images.image) == ["a", "b", "c"]
+    assert len(list((tmp_path / "images").iterdir())) == 2
+
+
+def test_of_a_stack_that_changed_only_the_new_frames_count(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"state": "running"}')
+    writer = PartWriter(tmp_path)
+    for frame in range(3):
+        writer.add(_record("a", frame, n_images=3))
+    writer.add(_record("b"))
+    writer.close_part()
+    new = _record("a", 0, n_images=2, pores=2)
+    new.row["sha256"] = "new"
+    writer.add(new)
+    writer.close_part()
+    run = read_run(tmp_path)
+    assert run.images[["image", "frame"]].to_numpy().tolist() == [["a", 0], ["b", 0]]
+    assert run.pores.image.tolist() == ["a", "a", "b"]
+    failed = _record("a", 1, status="failed", pores=0)  # whose file could not be read
+    failed.row["sha256"] = None
+    writer.add(failed)
+    writer.close_part()
+    assert read_run(tmp_path).images.status.tolist() == ["ok", "failed", "ok"]
+
+
 def test_failed_images_and_unfinished_files_are_not_done(tmp_path: Path) -> None:
     writer = PartWriter(tmp_path)
     writer.add(_record("whole"))

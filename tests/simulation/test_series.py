@@ -19,6 +19,22 @@ def test_pores_of_a_movie_grow_and_drift_with_the_sheet() -> None:
     assert (rows[-1] - rows[0]) / 3 == pytest.approx(-0.1, abs=0.06)  # the frame goes down
 
 
+def test_a_pore_of_a_movie_appears_and_lost_atoms_stay_lost() -> None:
+    pores = (Pore((1.5, 1.6), 4), Pore((3.5, 4.0), 6), Pore((1.4, 4.6), 1))
+    scene = Scene(shape=(120, 150), pores=pores, contamination=0.0)
+    missing = np.array([[4, 6, 0], [6, 8, 0], [8, 10, 3]])
+    path = np.array([[0.0, 0.0], [-0.4, 0.3], [0.2, -0.5]])
+    frames = draw_movie(scene, 3, seed=2, drift=path, missing=missing)
+    assert [len(frame.area_nm2) for frame in frames] == [2, 2, 3]
+    for frame, place in zip(frames, path, strict=True):
+        for y, x in (pore.centre for pore in pores[:2]):
+            at = np.rint((np.array([y, x]) - place) / 0.04).astype(int)
+            assert frame.labels[tuple(at)] > 0
+    empty = [f.atoms.positions[f.atoms.occupancy == 0] + p for f, p in zip(frames, path, strict=True)]
+    for before, after in itertools.pairwise(empty):
+        assert cKDTree(after).query(before)[0].max() < 1e-9
+
+
 def test_tiles_show_one_sheet_at_their_true_positions() -> None:
     pores = tuple(Pore((y, x), missing=12) for y in (1.5, 4.5) for x in (1.5, 4.5))
     scene = Scene(shape=(100, 110), pores=pores, contamination=0.0)

@@ -10,7 +10,7 @@ from conftest import require
 from porescope.simulation import Scene, simulate
 from porescope.training.samples import make_samples
 
-require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
 from porescope.training import MaskRCNN, train_maskrcnn  # noqa: E402
 from porescope.training.maskrcnn import describe_pores, load_maskrcnn  # noqa: E402
 

@@ -12,7 +12,7 @@ from porescope.network import MODES, SHIPPED, describe_image, load_model
 from porescope.network.model import predict
 from porescope.simulation import make_generator
 
-require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
 import torch  # noqa: E402
 
 from porescope.training import Plan, Trainer, add_to_card, export_model, read_weights  # noqa: E402

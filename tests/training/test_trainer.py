@@ -9,7 +9,7 @@ from conftest import require
 
 from porescope.training.samples import CROP, UNKNOWN, Sample, make_samples
 
-require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
 import torch  # noqa: E402
 
 from porescope.training import Plan, Trainer, train  # noqa: E402

@@ -7,7 +7,7 @@ from conftest import require
 
 from porescope.network import MODES, describe_image
 
-require(find_spec("torch") is not None, "PyTorch (pip install 'porescope[train]')")
+require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
 import torch  # noqa: E402
 
 from porescope.training.unet import Net, find_half  # noqa: E402

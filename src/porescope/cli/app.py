@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from porescope.cli import demo, detect, membrane, network, recipes, runs, statistics
+from porescope.cli import corrections, demo, detect, network, recipes, runs, watch
+from porescope.cli.sheets import conductance, map, statistics, track
 
 app = typer.Typer(
     name="porescope",
@@ -15,7 +16,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for group in (detect, runs, membrane, statistics, recipes, network, demo):
+for group in (detect, watch, runs, corrections, map, track, conductance, statistics, recipes, network, demo):
     app.add_typer(group.app)
 
 

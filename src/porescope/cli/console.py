@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import re
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -283,3 +284,28 @@ def show_progress(text: str, total: float, shown: bool = True) -> Iterator[Calla
             bar.update(task, completed=done, total=total, count=count)
 
         yield advance
+
+
+def take_options_of(command: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command, whose last parameter is ``**options``, the parameters of another one too.
+
+    Parameters
+    ----------
+    command : callable
+
+    Returns
+    -------
+    callable
+        A decorator.
+    """
+
+    def extend(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
+        taken = list(inspect.signature(command, eval_str=True).parameters.values())
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        every = [p.replace(kind=keyword) for p in (*taken, *own)]
+        function.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+        function.__annotations__ = {p.name: p.annotation for p in every}
+        return function
+
+    return extend

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,26 +23,37 @@ from porescope.cli.console import (
     stop,
     write_log,
 )
+from porescope.cli.options import (
+    Calibrate,
+    Calibration,
+    Coco,
+    Device,
+    Geojson,
+    Images,
+    Lattice,
+    LeastConfidence,
+    Memory,
+    Method,
+    Model,
+    Quiet,
+    Recipe,
+    Rois,
+    Signal,
+    Split,
+    Structure,
+    Timeout,
+    Turned,
+    Verbose,
+    Workers,
+    make_job,
+    make_limits,
+)
 from porescope.cli.summary import print_summary
 
 if TYPE_CHECKING:
-    from porescope.detection import Detector
     from porescope.runs import Job, Run
 
 app = typer.Typer()
-
-
-class Calibration(enum.StrEnum):
-    """Where the pixel size of the tables comes from."""
-
-    header = "header"
-    lattice = "lattice"
-
-
-def _list_methods() -> list[str]:
-    from porescope.detection import DETECTORS
-
-    return list(DETECTORS)
 
 
 @app.command()
@@ -51,104 +61,39 @@ def detect(
     inputs: Inputs,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the results.")],
     recursive: Recursive = False,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            metavar="METHOD",
-            autocompletion=_list_methods,
-            help="How pores are found: network, threshold, lattice, vacancies, voids, or FILE.py:NAME for a "
-            "function of your own that takes a Micrograph and returns a label image. Default: what fits the "
-            "image, network where a lattice shows and voids where none can; threshold if a recipe is given.",
-        ),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|FILE", help="Recipe of the threshold method; default: ws2."),
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A network of your own; default: the shipped network."),
-    ] = None,
-    turned: Annotated[
-        bool,
-        typer.Option("--turned", help="Average the network over eight orientations: slower, more cautious."),
-    ] = False,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|cpu|cuda|…",
-            help="Where the network runs: cpu, cuda, directml, coreml or openvino, as far as the installed "
-            "onnxruntime has it; default: cuda where it can be used, else cpu.",
-        ),
-    ] = None,
-    split: Annotated[
-        bool,
-        typer.Option("--split/--no-split", help="Split touching pores at their necks (method voids)."),
-    ] = True,
-    least_confidence: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Drop pores whose confidence is below this (default 0.5)."),
-    ] = None,
+    method: Method = None,
+    recipe: Recipe = None,
+    model: Model = None,
+    turned: Turned = False,
+    device: Device = None,
+    split: Split = True,
+    least_confidence: LeastConfidence = None,
     modality: Modality = "auto",
     pixel_size: PixelSize = None,
-    signal: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|all",
-            help="Detector or channel that is taken of files with several; default: HAADF, or the one most "
-            "like it, of each field of view.",
-        ),
-    ] = None,
+    signal: Signal = None,
     material: Material = None,
-    calibrate: Annotated[
-        Calibration, typer.Option(help="Whether the file or the lattice gives the pixel size of the tables.")
-    ] = Calibration.header,
-    lattice: Annotated[
-        bool | None,
-        typer.Option(
-            "--lattice/--no-lattice",
-            help="Look for the lattice; default: yes, but not for --method threshold --no-images.",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Number of processes; default: one a core, but one for up to 20 images."),
-    ] = None,
+    calibrate: Calibrate = Calibration.header,
+    lattice: Lattice = None,
+    workers: Workers = None,
     overwrite: Annotated[
         bool, typer.Option(help="Replace the results of another run, once this one is finished.")
     ] = False,
-    timeout: Annotated[
-        float | None,
-        typer.Option(min=0.1, metavar="SECONDS", help="Give an image up after this time in s (default 600)."),
-    ] = None,
-    memory: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1,
-            metavar="GB",
-            help="Give an image up that takes more memory than this in GB; default: nine tenths of what is "
-            "free at the start.",
-        ),
-    ] = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on with a stopped run: process only what is missing."),
     ] = False,
-    images: Annotated[
-        bool, typer.Option("--images/--no-images", help="Write overlays and show pictures in the report.")
-    ] = True,
-    rois: Annotated[bool, typer.Option("--rois", help="Write outlines as ImageJ ROIs too.")] = False,
-    geojson: Annotated[bool, typer.Option("--geojson", help="Write outlines as GeoJSON too.")] = False,
-    structure: Annotated[
-        bool, typer.Option("--structure", help="Write the sheet's atoms too (extended XYZ, CIF).")
-    ] = False,
-    quiet: Annotated[
-        bool,
-        typer.Option("--quiet", "-q", help="Print no progress and no summary; run.log has the failures."),
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each image.")] = False,
+    images: Images = True,
+    rois: Rois = False,
+    geojson: Geojson = False,
+    coco: Coco = False,
+    structure: Structure = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Find the pores in images and write tables, overlays and a report."""
+    given = locals()
     from porescope.files import find_files
     from porescope.processes import prepare_workers
 
@@ -158,83 +103,18 @@ def detect(
         prepare_workers(*heavy)
     except (ValueError, OSError) as error:
         stop(error)
-    from porescope.runs import Job
-
-    options: dict[str, Any] = {
-        "recipe": recipe, "model": model, "turned": turned or None, "least_confidence": least_confidence,
-        "split": None if split else False, "device": device,
-    }  # fmt: skip
     try:
-        detector = _choose_detector(method, options)
-        job = Job(
-            out=out,
-            detector=detector,
-            modality=modality,
-            pixel_size=pixel_size,
-            signal=signal,
-            overlays=images,
-            rois=rois,
-            geojson=geojson,
-            material=material,
-            calibrate=calibrate is Calibration.lattice,
-            lattice=lattice,
-            structure=structure,
-        )
-        if method is None and recipe is None and not quiet:
-            say(_tell_default(detector, model))
+        job = make_job(given)
         if overwrite and resume:
             raise ValueError("--overwrite and --resume contradict each other; say one of them")
-        limits = {"workers": workers, "timeout": timeout, "memory": memory and memory * 2**30}
-        limits = {name: limit for name, limit in limits.items() if limit is not None}
         level = choose_level(quiet, verbose)
-        run = run_job(paths, job, limits, overwrite=overwrite, resume=resume, level=level)
+        run = run_job(paths, job, make_limits(given), overwrite=overwrite, resume=resume, level=level)
     except (ValueError, OSError) as error:
         stop(error)
     if not quiet:
         print_summary(run, out, messages=level == PROGRESS)
     if (run.images.status != "ok").any():
         raise typer.Exit(1)
-
-
-def _choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
-    """Choose the detector, and make sure that it can be used; a .pt file is a Mask R-CNN."""
-    from porescope.detection import choose_detector
-    from porescope.network import Network
-    from porescope.recipes import load_recipe
-
-    model = options["model"]
-    if method in (None, Network.method) and model is not None and model.suffix == ".pt":
-        if len([value for value in options.values() if value is not None]) > 1:
-            raise ValueError("no other option of a detector goes with a Mask R-CNN")
-        detector = _load_maskrcnn(model)
-    else:
-        recipe = options["recipe"]
-        loaded = {**options, "recipe": None if recipe is None else load_recipe(recipe)}
-        detector = choose_detector(method, loaded)
-    detector.describe()
-    return detector
-
-
-def _tell_default(detector: Detector, model: Path | None) -> str:
-    """What is used where no method was asked for."""
-    from porescope.detection import Automatic
-
-    network = f"network ({model.name if model else 'the shipped one'}), which needs no labels"
-    if not isinstance(detector, Automatic):
-        return f"Method: {detector.method if model is None else network}."
-    return f"Method: {network}; voids where no lattice can show (--method chooses one)."
-
-
-def _load_maskrcnn(path: Path) -> Detector:
-    from importlib.util import find_spec
-
-    if not path.is_file():
-        raise ValueError(f"--model {path} is not a file")
-    if find_spec("torchvision") is None:
-        raise ValueError("a Mask R-CNN needs torchvision: pip install 'porescope[maskrcnn]'")
-    from porescope.training import MaskRCNN
-
-    return MaskRCNN(path)
 
 
 def run_job(
@@ -283,13 +163,20 @@ def run_job(
                 run = _run_prepared(paths, job, options, resume, log)
             replace_run(out)
         except OSError as error:
-            _explain_disk(error, job.out)
+            explain_disk(error, job.out)
             raise typer.Exit(1) from None
     return run
 
 
-def _explain_disk(error: OSError, out: Path) -> None:
-    """Say why nothing can be written to the folder of a run; raise what has another cause."""
+def explain_disk(error: OSError, out: Path) -> None:
+    """Say why nothing can be written to the folder of a run; raise what has another cause.
+
+    Parameters
+    ----------
+    error : OSError
+    out : Path
+        Of the run.
+    """
     import os
 
     from porescope.files import remove_unfinished
@@ -314,6 +201,7 @@ def _run_prepared(
     """Run a batch in a folder that is locked and ready."""
     import datetime
 
+    from porescope.report import write_report
     from porescope.runs import (
         close_run,
         list_done,
@@ -334,10 +222,10 @@ def _run_prepared(
     write_record(job, paths, sys.argv, started, "running")
     try:
         run_batch(paths, job, done=done, known=known, **options)
-        run = close_run(job, paths, sys.argv, started, "finished")
+        run = close_run(job, paths, sys.argv, started, "finished", write_report)
         log.info("finished: %d images", len(run.images))
     except SystemExit as error:  # a signal
-        run = close_run(job, paths, sys.argv, started, "stopped")
+        run = close_run(job, paths, sys.argv, started, "stopped", write_report)
         n = run.images["file"].nunique()
         log.info("stopped after %d of %d files", n, len(paths))
         say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")

@@ -247,7 +247,9 @@ def train(
 
     extra = "maskrcnn" if model is Architecture.maskrcnn else "train"
     if find_spec("torchvision" if extra == "maskrcnn" else "torch") is None:
-        stop(f"porescope train needs PyTorch: pip install 'porescope[{extra}]'")
+        from porescope.files import explain_missing
+
+        stop(explain_missing("porescope train", "PyTorch", extra))
     if minutes is None and steps is None:
         stop("say how long to train: --minutes 120, or --steps 30000")
     if out.exists() and not out.is_dir():

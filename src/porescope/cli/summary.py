@@ -62,15 +62,16 @@ def print_summary(run: Run, out: Path, messages: bool = True) -> None:
 
 def _print_messages(run: Run) -> None:
     """Print the failures, and the messages of the other images with their counts."""
-    done = run.images[run.images.status == "ok"]
+    from porescope.runs import count_messages
+
     bad = run.images[run.images.status != "ok"].to_dict("records")
     for row in bad[:_MOST_ROWS]:
         say(f"{_name(row)} failed:")
         say(f"    {row['message']}")
     if len(bad) > _MOST_ROWS:
         say(f"The first {_MOST_ROWS} of {len(bad)} failures; all stand in images.csv.")
-    told = done.message[done.message != ""].astype("str").str.split("; ").explode().value_counts()
-    for message, n in told.head(_MOST_MESSAGES).items():
+    told = count_messages(run)
+    for message, n in told[:_MOST_MESSAGES]:
         say(f"{n} of {len(run.images)} images: {message}.")
     if len(told) > _MOST_MESSAGES:
         say(f"{len(told) - _MOST_MESSAGES} further messages stand in images.csv.")

@@ -1,5 +1,5 @@
 from .channels import choose_signals
-from .exports import save_geojson, save_labels, save_rois, save_structure
+from .exports import save_coco, save_geojson, save_labels, save_rois, save_structure
 from .formats import check_claim, load_signals
 from .headers import Header
 from .names import (
@@ -7,17 +7,20 @@ from .names import (
     ENDINGS,
     FILES,
     NEXT,
+    PAGE_FILES,
+    PAGES,
     PARTS,
+    PICTURE_ENDINGS,
     PICTURES,
     TUNING_FILES,
-    describe_counts,
-    escape_hidden,
+    Names,
     find_files,
+    is_found,
     keep_names,
     list_stems,
     name_files,
     name_stem,
-    printable,
+    search_folder,
 )
 from .objects import describe_hyperspy, describe_xarray
 from .signals import (
@@ -30,7 +33,18 @@ from .signals import (
     require_pixel_size,
 )
 from .units import nanometres
-from .writing import explain_error, hash_file, remove_unfinished, write_folder, write_whole
+from .writing import (
+    describe_counts,
+    escape_hidden,
+    explain_error,
+    explain_missing,
+    hash_file,
+    printable,
+    remove_unfinished,
+    sort_naturally,
+    write_folder,
+    write_whole,
+)
 
 __all__ = [
     "DETECT_ENDINGS",
@@ -38,8 +52,12 @@ __all__ = [
     "FILES",
     "Header",
     "NEXT",
+    "PAGES",
+    "PAGE_FILES",
+    "Names",
     "PARTS",
     "PICTURES",
+    "PICTURE_ENDINGS",
     "ReadError",
     "Signal",
     "TUNING_FILES",
@@ -52,9 +70,11 @@ __all__ = [
     "doubt_size",
     "escape_hidden",
     "explain_error",
+    "explain_missing",
     "find_files",
     "hash_file",
     "header_pixel_size",
+    "is_found",
     "list_stems",
     "load_signals",
     "keep_names",
@@ -65,10 +85,13 @@ __all__ = [
     "read_frame",
     "remove_unfinished",
     "require_pixel_size",
+    "save_coco",
     "save_geojson",
     "save_labels",
     "save_rois",
     "save_structure",
+    "search_folder",
+    "sort_naturally",
     "write_folder",
     "write_whole",
 ]

@@ -1,7 +1,8 @@
-"""Plain arrays and pictures: NPY, PNG, JPEG, BMP, GIF; which of their axes are frames, rows, colours."""
+"""Plain arrays, pictures and films: NPY, PNG, JPEG, BMP, GIF, MP4, AVI; which axes are frames and colours."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,106 @@ def _read_picture(picture: Any) -> NDArray[Any]:
         picture = picture.convert("RGBA" if hides else "RGB")
     data = np.asarray(picture)
     return name_samples(data) if data.ndim == 3 else data
+
+
+class _Film:
+    """The frames of a film as an array (K, M, N), decoded one after the other when they are asked for."""
+
+    ndim = 3
+    _process: subprocess.Popen[bytes] | None = None
+
+    def __init__(self, path: Path, demuxer: str) -> None:
+        import imageio_ffmpeg
+
+        # The demuxer is the suffix's, and reads this file only, whatever its content says. Each frame comes
+        # once, whatever its time says, as PAM: grey or colours, in 8 or 16 bits as in the film.
+        self._command = [
+            imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-nostdin", "-protocol_whitelist", "file",
+            "-f", demuxer, "-i", str(path.absolute()), "-map", "0:v:0", "-fps_mode", "passthrough",
+            "-f", "image2pipe", "-c:v", "pam", "-",
+        ]  # fmt: skip
+        self._next = 0
+        first = self[0]
+        count = imageio_ffmpeg.count_frames_and_secs(str(path.absolute()))[0]
+        self.shape, self.dtype = (int(count), *first.shape), first.dtype
+        self.size = int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, frame: int) -> NDArray[Any]:
+        if self._process is None or frame < self._next:
+            self._close()
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            self._next = 0
+        while True:
+            data = self._decode()
+            self._next += 1
+            if self._next > frame:
+                return data
+
+    def _decode(self) -> NDArray[Any]:
+        """The next frame."""
+        assert self._process is not None and self._process.stdout is not None
+        header = {}
+        while (line := self._process.stdout.readline().split()) != [b"ENDHDR"]:
+            if not line:
+                self._close()
+                raise ValueError(f"it ends after {self._next} frames")
+            header[line[0]] = line[-1]
+        width, height, depth, most = (int(header[k]) for k in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
+        kind = np.dtype("u1" if most < 256 else ">u2")
+        size = width * height * depth * kind.itemsize
+        content = self._process.stdout.read(size)
+        if len(content) < size:
+            self._close()
+            raise ValueError(f"it ends within frame {self._next}")
+        data = np.frombuffer(content, kind).reshape(height, width, depth)
+        return data[..., 0] if depth == 1 else name_samples(data)
+
+    def _close(self) -> None:
+        if self._process is not None and self._process.stdout is not None:
+            self._process.kill()
+            self._process.stdout.close()
+            self._process.wait()
+            self._process = None
+
+    def __del__(self) -> None:
+        self._close()
+
+
+#: FFmpeg's demuxers of films, by suffix.
+_DEMUXERS = {
+    **dict.fromkeys((".mp4", ".m4v", ".mov"), "mov"), ".avi": "avi",
+    **dict.fromkeys((".mkv", ".webm"), "matroska"),
+}  # fmt: skip
+#: Suffixes of films.
+FILMS = tuple(_DEMUXERS)
+
+
+def load_film(path: Path, lazy: bool) -> list[Signal]:
+    """Load a film. The time of its frames is that of its showing, and is not taken.
+
+    Parameters
+    ----------
+    path : Path
+    lazy : bool
+        Has no effect: frames are decoded when they are asked for.
+
+    Returns
+    -------
+    list of Signal
+
+    Raises
+    ------
+    ReadError
+        If it is none of the films that its suffix says, or holds no frame.
+    """
+    try:
+        film = _Film(path, _DEMUXERS[path.suffix.lower()])
+    except ValueError:
+        raise ReadError(f"{path.name} is no film that FFmpeg reads, or is cut off; copy it again") from None
+    remark = "a film's compression changes grey values: sizes and confidences are less sure"
+    return [Signal(film, [None] * 3, [1.0] * 3, [True, False, False], remark=remark)]

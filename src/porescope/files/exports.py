@@ -1,7 +1,8 @@
-"""Results in the formats of other programs: TIFF, ImageJ ROIs, GeoJSON, extended XYZ, CIF."""
+"""Results in the formats of other programs: TIFF, ImageJ ROIs, GeoJSON, COCO, extended XYZ, CIF."""
 
 from __future__ import annotations
 
+import colorsys
 import json
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,31 @@ from numpy.typing import NDArray
 from porescope.labels import outline_regions
 from porescope.strips import cut_strips
 
+#: Number of the TIFF tag of a table of colours.
+_COLOUR_TAG = 320
+#: Steps of the hue from a label to the next, the golden ratio, which keeps any few neighbours apart; and
+#: brightness and saturation that take turns.
+_HUE_STEP, _SHADES = 0.61803398875, ((1.0, 0.75), (0.75, 1.0), (1.0, 0.45))
+
 
 def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float, float]) -> None:
-    """Write a label image as a TIFF that ImageJ opens with its pixel size.
+    """Write a label image as a TIFF that ImageJ opens in colours, with its pixel size.
 
     Parameters
     ----------
     path : Path
     labels : ndarray of int, shape (M, N)
-        Written as 8-bit integers up to label 255, as 16-bit integers up to 65,535, else as 32-bit.
+        Written as 8-bit integers up to label 255, as 16-bit integers up to 65,535, else as 32-bit. The
+        colours are a table beside the labels, which stay what they are.
     pixel_size : tuple of float
         (row, column) [nm].
     """
     import tifffile
 
-    smallest = np.min_scalar_type(int(labels.max(initial=0)))
+    highest = int(labels.max(initial=0))
+    smallest = np.min_scalar_type(highest)
+    # Each of 255 labels has a colour; more share them.
+    shown = f"min=0.0\nmax={float(max(highest, 255))}\n"
     tifffile.imwrite(
         path,
         labels.astype(smallest),
@@ -34,11 +45,22 @@ def save_labels(path: Path, labels: NDArray[np.integer], pixel_size: tuple[float
         rowsperstrip=cut_strips(labels.shape)[0].stop,
         maxworkers=1,
         # ImageJ's header is written here, because tifffile writes it only without compression.
-        description="ImageJ=1.54f\nimages=1\nunit=nm\n",
+        description=f"ImageJ=1.54f\nimages=1\nunit=nm\n{shown}",
         metadata=None,
+        photometric="minisblack",
+        extratags=[(_COLOUR_TAG, "H", 768, _list_colours(), True)],
         resolution=(1 / pixel_size[1], 1 / pixel_size[0]),
         resolutionunit="NONE",
     )
+
+
+def _list_colours() -> list[int]:
+    """Red of 256 labels, then green, then blue, from 0 to 65,535; 0 is black."""
+    colours = [(0.0, 0.0, 0.0)]
+    for label in range(1, 256):
+        bright, full = _SHADES[label % len(_SHADES)]
+        colours.append(colorsys.hsv_to_rgb(label * _HUE_STEP % 1, full, bright))
+    return [round(value * 255) * 257 for channel in zip(*colours, strict=True) for value in channel]
 
 
 def save_rois(path: Path, labels: NDArray[np.integer]) -> None:
@@ -100,6 +122,42 @@ def save_geojson(path: Path, labels: NDArray[np.integer], pores: dict[str, NDArr
             }
         )
     content = {"type": "FeatureCollection", "features": features}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def save_coco(path: Path, labels: NDArray[np.integer], pores: dict[str, NDArray[Any]], image: str) -> None:
+    """Write the outlines of a label image as COCO's JSON of instances.
+
+    Parameters
+    ----------
+    path : Path
+    labels : ndarray of int, shape (M, N)
+    pores : dict of ndarray
+        Columns of ``pores.csv``.
+    image : str
+        Name of the image's file.
+
+    Notes
+    -----
+    Positions [px] count from the corner of the first pixel. ``id`` is the label, ``score`` the confidence,
+    where it is known.
+    """
+    outlines = outline_regions(labels)
+    columns = [pores[name].tolist() for name in ("label", "area_px", "confidence")]
+    annotations = []
+    for label, area, confidence in zip(*columns, strict=True):
+        ring = (outlines[int(label)][:-1, ::-1] + 0.5).round(3)
+        low, size = ring.min(axis=0), np.ptp(ring, axis=0)
+        annotation = {
+            "id": label, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": area,
+            "bbox": [*low.tolist(), *size.tolist()], "segmentation": [ring.ravel().tolist()],
+        }  # fmt: skip
+        annotations.append(annotation | ({"score": confidence} if confidence == confidence else {}))
+    content = {
+        "images": [{"id": 1, "file_name": image, "height": labels.shape[0], "width": labels.shape[1]}],
+        "categories": [{"id": 1, "name": "pore"}],
+        "annotations": annotations,
+    }
     path.write_text(json.dumps(content), encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from porescope.files.arrays import load_numpy, load_picture
+from porescope.files.arrays import FILMS, load_film, load_numpy, load_picture
 from porescope.files.claims import Claim, measure_claim, refuse_claim
 from porescope.files.entries import describe_signal
 from porescope.files.mrc import load_mrc
@@ -21,7 +21,8 @@ _LAZY = (".dm3", ".dm4", ".hspy", ".emd", ".h5", ".hdf5")
 _LOADERS: dict[str, Callable[[Path, bool], list[Signal]]] = {
     ".npy": load_numpy,
     ".mrc": load_mrc,
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), load_picture),
+    **dict.fromkeys((".png", ".apng", ".jpg", ".jpeg", ".bmp", ".gif"), load_picture),
+    **dict.fromkeys(FILMS, load_film),
 }
 #: Bytes by which the lengths in DM3 and DM4 headers differ between programs: zeros at the end.
 _END = 8

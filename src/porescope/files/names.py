@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from porescope.files.writing import HIDDEN, printable
+
 #: Suffixes looked for in a folder. A file that is named is read whatever its suffix.
 SUFFIXES = frozenset(
     (".dm3", ".dm4", ".emd", ".de5", ".emi", ".ser", ".mrc", ".hspy", ".zspy", ".tif", ".tiff")
@@ -20,7 +22,8 @@ _ZARR_STORE = ".zspy"
 ENDINGS = {
     # porescope detect
     "labels": "_labels.tif", "field": "_field.tif", "overlay": "_overlay.png", "lattice": "_lattice.png",
-    "vacancies": "_vacancies.png", "rois": "_rois.zip", "geojson": ".geojson", "xyz": ".xyz", "cif": ".cif",
+    "vacancies": "_vacancies.png", "rois": "_rois.zip", "geojson": ".geojson", "coco": "_coco.json",
+    "xyz": ".xyz", "cif": ".cif",
     # porescope explain
     "stages": "_stages.png", "network": "_network.png",
     # porescope simulate
@@ -28,40 +31,46 @@ ENDINGS = {
 }  # fmt: skip
 
 #: Endings of the files that ``porescope detect`` writes.
-DETECT_ENDINGS = tuple(
-    ENDINGS[kind]
-    for kind in ("labels", "field", "overlay", "lattice", "vacancies", "rois", "geojson", "xyz", "cif")
-)
+_DETECTED = ("labels", "field", "overlay", "lattice", "vacancies", "rois", "geojson", "coco", "xyz", "cif")
+DETECT_ENDINGS = tuple(ENDINGS[kind] for kind in _DETECTED)
 
 #: Files that a folder of results holds once. Tables of ``porescope detect`` are also written as Parquet.
 FILES = {
     # porescope detect
     "run": "run.json", "pores": "pores.csv", "candidates": "candidates.csv", "images": "images.csv",
     "report": "report.html", "log": "run.log",
+    # porescope watch
+    "live": "live.html", "live_data": "live.json", "live_script": "live.js",
     # porescope tune
     "recipe": "recipe.toml", "scores": "scores.parquet", "cvvp": "cvvp.png", "cvvp_page": "cvvp.html",
     "path": "path.csv", "ascent": "ascent.png", "tuning": "tuning.json",
+    # porescope figures
+    "methods": "methods.md", "references": "references.bib",
     # porescope conductance
     "conductance": "conductance.csv", "membrane": "membrane.json", "currents": "conductance.png",
     # porescope statistics
     "spacing": "spacing.csv", "statistics": "statistics.json", "pattern": "statistics.png",
     "isomers": "isomers.csv", "isomer_table": "isomers.png",
+    # porescope map
+    "tiles": "tiles.csv", "sheet": "mosaic.png", "density": "density.png", "density_table": "density.csv",
+    "pyramid": "sheet.zarr",
+    # porescope track
+    "drift": "drift.csv", "tracks": "tracks.csv", "napari": "napari_tracks.csv", "trackmate": "trackmate.xml",
+    "growth": "growth.png", "kymograph": "kymograph.png", "film": "tracks.mp4",
 }  # fmt: skip
 #: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
 #: replace it.
 PARTS, PICTURES, NEXT = ("images", "pores", "candidates"), "pictures", "_next"
+#: Folder of the further pages of a long report, and the pattern of their names.
+PAGES, PAGE_FILES = "pages", "report_[0-9][0-9][0-9].html"
+#: Endings of the pictures that ``porescope detect`` keeps for the report: the micrograph, its vacancy map and
+#: the label image of its candidates.
+PICTURE_ENDINGS = {"image": "_image.jpg", "vacancies": "_vacancies.jpg", "candidates": "_candidates.tif"}
 #: Kinds of `FILES` that ``porescope tune`` writes.
 TUNING_FILES = ("recipe", "scores", "cvvp", "cvvp_page", "path", "ascent", "tuning")
 
 #: End of the name of a frame of a stack: its number.
 _FRAME = re.compile(r"_\d{4,}$")
-
-#: Characters that move the cursor, turn the text after them around or cannot be seen: controls, separators
-#: of lines, bidirectional marks, other format characters. The joiners of emoji and Persian are none.
-_HIDDEN = (
-    r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
-)
 
 #: Ends of the stems of results and standards, which users often save in another image format.
 _OWN_STEMS = ("_labels", "_overlay", "_lattice", "_vacancies", "_stages", "_standard")
@@ -102,9 +111,9 @@ def find_files(
         if _is_input(path):
             paths = [path]
         elif path.is_dir():
-            paths = list(_search(path, recursive))
+            paths = list(search_folder(path, recursive))
             if not paths:
-                below = not recursive and any(_search(path, True))
+                below = not recursive and any(search_folder(path, True))
                 remedy = "its subfolders do: say --recursive" if below else "name a folder or files that do"
                 raise ValueError(f"{given} holds no image files; {remedy}")
         elif path.exists():
@@ -132,15 +141,52 @@ def find_files(
     return [given for path, given in found.items() if not has_emi(path)]
 
 
-def _search(folder: Path, recursive: bool) -> Iterator[Path]:
-    """Images in a folder, and, if asked for, in its subfolders."""
+def search_folder(folder: Path, recursive: bool) -> Iterator[Path]:
+    """Search a folder for images, and, if asked for, its subfolders.
+
+    Parameters
+    ----------
+    folder : Path
+    recursive : bool
+
+    Yields
+    ------
+    Path
+        Not porescope's own results and standards, nor what is in hidden folders and in those of its runs.
+    """
     entries = sorted(folder.iterdir())
     stems = {path.stem for path in entries}
     yield from (path for path in entries if _is_wanted(path, stems))
     for path in entries if recursive else ():
-        passed_over = path.name.startswith((".", "_")) or path.is_symlink() or _is_store(path)
-        if path.is_dir() and not passed_over and not (path / FILES["run"]).is_file():
-            yield from _search(path, True)
+        if path.is_dir() and _is_searched(path):
+            yield from search_folder(path, True)
+
+
+def _is_searched(folder: Path) -> bool:
+    """Whether a subfolder is looked into."""
+    passed_over = folder.name.startswith((".", "_")) or folder.is_symlink() or _is_store(folder)
+    return not passed_over and not (folder / FILES["run"]).is_file()
+
+
+def is_found(path: Path, folder: Path, recursive: bool) -> bool:
+    """Say whether `search_folder` would find a file.
+
+    Parameters
+    ----------
+    path : Path
+        Within the folder.
+    folder : Path
+    recursive : bool
+
+    Returns
+    -------
+    bool
+    """
+    parents = list(path.relative_to(folder).parents)[:-1]
+    if (parents and not recursive) or not all(_is_searched(folder / parent) for parent in parents):
+        return False
+    is_field = path.stem.endswith("_field")
+    return _is_wanted(path, {p.stem for p in path.parent.iterdir()} if is_field else set())
 
 
 def _is_wanted(path: Path, stems: set[str]) -> bool:
@@ -220,22 +266,62 @@ def keep_names(paths: Sequence[Path], known: Mapping[str, str]) -> list[str]:
     """
     places = [printable(os.path.abspath(path)) for path in paths]
     here = set(places)
-    kept = [name for place, name in known.items() if place in here or os.path.exists(place)]
-    taken, stacks = {name.casefold() for name in kept}, {_strip_frame(name) for name in kept}
-    names = []
-    for place, name in zip(places, name_files(paths), strict=True):
-        new, folders, i = name, Path(place).parts[1:-1], 0
-        while place not in known and (
-            new.casefold() in taken
-            or new.casefold() in stacks  # another name looks like a frame of it
-            or _strip_frame(new) in taken  # it looks like a frame of another
+    kept = {place: name for place, name in known.items() if place in here or os.path.exists(place)}
+    names = Names(kept)
+    return [names.give(path, name) for path, name in zip(paths, name_files(paths), strict=True)]
+
+
+class Names:
+    """Names that files get one after the other, so that no two have the same.
+
+    Parameters
+    ----------
+    known : mapping
+        Absolute path of a file, as `printable` writes it → the name that it has.
+    """
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self._known = dict(known)
+        self._taken = {name.casefold() for name in known.values()}
+        self._stacks = {_strip_frame(name) for name in known.values()}
+
+    def give(self, path: Path, wanted: str | None = None) -> str:
+        """Name a file.
+
+        Parameters
+        ----------
+        path : Path
+        wanted : str, optional
+            Default: its stem.
+
+        Returns
+        -------
+        str
+            The wanted name, with folders before it if another file has it; always the same for one path.
+
+        Examples
+        --------
+        >>> names = Names({})
+        >>> names.give(Path("/a/x.tif")), names.give(Path("/b/x.tif")), names.give(Path("/a/x.tif"))
+        ('x', 'b_x', 'x')
+        """
+        place = printable(os.path.abspath(path))
+        if place in self._known:
+            return self._known[place]
+        name = new = wanted or _safe(path.stem)
+        folders, i = Path(place).parts[1:-1], 0
+        while (
+            new.casefold() in self._taken
+            or new.casefold() in self._stacks  # another name looks like a frame of it
+            or _strip_frame(new) in self._taken  # it looks like a frame of another
         ):
             i += 1
             new = _safe("_".join((*folders[-i:], name))) if i <= len(folders) else f"{name}_n{i}"
-        names.append(known.get(place, new))
-        taken.add(names[-1].casefold())
-        stacks.add(_strip_frame(names[-1]))
-    return names
+        self._known[place] = new
+        folded = new.casefold()
+        self._taken.add(folded)
+        self._stacks.add(_strip_frame(folded))
+        return new
 
 
 def _strip_frame(name: str) -> str:
@@ -290,68 +376,9 @@ def list_stems(image: str, signal: object, frame: int) -> list[str]:
     return list(dict.fromkeys((name_stem(image, known, frame), name_stem(image, None, frame), image)))
 
 
-def describe_counts(pores: int, images: int | None = None) -> str:
-    """Describe the result of a run, or of one image, in words.
-
-    Parameters
-    ----------
-    pores : int
-    images : int, optional
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> describe_counts(1, 5)
-    '1 pore in 5 images'
-    """
-    where = "" if images is None else f" in {images} image{'s' * (images != 1)}"
-    return f"{pores} pore{'s' * (pores != 1)}{where}"
-
-
-def printable(path: str | Path) -> str:
-    r"""Turn a path, or text that holds paths, into text that is valid UTF-8, even if the path is not.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    str
-        Invalid bytes are written as ``\xff``.
-    """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def escape_hidden(text: str) -> str:
-    r"""Write characters that cannot be seen, or that change how others are shown, as escapes.
-
-    Parameters
-    ----------
-    text : str
-        As it came from a user, a file or a file's name.
-
-    Returns
-    -------
-    str
-        One line, whose every character is shown where it stands.
-
-    Examples
-    --------
-    >>> print(escape_hidden("a\u202egnp.tif\x1b[2J"))
-    a\u202egnp.tif\x1b[2J
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return re.sub(f"[{_HIDDEN}]", lambda match: ascii(match[0])[1:-1], text)
-
-
 def _safe(name: str) -> str:
     """Replace what a file name may not hold: separators, hidden characters, Windows' reserved names."""
-    name = re.sub(rf'[<>:"/\\|?*{_HIDDEN}]', "_", name).strip(" .")[-150:] or "image"
+    name = re.sub(rf'[<>:"/\\|?*{HIDDEN}]', "_", name).strip(" .")[-150:] or "image"
     # A file name has at most 255 bytes, and the longest ending and a mark of its process follow.
     name = name.encode()[-180:].decode(errors="ignore")
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)

@@ -34,7 +34,7 @@ from .identity import (
 from .isomers import MOST_NAMED, Isomer, list_neighbours, name_isomer, read_isomer
 from .measured import IV_COLUMNS, Measured, fit_line, read_measured
 from .patterns import Pattern, Window, draw_random
-from .populations import Evenness, Populations, Sizes, count_evenly, fit_sizes, split_sizes
+from .populations import FEWEST_FITTED, Evenness, Populations, Sizes, count_evenly, fit_sizes, split_sizes
 from .spatial import Envelope, Observed, Randomness, compare_with_random, correlate, covary
 from .windows import Membrane, estimate_membrane, explain_measured, sum_seen, weigh_pores
 
@@ -47,6 +47,7 @@ __all__ = [
     "EdgeShares",
     "Envelope",
     "Evenness",
+    "FEWEST_FITTED",
     "IDENTITY_COLUMNS",
     "IV_COLUMNS",
     "Isomer",

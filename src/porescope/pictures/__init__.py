@@ -1,4 +1,4 @@
-"""Pictures and plots: the only wing that uses matplotlib and plotly."""
+"""Pictures and plots: the only wing that uses matplotlib."""
 
 import lazy_loader
 

@@ -12,19 +12,29 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files import write_whole
-from porescope.recipes import Choice
+from porescope.micrograph import Micrograph
+from porescope.pictures.greys import to_gray
+from porescope.pictures.panels import list_outlines, new_figure, save_figure
+from porescope.recipes import Choice, read_off
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Colours of the images: Okabe and Ito's palette, which the colour-blind can tell apart.
 _PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 
 #: Largest number of values shown of an outer and of an inner axis; longer axes are thinned out evenly.
 _MOST_OUTER, _MOST_INNER = 8, 19
+#: Largest size of the pictures in the page [bytes], number of values of points in it, and of images whose
+#: values are listed.
+_MOST_BYTES, _MOST_VALUES, _MOST_LISTED = 600_000, 200_000, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,95 +118,34 @@ def _thin(n: int, most: int, keep: int) -> NDArray[np.int64]:
     return np.arange(keep % step, n, step)
 
 
-def read_off(choice: Choice) -> list[str]:
-    """Put into words what the plot shows.
-
-    Parameters
-    ----------
-    choice : Choice
-
-    Returns
-    -------
-    list of str
-        Sentences: at how many points all images succeed; which image is the outlier, without which most
-        points would succeed; which parameter has the narrowest range of good values; and, where no point
-        suits all images, what to try.
-    """
-    search, over = choice.search, choice.succeeds
-    successes = over.sum(axis=0)
-    n_images, n_points = over.shape
-    n_all = int((successes == n_images).sum())
-    where = f"all {n_images} images" if n_images > 1 else "the one image"
-    lines = [f"{n_all:,} of {n_points:,} points succeed (> {choice.mark:g}) on {where}."]
-    if n_images > 1:
-        without = np.array([((successes - o) == n_images - 1).sum() for o in over])
-        outlier = int(np.argmax(without))
-        lines.append(
-            f"{search.names[outlier]} limits most: without it {without[outlier]:,} points would succeed; "
-            f"alone it succeeds at {int(over[outlier].sum()):,}."
-        )
-    top = successes == successes.max()
-    widths = {}
-    for i, (name, axis) in enumerate(search.axes.items()):
-        held = axis[np.unique(np.unravel_index(np.flatnonzero(top), search.shape)[i])]
-        if len(axis) > 1:
-            widths[name] = ((held[-1] - held[0]) / (axis[-1] - axis[0]), held)
-    if widths:
-        name, (share, held) = min(widths.items(), key=lambda item: item[1][0])
-        lines.append(
-            f"{name} must be chosen most carefully: points with {int(successes.max())} of {n_images} images "
-            f"lie from {held[0]:g} to {held[-1]:g}, {share:.0%} of its range."
-        )
-    if n_all == 0:
-        lines += _advise(choice)
-    return lines
-
-
-def _advise(choice: Choice) -> list[str]:
-    """Suggest what to try where no point suits all images."""
-    search, values, best = choice.search, choice.values, choice.point
-    at = np.unravel_index(best, search.shape)
-    ends = [
-        f"{name} ({axis[i]:g})"
-        for (name, axis), i in zip(search.axes.items(), at, strict=True)
-        if len(axis) > 1 and i in (0, len(axis) - 1)
-    ]
-    worst = values.min(axis=0)
-    poor = int(np.argmin(values[:, best]))
-    here = ", ".join(f"{name} {axis[i]:g}" for (name, axis), i in zip(search.axes.items(), at, strict=True))
-    wider = (
-        f"the best point is at the end of {', '.join(ends)}" if ends else "though the best point is at no end"
-    )
-    return [
-        f"No point suits all images. Widen the ranges: {wider}.",
-        f"Take finer steps around the best point: {here}.",
-        f"Lower the success mark: the best that all images reach together is {worst.max():.3g}.",
-        f"Tune {search.names[poor]} apart ({values[poor, best]:.3g} at the best point), "
-        "or look at its standard again.",
-    ]
-
-
-def draw_cvvp(choice: Choice, path: Path) -> None:
+def draw_cvvp(choice: Choice, path: Path | None = None, ax: Axes | None = None) -> Axes:
     """Draw the plot as a picture, with the sentences of `read_off` below it.
 
     Parameters
     ----------
     choice : Choice
-    path : Path
-        The PNG file to write.
+    path : Path, optional
+        The file to write: PNG, SVG or PDF.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw, without the sentences; default: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Rectangle
 
     layout = lay_out(choice)
     width, height = np.ptp(layout.x) + 4, np.ptp(layout.y) + 4
-    scale = 13 / max(width, height, 24)
-    dot = 72 * scale  # length of a step in the plot [pt]
-    figure = Figure(figsize=(width * scale, height * scale))
-    FigureCanvasAgg(figure)
-    ax = figure.add_axes((0, 0, 1, 1))
+    alone = ax is None
+    if ax is None:
+        scale = 13 / max(width, height, 24)
+        # Not laid out: its texts lie outside, and the picture is as large as they need.
+        ax = new_figure((width * scale, height * scale), layout="none").add_axes((0, 0, 1, 1))
+    window = ax.get_window_extent()
+    # Length of a step in the plot [pt].
+    dot = 72 / ax.figure.dpi * min(window.width / width, window.height / height)
     for left, bottom, w, h in layout.frames:
         ax.add_patch(Rectangle((left, bottom), w, h, facecolor="#f4f5f7", edgecolor="#c3c9d1", lw=0.6))
     over = choice.succeeds[:, layout.points]
@@ -208,7 +157,7 @@ def draw_cvvp(choice: Choice, path: Path) -> None:
             handles.append(Line2D([], [], ls="", marker="o", ms=6, color=color, label=label))
         else:
             shown = ax.scatter(x, y, s=(0.6 * dot) ** 2, c=color, linewidths=0, vmin=1, vmax=len(over))
-            figure.colorbar(shown, ax=ax, label=label, shrink=0.4, pad=0.06)
+            ax.figure.colorbar(shown, ax=ax, label=label, shrink=0.4, pad=0.06)
     full, chosen = over.all(axis=0), layout.points == choice.point
     for where, size, color, marker, label in (
         (full, 0.95, "#1b2430", "o", "all images"),
@@ -222,14 +171,16 @@ def draw_cvvp(choice: Choice, path: Path) -> None:
     legend = ax.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=10, frameon=False, fontsize=9
     )
+    words = "\n".join(read_off(choice)) if alone else ""
     notes = ax.annotate(
-        "\n".join(read_off(choice)), (0, 0), (0, -46), "axes fraction", "offset points",
+        words, (0, 0), (0, -46), "axes fraction", "offset points",
         va="top", fontsize=9, color="#3a4552",
     )  # fmt: skip
     for text in (title, notes, *legend.get_texts()):
         text.set_parse_math(False)  # names of images may hold dollar signs
-    with write_whole(path) as part:
-        figure.savefig(part, dpi=110, format="png", bbox_inches="tight", pad_inches=0.2)
+    if path is not None:
+        save_figure(ax.figure, path, bbox_inches="tight", pad_inches=0.2)
+    return ax
 
 
 def _place_dots(
@@ -278,62 +229,113 @@ def _label_axes(ax: Any, layout: Layout) -> None:
     ax.set_ylabel(f"{layout.names[1]} in each panel" if layout.names[1] else "", loc="bottom", fontsize=9)
 
 
-def write_page(choice: Choice, overlays: Sequence[Sequence[bytes]], path: Path) -> None:
+class ShownImage(NamedTuple):
+    """One image as the page shows it."""
+
+    name: str
+    micrograph: Micrograph
+    standard: NDArray[np.integer]  # (M, N)
+    found: list[NDArray[np.integer]]  # (M, N) each, at the best points
+
+
+def write_page(choice: Choice, images: Sequence[ShownImage], path: Path) -> None:
     """Write the plot as a page that shows a point's values under the pointer and its recipe on a click.
 
     Parameters
     ----------
     choice : Choice
-    overlays : sequence of sequence of bytes
-        JPEG pictures of the images at each best point.
+    images : sequence of ShownImage
+        The first images of the search. Each is stored once; outlines are drawn over it.
     path : Path
         The HTML file to write.
     """
+    from importlib.resources import files
+
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from plotly.offline import get_plotlyjs
 
     search, values = choice.search, choice.values
     layout = lay_out(choice)
-    over = choice.succeeds[:, layout.points]
-    numbers = [search.recipe_at(int(p)).numbers() for p in layout.points]
-    data = {
-        "x": layout.x.tolist(),
-        "y": layout.y.tolist(),
-        "point": [[numbers[i][name] for name in search.axes] for i in range(len(numbers))],
-        "values": values[:, layout.points].T.round(4).tolist(),
-        "marks": [
-            {"x": x.tolist(), "y": y.tolist(), "name": label,
-             "color": color if isinstance(color, str) else color.tolist()}
-            for x, y, color, label in _place_dots(search.names, layout, over)
-        ],
-        "all": np.flatnonzero(over.all(axis=0)).tolist(),
-        "best": np.flatnonzero(layout.points == choice.point).tolist(),
-        "frames": layout.frames,
-        "outer": layout.outer,
-        "inner": layout.inner,
-        "inner_names": layout.names,
-        "axes": list(search.axes),
-        "images": search.names,
-        "recipe": search.recipe.numbers(),
-    }  # fmt: skip
     rows = [
         {
             "rank": i + 1,
             "numbers": {name: search.recipe_at(p).numbers()[name] for name in search.axes},
             "mean": float(values[:, p].mean()),
             "worst": float(values[:, p].min()),
-            "pictures": [f"data:image/jpeg;base64,{base64.b64encode(o).decode()}" for o in overlays[i]],
+            "scores": values[:, p].tolist(),
+            "at": next(iter(np.flatnonzero(layout.points == p).tolist()), None),
         }
         for i, p in enumerate(choice.best.tolist())
     ]
+    n = len(search.names)
+    colours = _PALETTE if n <= len(_PALETTE) else ()
     environment = Environment(
         loader=PackageLoader("porescope.pictures", "."), autoescape=True, undefined=StrictUndefined
     )
-    # Without "<" the data cannot close the script element around it.
-    text = json.dumps(data).replace("<", "\\u003c")
     html = environment.get_template("cvvp.html.j2").render(
-        title=choice.title, notes=read_off(choice), rows=rows, names=search.names,
-        data=text, plotly=get_plotlyjs(), fixed=layout.fixed,
+        title=choice.title, notes=read_off(choice), rows=rows, fixed=layout.fixed, n_more=n - len(images),
+        series=[{"name": name, "color": c} for name, c in zip(search.names, colours, strict=False)],
+        images=[_encode(image, _MOST_BYTES // max(len(images), 1)) for image in images],
+        # Without "<" the data cannot close the script element around it.
+        data=json.dumps(_pack(choice, layout)).replace("<", "\\u003c"),
+        script=files("porescope.pictures").joinpath("cvvp.js").read_text("utf-8"),
     )  # fmt: skip
     with write_whole(path) as part:
         part.write_text(html, encoding="utf-8")
+
+
+def _pack(choice: Choice, layout: Layout) -> dict[str, Any]:
+    """What the script needs; long rows of numbers as Base64 of 8-bit or of 16-bit integers."""
+    search, over = choice.search, choice.succeeds[:, layout.points]
+    n_images, n_points = over.shape
+    known = values = choice.values[:, layout.points]
+    known = values[: max(1, min(_MOST_VALUES // n_points, _MOST_LISTED))]
+    low, high = float(known.min()), float(known.max())
+    scaled = np.rint((known - low) * (65535 / max(high - low, 1e-30)))
+    bits = (over * 2 ** np.arange(n_images)[:, None] if n_images <= len(_PALETTE) else over).sum(axis=0)
+    series = zip(search.names, _PALETTE, strict=False) if n_images <= len(_PALETTE) else ()
+    return {
+        "x": _encode_numbers(layout.x, "<u2"), "y": _encode_numbers(layout.y, "<u2"),
+        "at": _encode_numbers(np.stack(np.unravel_index(layout.points, search.shape)), "u1"),
+        "values": _encode_numbers(scaled, "<u2"), "low": low, "high": high,
+        "over": _encode_numbers(bits, "<u2"), "count": n_images, "images": search.names[: len(known)],
+        "series": [{"name": name, "color": color} for name, color in series],
+        "chosen": int(np.flatnonzero(layout.points == choice.point)[0]),
+        "frames": layout.frames, "outer": layout.outer, "inner": layout.inner, "names": layout.names,
+        "axes": list(search.axes), "steps": [axis.tolist() for axis in search.axes.values()],
+        "recipe": search.recipe.numbers(),
+    }  # fmt: skip
+
+
+def _encode_numbers(values: NDArray[Any], dtype: str) -> str:
+    return base64.b64encode(np.asarray(values).astype(dtype).tobytes()).decode()
+
+
+def _encode(image: ShownImage, most_bytes: int) -> dict[str, Any]:
+    """One image for the template: its picture of at most so many bytes, and its outlines as paths."""
+    gray = to_gray(image.micrograph)
+    side = min(max(gray.shape), 1024)
+    content = b""
+    while not content or (len(content) > most_bytes and side > 128):
+        zoom = side / max(gray.shape)
+        small = gray if zoom == 1 else cv2.resize(gray, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+        for quality in (80, 60, 40):
+            content = cv2.imencode(".webp", np.asarray(small), [cv2.IMWRITE_WEBP_QUALITY, quality])[
+                1
+            ].tobytes()
+            if len(content) <= most_bytes:
+                break
+        side = side * 3 // 4
+    return {
+        "name": image.name, "height": gray.shape[0], "width": gray.shape[1],
+        "picture": f"data:image/webp;base64,{base64.b64encode(content).decode()}",
+        "standard": _write_path(image.standard), "found": [_write_path(labels) for labels in image.found],
+    }  # fmt: skip
+
+
+def _write_path(labels: NDArray[np.integer]) -> str:
+    """Outlines of a label image as an SVG path, in pixels from the corner of the first one."""
+    parts = []
+    for _, outline in list_outlines(labels):
+        corners = [f"{x:g} {y:g}" for y, x in outline[:-1]]
+        parts.append(f"M{'L'.join(corners)}Z")
+    return "".join(parts)

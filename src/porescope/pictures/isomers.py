@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import write_whole
 from porescope.materials import Material
 from porescope.membrane import list_neighbours, read_isomer
+from porescope.pictures.panels import open_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 #: Most isomers that are drawn, and number of them in a row.
 _MOST, _COLUMNS = 24, 6
@@ -19,7 +23,9 @@ _MOST, _COLUMNS = 24, 6
 _MISSING, _FIRST, _SECOND = "#D55E00", "#3a4552", "#9aa3ad"
 
 
-def draw_isomers(counts: Sequence[tuple[str, int]], material: Material, file: Path) -> None:
+def draw_isomers(
+    counts: Sequence[tuple[str, int]], material: Material, file: Path | None = None, ax: Axes | None = None
+) -> Figure | SubFigure:
     """Draw the isomers of a run: missing atoms orange, those around grey.
 
     Parameters
@@ -27,29 +33,32 @@ def draw_isomers(counts: Sequence[tuple[str, int]], material: Material, file: Pa
     counts : sequence of tuple
         Name of the isomer and number of its pores, the most frequent first; the first 24 are drawn.
     material : Material
-    file : Path
-        The PNG file to write.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    file : Path, optional
+        The file to write: PNG, SVG or PDF.
+    ax : matplotlib.axes.Axes, optional
+        In whose place to draw; default: a new figure.
 
+    Returns
+    -------
+    matplotlib.figure.Figure or matplotlib.figure.SubFigure
+    """
     shown = counts[:_MOST]
     rows = max(1, -(-len(shown) // _COLUMNS))
-    figure = Figure(figsize=(1.9 * _COLUMNS, 2.2 * rows + 0.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = open_figure(ax, (1.9 * _COLUMNS, 2.2 * rows + 0.4))
     axes = np.atleast_1d(figure.subplots(rows, _COLUMNS, squeeze=False)).ravel()
-    for ax in axes:
-        ax.set_axis_off()
-    for ax, (name, n) in zip(axes, shown, strict=False):
-        _draw_one(ax, read_isomer(name, material), material)
+    for panel in axes:
+        panel.set_axis_off()
+    for panel, (name, n) in zip(axes, shown, strict=False):
+        _draw_one(panel, read_isomer(name, material), material)
         head, _, code = name.partition("_")
         short = code if len(code) <= 22 else f"{code[:21]}…"
-        ax.set_title(f"{n} × {head}\n{short}", fontsize=7, parse_math=False)
+        panel.set_title(f"{n} × {head}\n{short}", fontsize=7, parse_math=False)
     total = sum(n for _, n in counts)
     more = f", {len(counts) - len(shown)} more not shown" if len(counts) > len(shown) else ""
     figure.suptitle(f"{len(counts)} isomers of {total} pores{more}", fontsize=9)
-    with write_whole(file) as part:
-        figure.savefig(part, dpi=110, format="png")
+    if file is not None:
+        save_figure(figure, file)
+    return figure
 
 
 def _draw_one(ax: Any, missing: NDArray[np.int64], material: Material) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from porescope.files import write_whole
+from porescope.measurement import density_interval
 from porescope.membrane import (
     Assumptions,
     Currents,
@@ -20,9 +20,16 @@ from porescope.membrane import (
     Statistics,
     conduct_circle,
 )
+from porescope.pictures.panels import open_axes, open_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 #: Colours of the models in Okabe and Ito's palette.
 _COLOURS = {"circle": "#0072B2", "ellipse": "#0072B2", "bounds": "#D55E00", "function": "#009E73"}
+#: Number of pores from which on a curve is fitted, and largest number of bars.
+_LEAST_FITTED, _MOST_BARS = 8, 40
 #: Most pores that are drawn with their ranges.
 _MOST_RANGES = 500
 
@@ -33,8 +40,9 @@ def draw_conductance(
     measured: Measured | None,
     assumptions: Assumptions,
     words: Sequence[str],
-    file: Path,
-) -> None:
+    file: Path | None = None,
+    ax: Axes | None = None,
+) -> Figure | SubFigure:
     """Draw the conductance of each pore against its diameter, and the membrane's beside.
 
     Parameters
@@ -45,20 +53,23 @@ def draw_conductance(
     assumptions : Assumptions
     words : sequence of str
         What was assumed; written above.
-    file : Path
-        The PNG file to write.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    file : Path, optional
+        The file to write: PNG, SVG or PDF.
+    ax : matplotlib.axes.Axes, optional
+        In whose place to draw; default: a new figure.
 
-    figure = Figure(figsize=(9.6, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    Returns
+    -------
+    matplotlib.figure.Figure or matplotlib.figure.SubFigure
+    """
+    figure = open_figure(ax, (9.6, 4.8))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_pores(left, currents, assumptions)
     _draw_totals(right, currents, membrane, measured)
     figure.suptitle("\n".join(words), fontsize=8, parse_math=False)
-    with write_whole(file) as part:
-        figure.savefig(part, dpi=110, format="png")
+    if file is not None:
+        save_figure(figure, file)
+    return figure
 
 
 def _draw_pores(ax: Any, currents: Currents, assumptions: Assumptions) -> None:
@@ -111,7 +122,9 @@ def _draw_totals(ax: Any, currents: Currents, membrane: Membrane | None, measure
     ax.margins(x=0.15)
 
 
-def draw_statistics(found: Statistics, diameter_nm: NDArray[np.float64], file: Path) -> None:
+def draw_statistics(
+    found: Statistics, diameter_nm: NDArray[np.float64], file: Path | None = None, ax: Axes | None = None
+) -> Figure | SubFigure:
     """Draw Ripley's L and the pair correlation with their envelopes, and the sizes with their fit.
 
     Parameters
@@ -119,28 +132,31 @@ def draw_statistics(found: Statistics, diameter_nm: NDArray[np.float64], file: P
     found : Statistics
     diameter_nm : ndarray, shape (n,)
         Diameters of the pores whose size is known.
-    file : Path
-        The PNG file to write.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    file : Path, optional
+        The file to write: PNG, SVG or PDF.
+    ax : matplotlib.axes.Axes, optional
+        In whose place to draw; default: a new figure.
 
-    figure = Figure(figsize=(12, 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    Returns
+    -------
+    matplotlib.figure.Figure or matplotlib.figure.SubFigure
+    """
+    figure = open_figure(ax, (12, 4.6))
     axes = figure.subplots(1, 3)
     random = found.randomness
     if random is None:
-        for ax in axes[:2]:
-            ax.text(0.5, 0.5, "too few pores", ha="center", transform=ax.transAxes)
-            ax.set_axis_off()
+        for panel in axes[:2]:
+            panel.text(0.5, 0.5, "too few pores", ha="center", transform=panel.transAxes)
+            panel.set_axis_off()
     else:
         _draw_envelope(axes[0], random.r_nm, random.l_nm, "Ripley's L(r) − r [nm]")
         _draw_envelope(axes[1], random.g_r_nm, random.g, "pair correlation g(r)")
         axes[1].set_ylim(0, None)
     _draw_sizes(axes[2], found, diameter_nm)
     figure.suptitle("\n".join(found.sentences), fontsize=8, parse_math=False, x=0.01, ha="left")
-    with write_whole(file) as part:
-        figure.savefig(part, dpi=110, format="png")
+    if file is not None:
+        save_figure(figure, file)
+    return figure
 
 
 def _draw_envelope(ax: Any, r_nm: NDArray[np.float64], curve: Envelope, name: str) -> None:
@@ -185,3 +201,63 @@ def _draw_sizes(ax: Any, found: Statistics, diameter_nm: NDArray[np.float64]) ->
                 d, share * bell(median, spread), "--", color="#D55E00", label=f"population, {median:.3g} nm"
             )
     ax.legend(fontsize=7, frameon=False)
+
+
+def draw_sizes(diameters_nm: ArrayLike, ax: Axes | None = None) -> Axes:
+    """Draw the histogram of equivalent diameters, with intervals and the log-normal curve that fits best.
+
+    Parameters
+    ----------
+    diameters_nm : array_like, shape (n,)
+        [nm]; what is not a number above 0 is left out.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Notes
+    -----
+    The width of the bars is that of Freedman and Diaconis; the intervals hold 95 % and are those of Poisson
+    counts. The curve is fitted to the diameters, not to the bars, by maximum likelihood.
+
+    Examples
+    --------
+    >>> draw_sizes([0.4, 0.5, 0.5, 0.9]).get_xlabel()
+    'equivalent diameter [nm]'
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    ax = open_axes(ax, (4.2, 3.2))
+    values = np.asarray(diameters_nm, float)
+    values = values[np.isfinite(values) & (values > 0)]
+    ax.set(xlabel="equivalent diameter [nm]", ylabel="number of pores")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    if not len(values):
+        ax.text(0.5, 0.5, "no pores", ha="center", transform=ax.transAxes)
+        return ax
+    edges = np.histogram_bin_edges(values, "fd" if np.ptp(values) > 0 else 1)
+    if len(edges) > _MOST_BARS + 1 or len(edges) < 4:
+        edges = np.linspace(values.min(), values.max(), min(max(len(edges) - 1, 4), _MOST_BARS) + 1)
+    if edges[-1] <= edges[0]:
+        edges = np.array([0.95, 1.05]) * values[0]
+    counts, _ = np.histogram(values, edges)
+    width, middles = edges[1] - edges[0], (edges[:-1] + edges[1:]) / 2
+    limits = np.abs(np.array([density_interval(int(n), 1.0) for n in counts]) - counts[:, None]).T
+    some = counts > 0
+    ax.bar(middles, counts, 0.94 * width, color="#56B4E9", label=f"{len(values)} pores")
+    ax.errorbar(
+        middles[some], counts[some], limits[:, some], fmt="none", ecolor="#3a4552", elinewidth=0.8, capsize=2,
+        label="95 % interval",
+    )  # fmt: skip
+    spread = float(np.std(np.log(values)))
+    if len(values) >= _LEAST_FITTED and spread > 0:
+        median = float(np.exp(np.log(values).mean()))
+        x = np.linspace(max(edges[0] - width, 1e-3 * median), edges[-1] + width, 300)
+        curve = np.exp(-((np.log(x / median) / spread) ** 2) / 2) / (x * spread * np.sqrt(2 * np.pi))
+        label = f"log-normal: median {median:.3g} nm, σ {spread:.2f}"
+        ax.plot(x, len(values) * width * curve, color="#D55E00", lw=1.2, label=label)
+    ax.set_ylim(0, 1.25 * float((counts + limits[1]).max()))
+    ax.legend(frameon=False, fontsize="small", loc="upper right")
+    return ax

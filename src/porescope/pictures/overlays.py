@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,26 +10,30 @@ from numpy.typing import NDArray
 
 from porescope.labels import find_boxes
 from porescope.micrograph import Micrograph
-from porescope.strips import cut_strips
+from porescope.pictures.greys import choose_bar, choose_corners, draw_greys, find_taken, weigh, write_length
+from porescope.pictures.lettering import RGB, Box, measure_text, place_numbers, write
+from porescope.pictures.panels import show_micrograph, show_outlines
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Colours of Okabe and Ito's palette, which the colour-blind can tell apart (RGB).
 ORANGE = (230, 159, 0)
 BLUE = (86, 180, 233)
 #: Colour of regions that were dropped (RGB).
-_FAINT = (150, 118, 60)
-
-#: Picture of shape (H, W, 3).
-RGB = NDArray[np.uint8]
+FAINT = (150, 118, 60)
 
 
-def draw_image(micrograph: Micrograph, size: int = 768) -> tuple[RGB, float]:
+def draw_image(micrograph: Micrograph, size: int | None = None, ax: Axes | None = None) -> tuple[RGB, float]:
     """Draw a micrograph in grey with a scale bar.
 
     Parameters
     ----------
     micrograph : Micrograph
-    size : int
-        Longer side of the picture [px].
+    size : int, optional
+        Longer side of the picture [px]; default: that of the image, but see `choose_size`.
+    ax : matplotlib.axes.Axes, optional
+        Where to show it too, in nm.
 
     Returns
     -------
@@ -38,28 +42,21 @@ def draw_image(micrograph: Micrograph, size: int = 768) -> tuple[RGB, float]:
     zoom : float
         Picture pixels per image pixel.
     """
-    image = micrograph.filled
-    zoom = size / max(image.shape)
-    sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)]
-    low, high = np.percentile(sample, (0.1, 99.9))
-    gray = np.empty(image.shape, np.uint8)
-    for rows in cut_strips(image.shape):
-        gray[rows] = np.clip((image[rows] - low) * (255 / max(high - low, 1e-30)), 0, 255).astype(np.uint8)
-    shape = [max(1, round(n * zoom)) for n in image.shape]
-    how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(gray, shape[::-1], interpolation=how)
-    picture = np.asarray(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), np.uint8)
-    draw_scale_bar(picture, micrograph.pixel_size[1] / zoom)
+    picture, zoom = draw_greys(micrograph, size)
+    draw_scale_bar(picture, micrograph.pixel_size[1] / zoom, find_taken(micrograph))
+    if ax is not None:
+        show_micrograph(ax, micrograph)
     return picture, zoom
 
 
 def draw_overlay(
     micrograph: Micrograph,
     labels: NDArray[np.integer],
-    size: int = 768,
+    size: int | None = None,
     numbers: bool = True,
     standard: NDArray[np.integer] | None = None,
     candidates: NDArray[np.integer] | None = None,
+    ax: Axes | None = None,
 ) -> RGB:
     """Draw a micrograph with the outline and the label of each pore, and a scale bar.
 
@@ -67,14 +64,16 @@ def draw_overlay(
     ----------
     micrograph : Micrograph
     labels : ndarray of int, shape (M, N)
-    size : int
-        The longer side of the picture [px].
+    size : int, optional
+        Longer side of the picture [px]; default: that of the image, but see `choose_size`.
     numbers : bool
-        Whether to write the labels; they are left out from 100 pores on.
+        Whether to write the labels; where there is no room for one, it is left out.
     standard : ndarray of int, shape (M, N), optional
         Outlined in blue.
     candidates : ndarray of int, shape (M, N), optional
         Regions that were dropped, outlined in a faint orange.
+    ax : matplotlib.axes.Axes, optional
+        Where to show it too, in nm, with lines and text that stay sharp at any size.
 
     Returns
     -------
@@ -86,22 +85,45 @@ def draw_overlay(
     >>> draw_overlay(Micrograph(np.eye(40, 20), 0.1), np.eye(40, 20, dtype=int), 80).shape
     (80, 40, 3)
     """
-    picture, _ = draw_image(micrograph, size)
+    picture, zoom = draw_greys(micrograph, size)
+    thick = 1 + max(picture.shape) // 1200
     if standard is not None:
-        draw_outlines(picture, standard, BLUE)
+        draw_outlines(picture, standard, BLUE, thick)
     if candidates is not None:
-        draw_outlines(picture, candidates, _FAINT)
-    boxes = draw_outlines(picture, labels, ORANGE)
-    if numbers and len(boxes) < 100:
-        for label, (top, _, _, right) in boxes.items():
-            x = min(right + 3, picture.shape[1] - 14 * len(str(label)))
-            _write(picture, str(label), (x, max(top + 4, 14)), 0.45, ORANGE)
+        draw_outlines(picture, candidates, FAINT, thick)
+    boxes = draw_outlines(picture, labels, ORANGE, thick)
+    bar = draw_scale_bar(picture, micrograph.pixel_size[1] / zoom, find_taken(micrograph, labels))
+    if numbers:
+        _write_numbers(picture, labels, boxes, bar)
+    if ax is not None:
+        shown = show_micrograph(ax, micrograph, labels)
+        for regions, colour in ((standard, BLUE), (candidates, FAINT)):
+            if regions is not None:
+                show_outlines(ax, micrograph, regions, colour, numbers=False)
+        show_outlines(ax, micrograph, labels, ORANGE, numbers=numbers, bar=shown)
     return picture
 
 
+def _write_numbers(picture: RGB, labels: NDArray[np.integer], boxes: dict[int, Box], bar: Box | None) -> None:
+    """Write the number of each pore beside it, where it covers neither pores nor the scale bar."""
+    pores = (np.asarray(labels) > 0).astype(np.uint8)
+    taken = np.asarray(cv2.resize(pores, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST)) > 0
+    if bar is not None:
+        taken[bar[0] : bar[2], bar[1] : bar[3]] = True
+    size = _choose_font(picture)
+    for label, corner in place_numbers(boxes, taken, size):
+        write(picture, str(label), corner, size, ORANGE)
+
+
+def _choose_font(picture: RGB) -> int:
+    """Size of the letters [px]: in large pictures they are larger, to be read when the whole is seen."""
+    longest = int(max(picture.shape))
+    return max(14, round(longest / 75))
+
+
 def draw_outlines(
-    picture: RGB, labels: NDArray[np.integer], color: tuple[int, int, int]
-) -> dict[int, tuple[int, int, int, int]]:
+    picture: RGB, labels: NDArray[np.integer], color: tuple[int, int, int], thick: int = 1
+) -> dict[int, Box]:
     """Outline each region of a label image in a picture of it.
 
     Parameters
@@ -111,6 +133,8 @@ def draw_outlines(
     labels : ndarray of int, shape (M, N)
     color : tuple of int
         RGB.
+    thick : int
+        Width of the line [px].
 
     Returns
     -------
@@ -124,35 +148,12 @@ def draw_outlines(
     for label, (top, left, bottom, right) in boxes.items():
         mask = (large[top:bottom, left:right] == label).astype(np.uint8)
         outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
-        cv2.drawContours(picture, outlines, -1, color, 1, cv2.LINE_AA)
+        cv2.drawContours(picture, outlines, -1, color, thick, cv2.LINE_AA)
     return boxes
 
 
-def choose_bar(width_nm: float) -> float:
-    """Choose the length of a scale bar: 1, 2 or 5 times a power of ten, at most a quarter of the width.
-
-    Parameters
-    ----------
-    width_nm : float
-        Width of the image [nm].
-
-    Returns
-    -------
-    float
-        [nm]
-
-    Examples
-    --------
-    >>> choose_bar(24), choose_bar(0.8)
-    (5.0, 0.2)
-    """
-    target = width_nm / 4
-    power = 10.0 ** math.floor(math.log10(target))
-    return max(step * power for step in (1, 2, 5) if step * power <= target)
-
-
-def draw_scale_bar(picture: RGB, pixel_nm: float) -> None:
-    """Draw a scale bar in the lower left corner, unless the picture is tiny.
+def draw_scale_bar(picture: RGB, pixel_nm: float, taken: NDArray[np.uint8] | None = None) -> Box | None:
+    """Draw a scale bar in the corner that is freest, unless the picture is tiny.
 
     Parameters
     ----------
@@ -160,23 +161,31 @@ def draw_scale_bar(picture: RGB, pixel_nm: float) -> None:
         Is drawn on.
     pixel_nm : float
         Width of its pixels [nm].
+    taken : ndarray of uint8, shape (M, N), optional
+        How much each place of the image should be left clear; default: all alike. Of equal corners the lower
+        left one is taken.
+
+    Returns
+    -------
+    tuple of int or None
+        Box (top, left, bottom, right) of bar and text [px]; None if the picture is tiny.
     """
     height, width = picture.shape[:2]
     if min(height, width) < 60:
-        return
+        return None
     bar = choose_bar(width * pixel_nm)
     length, margin = round(bar / pixel_nm), round(0.03 * min(height, width))
-    thick = max(3, round(0.008 * height))
-    corner = (margin, height - margin - thick)
-    end = (margin + length, height - margin)
-    cv2.rectangle(picture, (corner[0] - 1, corner[1] - 1), (end[0] + 1, end[1] + 1), (0, 0, 0), -1)
-    cv2.rectangle(picture, corner, end, (255, 255, 255), -1)
-    text = f"{bar:g} nm" if bar < 1000 else f"{bar / 1000:g} um"
-    _write(picture, text, (margin, corner[1] - 6), max(0.5, height / 1200), (255, 255, 255))
-
-
-def _write(picture: RGB, text: str, at: tuple[int, int], scale: float, color: tuple[int, int, int]) -> None:
-    """Write text with a dark edge, which makes it legible on any grey."""
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(picture, text, at, font, scale, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(picture, text, at, font, scale, color, 1, cv2.LINE_AA)
+    thick, size = max(4, round(0.01 * height)), max(_choose_font(picture), round(0.025 * height))
+    text = write_length(bar)
+    text_height, text_width = measure_text(text, size)
+    box = (text_height + 2 + thick, max(length, text_width))
+    corners = choose_corners((height, width), box, margin)
+    top, left = (
+        corners[0] if taken is None else min(corners, key=lambda at: weigh(taken, (height, width), at, box))
+    )
+    bottom = top + box[0]
+    start = left if left == margin else left + box[1] - length
+    cv2.rectangle(picture, (start - 1, bottom - thick - 1), (start + length, bottom), (0, 0, 0), -1)
+    cv2.rectangle(picture, (start, bottom - thick), (start + length - 1, bottom - 1), (255, 255, 255), -1)
+    write(picture, text, (top, left if left == margin else left + box[1] - text_width), size, (255, 255, 255))
+    return top, left, bottom + 1, left + box[1]

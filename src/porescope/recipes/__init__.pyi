@@ -1,3 +1,4 @@
+from .advice import read_off
 from .choice import Choice, choose, cross_validate, find_metric, rank
 from .climbing import CLIMBERS, Climb, gradient_ascent
 from .detector import Threshold
@@ -42,6 +43,7 @@ __all__ = [
     "parameters",
     "rank",
     "read_axis",
+    "read_off",
     "recipe_pixel_size",
     "save_recipe",
     "scale_recipe",

@@ -31,6 +31,8 @@ class Choice:
         The success mark: an image succeeds at a point if its value is larger.
     title : str
         What was searched and for what, for the heads of plots.
+    reason : str
+        Where the mark comes from, in a sentence.
     """
 
     search: Search
@@ -38,6 +40,7 @@ class Choice:
     best: NDArray[np.int64]
     mark: float
     title: str
+    reason: str = ""
 
     @property
     def point(self) -> int:

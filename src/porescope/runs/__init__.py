@@ -1,4 +1,4 @@
-"""Runs of many images: the job, one image, the batch, the folder, the report, the tuning."""
+"""Runs of many images: the job, one image, the batch, the folder, the tuning."""
 
 import lazy_loader
 

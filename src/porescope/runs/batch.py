@@ -30,15 +30,13 @@ from porescope.runs.parts import PART_SECONDS, Done, PartWriter
 _log = logging.getLogger(__name__)
 
 #: Longest time that an image may take [s].
-_TIMEOUT = 600.0
+TIMEOUT = 600.0
 #: Numbers of the errors of a full disk, and of all errors after which nothing can be written: also a limit on
 #: the size of files, and a disk that turned read-only.
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 UNWRITABLE = (*DISK_FULL, errno.EFBIG, errno.EROFS)
 #: Size above which a file takes long to hash [bytes].
 _LONG_TO_HASH = 2**28
-#: Most pictures kept per file for the report.
-_PICTURES_A_FILE = 10
 
 
 def run_batch(
@@ -46,11 +44,10 @@ def run_batch(
     job: Job,
     *,
     workers: int | None = 0,
-    max_pictures: int = 100,
     done: Done | None = None,
     known: Mapping[str, str] | None = None,
     part_seconds: float = PART_SECONDS,
-    timeout: float = _TIMEOUT,
+    timeout: float = TIMEOUT,
     memory: float | None = None,
     on_progress: Callable[[int, int], None] = lambda ended, total: None,
 ) -> None:
@@ -63,8 +60,6 @@ def run_batch(
     job : Job
     workers : int, optional
         Number of worker processes; with 0 all happens in this one, with None the tasks decide.
-    max_pictures : int
-        Number of files of which pictures are kept for the report.
     done : Done, optional
         Images that an earlier start of the run has done, which are left out.
     known : mapping, optional
@@ -84,10 +79,8 @@ def run_batch(
         If the disk of the run's folder takes no more, or the folder is gone.
     """
     names = keep_names(paths, known or {})
-    keep = max_pictures if job.overlays else 0
     tasks = [
-        Task(path, name, job, i < keep, (done or {}).get(name, {}))
-        for i, (path, name) in enumerate(zip(paths, names, strict=True))
+        Task(path, name, job, (done or {}).get(name, {})) for path, name in zip(paths, names, strict=True)
     ]
     # The first part needs it; it loads while the workers start.
     threading.Thread(target=import_module, args=("pandas",), daemon=True).start()
@@ -98,12 +91,12 @@ def run_batch(
         for outcome in run_tasks(process_file, tasks, workers, timeout=timeout, memory=memory):
             result = outcome.result
             if outcome.failure:
-                result = _fail(tasks[outcome.task], _explain(outcome.failure, timeout, memory))
+                result = give_up(tasks[outcome.task], outcome.failure, timeout, memory)
             if isinstance(result, OSError):
                 raise result
             if isinstance(result, ImageRecord):
                 writer.add(result)
-                _note(result)
+                note_image(result.row, result.n_images)
             elif result:
                 tasks += result
             ended += outcome.ended
@@ -112,10 +105,17 @@ def run_batch(
         writer.close_part()
 
 
-def _note(record: ImageRecord) -> None:
-    """Log what became of one image."""
-    row = record.row
-    name = f"{row['image']} [{row['frame']}]" if record.n_images > 1 else row["image"]
+def note_image(row: Mapping[str, Any], n_images: int) -> None:
+    """Log what became of one image.
+
+    Parameters
+    ----------
+    row : mapping
+        Of ``images.csv``.
+    n_images : int
+        Number of images in its file.
+    """
+    name = f"{row['image']} [{row['frame']}]" if n_images > 1 else row["image"]
     if row["status"] != "ok":
         _log.error("%s failed: %s", name, row["message"])
     else:
@@ -129,20 +129,35 @@ class Task(NamedTuple):
     path: Path
     name: str  # of the file in the tables
     job: Job
-    picture: bool = False  # whether to draw pictures for the report
     done: dict[str, tuple[set[int], bool]] = {}  # as `list_done` returns it for this file
     frame: int | None = None  # None: the file's first image that is not done
     sha256: str = ""  # hash of the file, if ``frame`` is given
 
 
-def _explain(failure: str, timeout: float, memory: float) -> str:
-    """Say why a task was given up."""
-    return {
+def give_up(task: Task, failure: str, timeout: float, memory: float) -> ImageRecord:
+    """Record an image whose task was given up.
+
+    Parameters
+    ----------
+    task : Task
+    failure : {"died", "late", "large", "growing"}
+    timeout : float
+        Longest time that it might take [s].
+    memory : float
+        Largest memory that it might take [bytes].
+
+    Returns
+    -------
+    ImageRecord
+    """
+    message = {
         "died": "the process that read it died twice: the file is damaged, or the method kills it",
         "late": f"it took longer than {timeout:g} s; allow more with --timeout SECONDS",
         "large": f"it took more than {memory / 2**30:.2g} GB of memory; allow more with --memory GB, or crop "
         "or bin the image",
+        "growing": f"it still grew after {timeout:g} s; it is read once it rests",
     }[failure]
+    return _fail(task, message)
 
 
 def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
@@ -179,8 +194,7 @@ def process_file(*task: Any) -> Iterator[ImageRecord | list[Task] | OSError]:
             this = this._replace(frame=left[0])
             micrograph = replace(images.read(left[0]), name=this.name)
             del images  # a large image is not kept twice
-            picture = this.picture and left[0] < _PICTURES_A_FILE
-            yield process_image(micrograph, this.sha256, this.job, picture, n_images)
+            yield process_image(micrograph, this.sha256, this.job, n_images)
     except Exception as error:
         if isinstance(error, OSError) and (error.errno in UNWRITABLE or not this.job.out.is_dir()):
             yield error

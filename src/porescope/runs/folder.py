@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +18,10 @@ from porescope.files import (
     ENDINGS,
     FILES,
     NEXT,
+    PAGE_FILES,
+    PAGES,
     PARTS,
+    PICTURE_ENDINGS,
     PICTURES,
     name_files,
     printable,
@@ -35,7 +38,11 @@ if TYPE_CHECKING:
 
 #: Files in which an earlier run is recognised, and all that a run has once; the record is removed last.
 _SIGNS = tuple(FILES[kind] for kind in (*PARTS, "report", "run"))
-_OWN_FILES = (*(Path(FILES[kind]).with_suffix(".parquet").name for kind in PARTS), FILES["log"], *_SIGNS)
+_OWN_FILES = (
+    *(Path(FILES[kind]).with_suffix(".parquet").name for kind in PARTS),
+    *(FILES[kind] for kind in ("log", "live", "live_data", "live_script")),
+    *_SIGNS,
+)
 
 
 def check_folder(out: Path) -> None:
@@ -211,7 +218,7 @@ def _remove_run(out: Path, paths: Sequence[Path]) -> None:
         clear_parts(out)
     for path in own:
         path.unlink(missing_ok=True)
-    for folder in (out / PICTURES, out):
+    for folder in (out / PICTURES, out / PAGES, out):
         with suppress(OSError):  # something else is in it
             folder.rmdir()
 
@@ -227,8 +234,10 @@ def _list_own_files(out: Path, record: Mapping[str, Any]) -> list[Path]:
     images = [name for name in named if name.endswith(DETECT_ENDINGS)]
     labels = ENDINGS["labels"]
     stems = [] if (out / PICTURES).is_symlink() else [n[: -len(labels)] for n in images if n.endswith(labels)]
-    pictures = [out / PICTURES / f"{stem}_{i}.jpg" for stem in stems for i in range(4)]
-    paths = [*pictures, *(out / name for name in (*images, *_OWN_FILES))]
+    older = [f"_{i}.jpg" for i in range(4)]  # as earlier versions named them
+    pictures = [out / PICTURES / f"{stem}{e}" for stem in stems for e in (*PICTURE_ENDINGS.values(), *older)]
+    pages = [] if (out / PAGES).is_symlink() else list((out / PAGES).glob(PAGE_FILES))
+    paths = [*pictures, *pages, *(out / name for name in (*images, *_OWN_FILES))]
     return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 
@@ -251,7 +260,7 @@ def replace_run(out: Path) -> None:
         target = out / path.relative_to(following)
         target.parent.mkdir(exist_ok=True)
         os.replace(path, target)
-    for folder in (following / PICTURES, following):
+    for folder in (following / PICTURES, following / PAGES, following):
         with suppress(OSError):  # something else is in it
             folder.rmdir()
 
@@ -270,25 +279,43 @@ def clear_parts(out: Path) -> None:
             (out / kind).rmdir()
 
 
-def close_run(job: Job, paths: Sequence[Path], command: Sequence[str], started: datetime, state: str) -> Run:
+#: What writes the report of a run into its folder: the command hands it in, since it lies above.
+WriteReport = Callable[[Run, Path], object]
+
+
+def close_run(
+    job: Job,
+    paths: Sequence[Path],
+    command: Sequence[str],
+    started: datetime,
+    state: str,
+    write_report: WriteReport,
+) -> Run:
     """Write the tables, the record and the report of a run from its parts.
 
     Parameters
     ----------
     job, paths, command, started, state
         As for `write_record`.
+    write_report : callable
+        As `porescope.report.write_report`.
 
     Returns
     -------
     Run
     """
     with lock_tables(job.out):
-        return _close_run(job, paths, command, started, state)
+        return _close_run(job, paths, command, started, state, write_report)
 
 
-def _close_run(job: Job, paths: Sequence[Path], command: Sequence[str], started: datetime, state: str) -> Run:
-    from porescope.runs.report import write_report
-
+def _close_run(
+    job: Job,
+    paths: Sequence[Path],
+    command: Sequence[str],
+    started: datetime,
+    state: str,
+    write_report: WriteReport,
+) -> Run:
     if read_record(job.out).get("state") == "finished":  # a signal came while its parts were removed
         clear_parts(job.out)
         run = read_run(job.out)

@@ -17,8 +17,10 @@ from porescope.detection import Automatic, Detector
 from porescope.field import look_for_field
 from porescope.files import (
     ENDINGS,
+    PICTURE_ENDINGS,
     PICTURES,
     doubt_size,
+    save_coco,
     save_geojson,
     save_labels,
     save_rois,
@@ -37,9 +39,6 @@ from porescope.voids import list_doubts
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: Longer side of a picture in the report [px].
-_REPORT_SIZE = 560
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,9 +134,7 @@ def census(
     return find_and_measure(micrograph, job)
 
 
-def process_image(
-    micrograph: Micrograph, sha256: str, job: Job, picture: bool = False, n_images: int = 1
-) -> ImageRecord:
+def process_image(micrograph: Micrograph, sha256: str, job: Job, n_images: int = 1) -> ImageRecord:
     """Detect and measure the pores of one micrograph, and write its files.
 
     Parameters
@@ -146,8 +143,6 @@ def process_image(
     sha256 : str
         Hash of its file.
     job : Job
-    picture : bool
-        Whether to draw pictures for the report.
     n_images : int
         Number of images in the file.
 
@@ -155,14 +150,29 @@ def process_image(
     -------
     ImageRecord
     """
-    result = find_and_measure(micrograph, job)
+    return save_result(find_and_measure(micrograph, job), sha256, job, n_images)
+
+
+def save_result(result: ImageResult, sha256: str, job: Job, n_images: int = 1) -> ImageRecord:
+    """Write the files of one image.
+
+    Parameters
+    ----------
+    result : ImageResult
+    sha256, job, n_images
+        As for `process_image`.
+
+    Returns
+    -------
+    ImageRecord
+    """
     row = {**result.row, "sha256": sha256}
     mapped = _map_field(result)
     # The maps have served; in a large image they take as much memory as the pictures need.
     found = result.detection
     kept = Detection(found.labels, candidates=found.candidates, vacancies=found.vacancies)
     result = replace(result, detection=kept)
-    outputs = _write_files(result, mapped, job, picture)
+    outputs = _write_files(result, mapped, job)
     return ImageRecord(row, result.columns, outputs, n_images, result.candidates)
 
 
@@ -302,7 +312,7 @@ def _map_field(result: ImageResult) -> NDArray[np.uint8] | None:
     return None if (mapped == 1).all() else mapped
 
 
-def _write_files(result: ImageResult, mapped: NDArray[np.uint8] | None, job: Job, picture: bool) -> list[str]:
+def _write_files(result: ImageResult, mapped: NDArray[np.uint8] | None, job: Job) -> list[str]:
     """Write the files of one image, with the map of its field; their names."""
     micrograph, labels, crystal = result.micrograph, result.labels, result.crystal
     files: dict[str, Callable[[Path], object]] = {
@@ -314,47 +324,55 @@ def _write_files(result: ImageResult, mapped: NDArray[np.uint8] | None, job: Job
         files[ENDINGS["rois"]] = lambda part: save_rois(part, labels)
     if job.geojson:
         files[ENDINGS["geojson"]] = lambda part: save_geojson(part, labels, result.columns)
+    if job.coco:
+        name = Path(micrograph.acquisition.file or micrograph.name).name
+        files[ENDINGS["coco"]] = lambda part: save_coco(part, labels, result.columns, name)
     if job.structure and crystal and crystal.material and crystal.sites:
         structure = build_structure(crystal.sites, labels, crystal.lattice, crystal.material)
         files[ENDINGS["xyz"]] = lambda part: save_structure(part, *structure, "extxyz")
         files[ENDINGS["cif"]] = lambda part: save_structure(part, *structure, "cif")
-    shown: list[bytes] = []
     if job.overlays:
-        drawn, shown = _draw(result, picture)
-        for ending, content in drawn.items():
+        for ending, content in _draw(result).items():
             files[ending] = lambda part, content=content: part.write_bytes(content)  # type: ignore[misc]
-    if shown:
-        (job.out / PICTURES).mkdir(exist_ok=True)
-    for i, content in enumerate(shown):
-        with write_whole(job.out / PICTURES / f"{micrograph.stem}_{i}.jpg") as part:
-            part.write_bytes(content)
+        _keep_pictures(result, job.out / PICTURES)
     for ending, write in files.items():
         with write_whole(job.out / f"{micrograph.stem}{ending}") as part:
             write(part)
     return [f"{micrograph.stem}{ending}" for ending in files]
 
 
-def _draw(result: ImageResult, picture: bool) -> tuple[dict[str, bytes], list[bytes]]:
-    """Pictures of one image: PNG files by their ending, and JPEG for the report if ``picture``."""
-    from porescope.pictures import PALETTE, draw_image, draw_lattice, draw_overlay, draw_vacancies
+def _draw(result: ImageResult) -> dict[str, bytes]:
+    """Pictures of one image, as PNG files by their ending."""
+    from porescope.pictures import PALETTE, draw_lattice, draw_overlay, draw_vacancies
 
-    micrograph, labels, candidates = result.micrograph, result.labels, result.detection.candidates
+    micrograph, labels = result.micrograph, result.labels
     files = {ENDINGS["overlay"]: _encode(".png", draw_overlay(micrograph, labels))}
-    shown: list[NDArray[np.uint8]] = []
-    if picture:
-        overlay = draw_overlay(micrograph, labels, _REPORT_SIZE, candidates=candidates)
-        shown = [draw_image(micrograph, _REPORT_SIZE)[0], overlay]
     if result.crystal:
         panels = draw_lattice(micrograph, result.crystal.lattice, result.crystal.sites)
         files[ENDINGS["lattice"]] = _encode_indexed(panels, PALETTE)
-        shown.append(PALETTE[panels])
     if result.detection.vacancies is not None:
-        z = result.detection.vacancies
-        drawn = draw_vacancies(micrograph, z, labels, candidates)
+        drawn = draw_vacancies(micrograph, result.detection.vacancies, labels, result.detection.candidates)
         files[ENDINGS["vacancies"]] = _encode(".png", drawn)
-        if picture:
-            shown.append(draw_vacancies(micrograph, z, labels, candidates, _REPORT_SIZE))
-    return files, [_encode(".jpg", panel) for panel in shown] if picture else []
+    return files
+
+
+def _keep_pictures(result: ImageResult, folder: Path) -> None:
+    """Keep what the report shows of one image beside its label image and field."""
+    from porescope.pictures import encode_micrograph, encode_vacancies
+
+    micrograph, found = result.micrograph, result.detection
+    picture = encode_micrograph(micrograph)
+    kept: dict[str, Callable[[Path], object]] = {"image": lambda part: part.write_bytes(picture)}
+    if found.vacancies is not None:
+        drawn = encode_vacancies(found.vacancies)
+        kept["vacancies"] = lambda part: part.write_bytes(drawn)
+    if found.candidates is not None and found.candidates.any():
+        candidates = found.candidates
+        kept["candidates"] = lambda part: save_labels(part, candidates, micrograph.pixel_size)
+    folder.mkdir(exist_ok=True)
+    for kind, write in kept.items():
+        with write_whole(folder / f"{micrograph.stem}{PICTURE_ENDINGS[kind]}") as part:
+            write(part)
 
 
 def _encode(ending: str, picture: NDArray[np.uint8]) -> bytes:

@@ -52,6 +52,7 @@ class PartWriter:
         self._number = max(numbers, default=-1) + 1
         # By name and frame: an image whose worker died may come twice.
         self._records: dict[tuple[str, int], ImageRecord] = {}
+        self._saved: set[tuple[str, int]] = set()
         self._pores, self._opened = 0, time.monotonic()
 
     def add(self, record: ImageRecord) -> None:
@@ -61,19 +62,28 @@ class PartWriter:
         ----------
         record : ImageRecord
         """
+        key = record.row["image"], record.row["frame"]
+        if key in self._saved:  # a part that is written again never mixes two results of an image
+            self.close_part()
         if not self._records:
             self._opened = time.monotonic()
-        self._records[record.row["image"], record.row["frame"]] = record
+        self._records[key] = record
         self._pores += len(record.pores.get("label", ()))
         if time.monotonic() - self._opened > self.seconds or self._pores > _PART_PORES:
             self.close_part()
+
+    def save(self) -> None:
+        """Write the records collected so far; their part stays open and is written again as it grows."""
+        if len(self._saved) < len(self._records):
+            write_part(self.out, self._number, make_tables(list(self._records.values())))
+            self._saved = set(self._records)
 
     def close_part(self) -> None:
         """Write the records collected so far as a part."""
         if not self._records:
             return
-        write_part(self.out, self._number, make_tables(list(self._records.values())))
-        self._records, self._pores = {}, 0
+        self.save()
+        self._records, self._saved, self._pores = {}, set(), 0
         self._number += 1
 
 
@@ -160,6 +170,10 @@ def _list_images(folder: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=[*columns, "_part"])
     listed: pd.DataFrame = pa.concat_tables(tables, promote_options="default").to_pandas()
     listed = listed.drop_duplicates(["image", "frame"], keep="last")
+    # A stack whose file changed may have had more images before.
+    last = listed.dropna(subset="sha256").drop_duplicates("image", keep="last")
+    known = listed.image.map(last.set_index("image").sha256)
+    listed = listed[listed.sha256.isna() | (listed.sha256 == known)]
     inputs = list_inputs(read_record(folder))
     order = listed.file.map({file: i for i, file in enumerate(inputs)}).fillna(len(inputs))
     return listed.assign(_order=order).sort_values(["_order", "image", "frame"], kind="stable")

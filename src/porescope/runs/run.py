@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, list_stems
+from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, hash_file, list_stems
 from porescope.measurement import PORE_COLUMNS, is_counted
+from porescope.micrograph import Micrograph
+from porescope.reading import open_images
 from porescope.runs.job import IMAGE_COLUMNS
 from porescope.runs.parts import iterate_tables, list_outputs, make_tables, write_part
-from porescope.runs.record import read_record
+from porescope.runs.record import place_file, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +67,7 @@ def read_run(folder: str | Path) -> Run:
     ...
     ValueError: nowhere holds no run of porescope; give the folder that porescope detect wrote
     """
-    (images, pores, _), record = _read_whole(Path(folder))
+    (images, pores, _), record = read_tables(Path(folder))
     return Run(images, pores, record)
 
 
@@ -86,11 +89,28 @@ def read_candidates(folder: str | Path) -> pd.DataFrame:
     ValueError
         If the folder holds no run.
     """
-    return _read_whole(Path(folder))[0][2]
+    return read_tables(Path(folder))[0][2]
 
 
-def _read_whole(folder: Path) -> tuple[list[pd.DataFrame], dict[str, Any]]:
-    """The tables of a run, in the order of `PARTS`, and its record: all of one moment."""
+def read_tables(folder: Path) -> tuple[list[pd.DataFrame], dict[str, Any]]:
+    """Read all of a run as it is at one moment.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of DataFrame
+        Of the images, their pores and their candidates.
+    dict
+        The content of ``run.json``.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no run.
+    """
     while True:
         record = read_record(folder)
         try:
@@ -149,6 +169,8 @@ def _read_table(folder: Path, kind: str) -> pd.DataFrame:
         raise ValueError(f"{path} is not porescope's: it lacks the column image")
     if "frame" not in table:
         table = table.assign(frame=0)
+    if "edited" not in table and kind != "images":  # older versions knew no corrections
+        table = table.assign(edited=False)
     # Columns that an older version did not know are unknown.
     return table.reindex(columns=[*columns, *(name for name in table if name not in columns)])
 
@@ -187,10 +209,38 @@ def read_fields(folder: Path, run: Run) -> list[CleanField]:
     return fields
 
 
+def read_labels(folder: Path, row: Mapping[Any, Any]) -> NDArray[np.integer]:
+    """Read the label image of one image of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    row : mapping
+        Of ``images.csv``.
+
+    Returns
+    -------
+    ndarray of int, shape (M, N)
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it cannot be read or has another shape.
+    """
+    stems = [s for s in list_stems(row["image"], row["signal"], row["frame"]) if Path(s).name == s]
+    shape = int(row["height_px"]), int(row["width_px"])
+    # An image by itself has no number in its name; of a stack, the frame after the first has one for sure.
+    labels = read_image(folder, stems if row["frame"] else stems[::-1], "labels", shape)
+    if labels is None:
+        raise ValueError(f"{folder} lacks the label image of {row['image']}; run detection again")
+    return labels
+
+
 def _read_field(folder: Path, row: dict[Any, Any], pores: pd.DataFrame, stems: list[str]) -> CleanField:
     shape = int(row["height_px"]), int(row["width_px"])
     pixel = float(row["pixel_size_nm"])
-    mapped, labels = (_read_image(folder, stems, kind, shape) for kind in ("field", "labels"))
+    mapped, labels = (read_image(folder, stems, kind, shape) for kind in ("field", "labels"))
     # A view: an image without a map takes no memory.
     mask = np.broadcast_to(np.True_, shape) if mapped is None else mapped == _CLEAN
     at = np.rint(pores[["y_px", "x_px"]].to_numpy(float)).astype(int)
@@ -203,9 +253,31 @@ def _read_field(folder: Path, row: dict[Any, Any], pores: pd.DataFrame, stems: l
     return CleanField(pores, mask, pixel, counted)
 
 
-def _read_image(
+def read_image(
     folder: Path, stems: list[str], kind: str, shape: tuple[int, int]
 ) -> NDArray[np.integer] | None:
+    """Read a label image or the map of a field.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    stems : list of str
+        What its name may begin with.
+    kind : {"labels", "field"}
+    shape : tuple of int
+        Rows and columns of its image.
+
+    Returns
+    -------
+    ndarray of int, shape (M, N), or None
+        None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read or has another shape.
+    """
     import tifffile
 
     path = next((p for stem in stems if (p := folder / f"{stem}{ENDINGS[kind]}").is_file()), None)
@@ -220,6 +292,40 @@ def _read_image(
     return image
 
 
+def read_micrograph(record: Mapping[str, Any], row: Mapping[str, Any]) -> Micrograph:
+    """Read an image of a run again, as the run read it.
+
+    Parameters
+    ----------
+    record : mapping
+        The content of ``run.json``.
+    row : mapping
+        The image's row of ``images.csv``.
+
+    Returns
+    -------
+    Micrograph
+        Without what the lattice corrects of its pixel size.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the file is gone, cannot be read, or has changed since.
+    """
+    path = Path(place_file(record, str(row["file"])))
+    if not path.is_file():
+        raise ValueError(f"{path} is gone; the run needs it where it was")
+    if hash_file(path) != row["sha256"]:
+        raise ValueError(f"{path} has changed since the run; run porescope detect again")
+    images = open_images(
+        path,
+        pixel_size=record.get("pixel_size_nm"),
+        modality=record.get("modality") or "auto",
+        signal=record.get("signal"),
+    )
+    return replace(images.read(int(row["frame"])), name=str(row["image"]))
+
+
 def restore_parts(folder: Path) -> None:
     """Make a part of the final tables of a finished run, so that it can be gone on with.
 
@@ -227,12 +333,28 @@ def restore_parts(folder: Path) -> None:
     ----------
     folder : Path
     """
+    record = read_record(folder)
+    if _has_final_tables(folder, record):
+        copy_tables(folder, folder, record, [_read_table(folder, kind) for kind in PARTS])
+
+
+def copy_tables(folder: Path, out: Path, record: Mapping[str, Any], tables: Sequence[pd.DataFrame]) -> None:
+    """Make the first part of a run of the tables of another one.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the other run.
+    out : Path
+        Of the run that gets the part.
+    record : mapping
+        The content of the other run's ``run.json``.
+    tables : sequence of DataFrame
+        Of the images, their pores and their candidates.
+    """
     import pandas as pd
 
-    record = read_record(folder)
-    if not _has_final_tables(folder, record):
-        return
-    images, *others = (_read_table(folder, kind) for kind in PARTS)
+    images, *others = tables
     outputs = set(list_outputs(folder, record))
     stems = [
         next((s for s in stems if f"{s}{ENDINGS['labels']}" in outputs), stems[0])
@@ -245,5 +367,5 @@ def restore_parts(folder: Path) -> None:
         ),
     )
     for kind in PARTS:
-        (folder / kind).mkdir(exist_ok=True)
-    write_part(folder, 0, [images, *others])
+        (out / kind).mkdir(exist_ok=True)
+    write_part(out, 0, [images, *others])

@@ -135,5 +135,22 @@ def list_warnings(run: Run) -> list[str]:
     constants = done.lattice_constant_nm.to_numpy(float)
     distortions = done.scan_distortion.to_numpy(float)
     material = run.record.get("material")
-    known = material if material in MATERIALS else None
+    known = material if isinstance(material, str) and material in MATERIALS else None
     return warn_of_pixel_sizes(constants, corrected, known, distortions)
+
+
+def count_messages(run: Run) -> list[tuple[str, int]]:
+    """Count the messages of the images that were processed.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    list of tuple
+        Message and number of images, the most frequent first.
+    """
+    done = run.images[run.images.status == "ok"]
+    told = done.message[done.message != ""].astype("str").str.split("; ").explode().value_counts()
+    return [(str(message), int(n)) for message, n in told.items()]

@@ -12,13 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from porescope.detection import detect
 from porescope.files import FILES, TUNING_FILES, hash_file, printable, write_whole
-from porescope.pictures import draw_ascent, draw_cvvp, draw_overlay, read_off, write_page
+from porescope.pictures import ShownImage, draw_ascent, draw_cvvp, write_page
 from porescope.recipes import (
     CLIMBERS,
     Choice,
@@ -32,6 +31,7 @@ from porescope.recipes import (
     find_metric,
     grid_search,
     rank,
+    read_off,
     save_recipe,
     segment,
 )
@@ -200,8 +200,10 @@ def _tune_by_grid(data: LabelledImages, search: Search, goal: Goal, out: Path) -
         left_out, _ = cross_validate(choice.values, goal.objective, goal.mark)
     _write_scores(search, out / FILES["scores"])
     draw_cvvp(choice, out / FILES["cvvp"])
-    overlays = [_draw_overlays(data, search.recipe_at(point)) for point in choice.best.tolist()]
-    write_page(choice, overlays, out / FILES["cvvp_page"])
+    recipes = [search.recipe_at(point) for point in choice.best.tolist()]
+    pairs = list(zip(data.micrographs, data.standards, strict=True))[:_IMAGES_SHOWN]
+    shown = [ShownImage(m.name, m, standard, [segment(m, r) for r in recipes]) for m, standard in pairs]
+    write_page(choice, shown, out / FILES["cvvp_page"])
     return _Result(choice.recipe, choice.values[:, choice.point], left_out, read_off(choice))
 
 
@@ -211,8 +213,15 @@ def _choose(search: Search, goal: Goal) -> Choice:
     # Without a success mark, the plot marks what is at most 5 % below the best mean.
     mean = float(values[:, best[0]].mean())
     mark = goal.mark if goal.mark is not None else round(mean - 0.05 * abs(mean), 3)
-    title = f"{np.prod(search.shape):,} points on {len(values)} images: {goal.metric} above {mark:g}"
-    return Choice(search, values, best, mark, title)
+    images = f"{len(values)} image{'s' * (len(values) > 1)}"
+    title = f"{np.prod(search.shape):,} points on {images}: {goal.metric} above {mark:g}"
+    if goal.success is not None:
+        reason = "It was asked for with --success."
+    elif goal.mark is not None:
+        reason = "It is the paper's mark for precision; --success sets another."
+    else:
+        reason = f"It lies 5 % below the mean of the best point, {mean:.3g}; --success sets another."
+    return Choice(search, values, best, mark, title, reason)
 
 
 #: A climb with all its options: micrographs, standards → result.
@@ -243,7 +252,9 @@ def _tune_by_climb(
     surface = rank(coarse.evaluate(metric), goal.objective, mark)[:, 1]
     title = f"{goal.method}: {done.evaluations} points looked at, {goal.describe()}"
     reached = rank(done.values[:, None], goal.objective, mark)[0, 1]
-    draw_ascent(surface.reshape(coarse.shape), coarse.axes, done.path, title, out / FILES["ascent"])
+    chosen = {name: float(done.recipe.numbers()[name]) for name in coarse.axes}
+    shape = coarse.shape
+    draw_ascent(surface.reshape(shape), coarse.axes, done.path, title, out / FILES["ascent"], chosen=chosen)
     better = "which is better: try --method grid" if surface.max() > reached else "which is no better"
     notes = [
         f"{done.evaluations} distinct points were looked at.",
@@ -274,15 +285,6 @@ def _write_scores(search: Search, path: Path) -> None:
             writer.write_table(table)
         if writer is not None:
             writer.close()
-
-
-def _draw_overlays(data: LabelledImages, recipe: Recipe) -> list[bytes]:
-    """Draw the overlay of each image, as JPEG."""
-    pictures = []
-    for micrograph, standard in list(zip(data.micrographs, data.standards, strict=True))[:_IMAGES_SHOWN]:
-        picture = draw_overlay(micrograph, segment(micrograph, recipe), 360, numbers=False, standard=standard)
-        pictures.append(cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes())
-    return pictures
 
 
 def _spread(values: NDArray[np.float64]) -> str:

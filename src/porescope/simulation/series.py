@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from porescope.materials import MATERIALS
 from porescope.micrograph import Micrograph
@@ -80,8 +80,9 @@ def draw_movie(
     frames: int,
     seed: int,
     *,
-    drift: tuple[float, float] = (0.03, 0.02),
+    drift: ArrayLike = (0.03, 0.02),
     growth: float = 1.0,
+    missing: ArrayLike | None = None,
     name: str = "movie",
 ) -> list[Simulation]:
     """Draw the frames of a movie: the pores of one sheet grow while the sheet drifts.
@@ -89,32 +90,47 @@ def draw_movie(
     Parameters
     ----------
     scene : Scene
-        The first frame.
+        The first frame, in which the places of its pores count.
     frames : int
         Number of frames.
     seed : int
         Random seed.
-    drift : tuple of float
-        Drift per frame (row, column) [nm].
+    drift : array_like, shape (2,) or (frames, 2)
+        Drift per frame (row, column), or where the first pixel of each frame lies in the sheet [nm].
     growth : float
         Atoms that each pore loses per frame.
+    missing : array_like of int, shape (frames, n), optional
+        In place of ``growth``: how many atoms each pore lacks in each frame; 0 where it is not there yet.
+        The scene lists the pores.
     name : str
         Start of the micrographs' names: ``NAME_FRAME``, with four digits.
 
     Returns
     -------
     list of Simulation
+        The outlines of pores are not ragged, so that atoms which are lost stay lost.
     """
     placed = place_pores(scene, np.random.default_rng(seed))
-    path = np.array(drift) * np.arange(frames)[:, None]
-    path -= path.min(axis=0)
+    path = np.array(drift, float)
+    path = path * np.arange(frames)[:, None] if path.ndim == 1 else path - path[0]
+    low = path.min(axis=0)  # the sheet begins there in the first frame
+    path -= low
+    placed = tuple(
+        replace(p, centre=(float(p.centre[0] - low[0]), float(p.centre[1] - low[1]))) for p in placed
+    )
     height, width = (
         int(np.ceil(n + p / scene.pixel_size)) + 1 for n, p in zip(scene.shape, path.max(axis=0), strict=True)
     )
+    if missing is None:
+        steps = (growth * np.arange(frames)).astype(int)[:, None]
+        missing = np.array([pore.missing or 0 for pore in placed]) + steps
+    numbers = np.asarray(missing)
     drawn = []
     for k in range(frames):
         pores = tuple(
-            replace(pore, missing=pore.missing + int(growth * k)) if pore.missing else pore for pore in placed
+            replace(pore, missing=int(n) if pore.missing else None, ragged=0.0)
+            for pore, n in zip(placed, numbers[k], strict=True)
+            if n > 0 or not pore.missing
         )
         # Every frame's sheet is drawn from the same random numbers, so that lost atoms stay lost.
         sheet = make_generator("movie", 0, seed)

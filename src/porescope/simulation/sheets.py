@@ -168,7 +168,7 @@ def _choose(
     if pore.missing is None:
         distance += rng.normal(0, pore.ragged * material.constant, len(distance))
         return counted[distance < pore.radius]
-    if pore.missing > 2:
+    if pore.missing > 2 and pore.ragged > 0:
         distance += rng.normal(0, pore.ragged * material.constant, len(distance))
     return counted[np.argsort(distance)[: pore.missing]]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from porescope.cli.console import put, read_length, read_material, say, stop
-from porescope.cli.tables import (
+from porescope.cli.sheets.tables import (
     Out,
     Overwrite,
     Pores,

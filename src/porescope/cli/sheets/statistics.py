@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from porescope.cli.console import put, stop
-from porescope.cli.tables import (
+from porescope.cli.sheets.tables import (
     Out,
     Overwrite,
     Pores,

@@ -1,0 +1,5 @@
+"""Movies: drift, the tracks of pores, their growth."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
