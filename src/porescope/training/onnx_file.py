@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from porescope.files import write_whole
 from porescope.network import CELL_PX, INPUTS, MODES
+from porescope.training.rewriting import rewrite
 from porescope.training.trainer import Trainer
 from porescope.training.unet import VIEWS, UNet
 
@@ -157,6 +158,7 @@ def _trace(net: UNet, name: str) -> Any:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+    rewrite(model.graph)
     return model
 
 
