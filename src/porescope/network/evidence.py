@@ -205,7 +205,7 @@ def average_waves(lattice: Lattice) -> list[NDArray[np.float32]]:
     """
     step = max(lattice.constant_px, 1.0)
     rows, columns = (max(round(n / step), 1) for n in lattice.image.shape)
-    coarse = mix_coarsely(lattice.image, lattice.spots, [(rows, columns)] * 3, lattice.field)
+    coarse = mix_coarsely(lattice.flattened, lattice.spots, [(rows, columns)] * 3)
     sigma = _AROUND_SITE * lattice.constant_px / step
     return [np.asarray(cv2.GaussianBlur(wave, (0, 0), sigma), np.float32) for wave in coarse]
 

@@ -14,7 +14,7 @@ from porescope.labels import HIDDEN
 from porescope.lattice import Lattice, Straightening, map_back, plan_straightening, straighten
 from porescope.materials import LIGHT_CONSTANT
 from porescope.micrograph import Micrograph
-from porescope.network.model import Model, describe_image, predict
+from porescope.network.model import Model, count_views, describe_image, predict
 from porescope.network.scale import Scale
 from porescope.network.views import Levels, measure_levels, present, reflect_outside, rescale
 from porescope.strips import LARGE
@@ -25,6 +25,8 @@ _LIGHT_ODDS = 3.0
 #: Largest side of a block, and its overlap with its neighbours on each side [px at the network's scale].
 #: An image that fits into one block is looked at as a whole.
 BLOCK, _OVERLAP = 2048, 128
+#: Number of views of a network that sees the vacancy map.
+_WITH_VACANCIES = 3
 #: Step between the pixels by which several blocks are standardized. The lattice repeats every 8 px, so that
 #: a step without a common divisor meets all of its phases.
 _STEP = 5
@@ -75,6 +77,8 @@ def map_probabilities(
     Maps
     """
     plan = plan_view(lattice, scale, block)
+    if count_views(model) < _WITH_VACANCIES:
+        z = None
     if plan is not None:
         if z is not None:
             z = straighten(replace(micrograph, image=z.astype(np.float32), field=None), plan).filled

@@ -192,7 +192,7 @@ def _explain_card(card: Mapping[str, Any]) -> str | None:
 def _gives_maps(model: Model) -> bool:
     """Try a network on an empty image."""
     image, about = (
-        np.zeros((_count_views(model), _STRIDE, _STRIDE), np.float32),
+        np.zeros((count_views(model), _STRIDE, _STRIDE), np.float32),
         describe_image("haadf", None),
     )
     try:
@@ -202,8 +202,18 @@ def _gives_maps(model: Model) -> bool:
         return False
 
 
-def _count_views(model: Model) -> int:
-    """Number of views that a network looks at; older ones have two."""
+def count_views(model: Model) -> int:
+    """Count the views that a network looks at.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    int
+        2 if it does not look at the vacancy map, else 3.
+    """
     return int(model.session.get_inputs()[0].shape[1])
 
 
@@ -226,7 +236,7 @@ def predict(
     -------
     ndarray of float32, shape (2, M, N)
     """
-    image = image[: _count_views(model)]
+    image = image[: count_views(model)]
     if turned:
         total = np.zeros((2, *image.shape[1:]), np.float32)
         for turns in range(4):

@@ -154,7 +154,7 @@ def _begin(parts: _Parts, conv: Any, shape: list[int]) -> None:
 
 def _keep_used(graph: Any, nodes: list[Any], constants: list[Any]) -> None:
     """Write nodes and constants into a graph, without those that do not serve its outputs."""
-    needed, kept = {output.name for output in graph.output}, []
+    needed, kept = {output.name for output in graph.output}, list[Any]()
     for node in reversed(nodes):
         if needed & set(node.output):
             needed |= set(node.input)
