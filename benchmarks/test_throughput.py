@@ -60,7 +60,7 @@ def test_whole_command(copies: Path, tmp_path: Path) -> None:
     micrograph, recipe = read(path), load_recipe("ws2")
     labels = segment(micrograph, recipe)
     columns = measure_columns(micrograph, labels)
-    result = ImageResult(micrograph, Detection(labels), columns, {}, None, [], "threshold")
+    result = ImageResult(micrograph, Detection(labels), columns, {}, None, [], "threshold", {})
     job = Job(tmp_path, Threshold(recipe), overlays=False)
     steps = {
         "reading": lambda: read(path),

@@ -28,6 +28,7 @@ from porescope.cli.options import (
     Calibration,
     Coco,
     Device,
+    Excess,
     Geojson,
     Images,
     Lattice,
@@ -89,6 +90,7 @@ def detect(
     geojson: Geojson = False,
     coco: Coco = False,
     structure: Structure = False,
+    excess: Excess = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

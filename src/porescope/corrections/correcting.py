@@ -30,9 +30,11 @@ from porescope.labels import Detection
 from porescope.lattice import Lattice, map_vacancies
 from porescope.measurement import PORE_COLUMNS
 from porescope.micrograph import Micrograph
+from porescope.network import EXCESS_COLUMNS, find_nearest
 from porescope.report import write_report
 from porescope.runs import (
     ImageRecord,
+    ImageResult,
     Job,
     PartWriter,
     Run,
@@ -306,7 +308,7 @@ def _correct_image(
         return ImageRecord(failed, {}, [], n_images), f"{name} failed: {message}"
     lost = set(np.unique(task.edits.labels).tolist()) - set(np.unique(result.labels).tolist())
     told = "; ".join(_tell(task.edits, result.columns, lost))
-    pores, candidates = (
+    pores, candidates, excess = (
         table[(table.image == row["image"]) & (table.frame == row["frame"])] for table in tables[1:]
     )
     left = _drop_taken(candidates, result.labels)
@@ -314,7 +316,8 @@ def _correct_image(
         result,
         detection=replace(result.detection, candidates=_read_candidates(folder, task, left.label)),
         columns=_join(pores[pores.label.isin(task.edits.kept)], result.columns, task.edits),
-        candidates=_as_columns(left),
+        candidates=_as_columns(left, PORE_COLUMNS),
+        excess={**_as_columns(excess, EXCESS_COLUMNS), **_measure_near(excess, result)},
         messages=[text for text in (row["message"], f"corrected by hand: {told}") if text],
     )
     return save_result(result, str(row["sha256"]), job, n_images), f"{name}: {told}"
@@ -351,10 +354,16 @@ def _read_candidates(folder: Path, task: _Task, left: pd.Series[int]) -> NDArray
     return np.where(np.isin(labels, left.to_numpy()), labels, 0).astype(np.int32)
 
 
-def _as_columns(table: pd.DataFrame) -> dict[str, NDArray[Any]]:
-    """Columns of a table of pores; text that is not known is None."""
+def _measure_near(excess: pd.DataFrame, result: ImageResult) -> dict[str, NDArray[np.float64]]:
+    """The pore that is nearest to each bright site, now that pores were edited."""
+    at = np.rint(excess[["y_px", "x_px"]].to_numpy(float)).astype(int)
+    return find_nearest(at, result.labels, result.micrograph.pixel_size)
+
+
+def _as_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, NDArray[Any]]:
+    """Columns of a table; text that is not known is None."""
     columns = {}
-    for name, kind in PORE_COLUMNS.items():
+    for name, kind in kinds.items():
         values = table[name]
         if kind == "str":
             columns[name] = values.astype(object).where(values.notna(), None).to_numpy()
@@ -366,7 +375,7 @@ def _as_columns(table: pd.DataFrame) -> dict[str, NDArray[Any]]:
 def _join(kept: pd.DataFrame, measured: Mapping[str, NDArray[Any]], edits: Edits) -> dict[str, NDArray[Any]]:
     """The rows of the pores that stay, and those of the others as they are measured now, by their labels."""
     new = np.isin(measured["label"], [*edits.drawn, *edits.changed])
-    own = _as_columns(kept)
+    own = _as_columns(kept, PORE_COLUMNS)
     joined = {
         name: np.concatenate([own[name], values[new]])
         for name, values in {**measured, "edited": np.ones(len(new), bool)}.items()

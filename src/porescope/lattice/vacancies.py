@@ -314,11 +314,11 @@ class Vacancies:
         shape = micrograph.image.shape
         if lattice is None:
             return Detection(np.zeros(shape, np.int32), message="no lattice, so no vacancies are looked for")
-        z = map_vacancies(micrograph, lattice).z
+        z, whole = map_vacancies(micrograph, lattice)
         seen = label_regions(z >= self.least_z / 2)
         peaks = np.zeros(int(seen.max()) + 1, np.float32)
         np.maximum.at(peaks, seen.ravel(), z.ravel())
         peaks[0] = np.inf
         half = (z >= peaks[seen] / 2) & (peaks[seen] >= self.least_z)
         kept = None if z.size > LARGE else z
-        return Detection(label_regions(half), vacancies=kept)
+        return Detection(label_regions(half), vacancies=kept, whole=whole)

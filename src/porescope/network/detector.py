@@ -149,8 +149,9 @@ class Network:
         found = Detection(labels, maps.probability, confidence[kept], maps.unusable, scale.message)
         if labels.size <= LARGE:
             candidates = keep_regions(labels, ~kept)
-            z = None if vacancies is None else vacancies.z
-            found = replace(found, candidates=candidates, candidate_confidence=confidence[~kept], vacancies=z)
+            found = replace(found, candidates=candidates, candidate_confidence=confidence[~kept])
+            if vacancies is not None:
+                found = replace(found, vacancies=vacancies.z, whole=vacancies.whole)
         keep_regions(labels, kept, out=labels)
         return found
 

@@ -53,6 +53,8 @@ class Job:
         field of view.
     overlays, rois, geojson, coco : bool
         Which files to write beside the label image.
+    excess : bool
+        Whether to mark bright sites in the overlays.
 
     Raises
     ------
@@ -73,10 +75,13 @@ class Job:
     rois: bool = False
     geojson: bool = False
     coco: bool = False
+    excess: bool = False
 
     def __post_init__(self) -> None:
         if self.pixel_size is not None and not 0 < self.pixel_size < float("inf"):
             raise ValueError(f"--pixel-size must be above 0 nm, not {self.pixel_size:g}")
+        if self.excess and not self.overlays:
+            raise ValueError("--excess marks bright sites in the overlays; leave out --no-images")
         if self.material is not None:
             find_material(self.material)
         if self.material is None and (self.calibrate or self.structure):
@@ -132,3 +137,4 @@ class ImageRecord(NamedTuple):
     outputs: list[str]  # names of the files written
     n_images: int = 1  # number of images in its file
     candidates: Mapping[str, NDArray[Any]] = {}  # columns of ``candidates.csv``
+    excess: Mapping[str, NDArray[Any]] = {}  # columns of ``excess.csv``
