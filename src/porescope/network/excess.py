@@ -69,11 +69,10 @@ def list_excess(micrograph: Micrograph, found: Detection, lattice: Lattice | Non
     z, cell = found.vacancies, lattice.constant_px
     places = list_places(-z, cell, _LEAST_Z)
     at = tuple(places.position.T)
-    reach = int(_RINGS * cell)
-    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    lacking = np.asarray(cv2.dilate(np.asarray(z, np.float32), around))[at]
-    kept = (places.z >= _CLEAR_Z) | (places.z >= _OVER * lacking)
-    kept &= _measure_depth(micrograph)[at] > _DEPTH * cell
+    lacking = [_find_highest(z, y, x, int(_RINGS * cell)) for y, x in places.position.tolist()]
+    kept = (places.z >= _CLEAR_Z) | (places.z >= _OVER * np.array(lacking, float))
+    if len(kept):
+        kept &= _measure_depth(micrograph)[at] > _DEPTH * cell
     if found.unusable is not None:
         kept &= found.unusable[at] < HIDDEN
     position, n = places.position[kept], int(kept.sum())
@@ -95,6 +94,14 @@ def list_excess(micrograph: Micrograph, found: Detection, lattice: Lattice | Non
         **find_nearest(position, found.labels, micrograph.pixel_size),
         "signal": np.full(n, micrograph.signal, object),
     }
+
+
+def _find_highest(z: NDArray[np.floating], y: int, x: int, reach: int) -> float:
+    """Highest value of a map within a distance of a place [px]."""
+    top, left = max(y - reach, 0), max(x - reach, 0)
+    part = z[top : y + reach + 1, left : x + reach + 1]
+    down, along = np.ogrid[: part.shape[0], : part.shape[1]]
+    return float(part[(down + top - y) ** 2 + (along + left - x) ** 2 <= reach**2].max())
 
 
 def _measure_depth(micrograph: Micrograph) -> NDArray[np.float32]:
