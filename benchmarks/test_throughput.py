@@ -19,7 +19,8 @@ from porescope.files import hash_file
 from porescope.labels import Detection
 from porescope.lattice import find_lattice, map_vacancies
 from porescope.measurement import measure_columns
-from porescope.network import Network
+from porescope.network import Network, describe_image, load_model, look_at
+from porescope.network.model import predict
 from porescope.recipes import Threshold, load_recipe, segment
 from porescope.runs import Job
 from porescope.runs.image import ImageResult, _write_files
@@ -60,7 +61,7 @@ def test_whole_command(copies: Path, tmp_path: Path) -> None:
     micrograph, recipe = read(path), load_recipe("ws2")
     labels = segment(micrograph, recipe)
     columns = measure_columns(micrograph, labels)
-    result = ImageResult(micrograph, Detection(labels), columns, {}, None, [], "threshold")
+    result = ImageResult(micrograph, Detection(labels), columns, {}, None, [], "threshold", {})
     job = Job(tmp_path, Threshold(recipe), overlays=False)
     steps = {
         "reading": lambda: read(path),
@@ -143,7 +144,11 @@ def test_network() -> None:
     mapping = _time(lambda: map_vacancies(drawn, lattice), 10)
     threshold = _time(lambda: segment(drawn, load_recipe("ws2")), 10)
     print(f"\nnetwork, 512 × 512 px, one core: {ms:.0f} ms ({ms / threshold:.0f} × the threshold method)")
-    print(f"  and {looking:.0f} ms to find the lattice; {mapping:.0f} ms for the vacancy map")
+    model, seen = load_model(), look_at(drawn, lattice)
+    about = describe_image("haadf", seen.scale.constant_nm)
+    running = _time(lambda: predict(seen.image, about, model), 10)
+    print(f"  of these {running:.0f} ms to run the network's file, {mapping:.0f} ms for the vacancy map")
+    print(f"  and {looking:.0f} ms to find the lattice; all together {ms + looking:.0f} ms")
 
 
 @pytest.mark.parametrize("side", [4096, 8192, pytest.param(16384, marks=pytest.mark.full)])

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,3 +131,17 @@ def test_tasks_that_arrive_later_come_last_and_those_of_a_result_next() -> None:
             if name == "a":
                 tasks.append(("a2", 0))
     assert order == ["a", "a0", "a1", "a2", "b", "c", "c0", "d"]
+
+
+def test_a_worker_uses_one_thread_for_linear_algebra_unless_told_otherwise() -> None:
+    """The main process stays as it is. In a process of its own: a fork server may run here already."""
+    code = """
+import os
+from porescope.processes import start_pool
+with start_pool(1) as pool:
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        print(pool.submit(os.getenv, name).result(), os.getenv(name))
+"""
+    told = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"} | {"OMP_NUM_THREADS": "3"}
+    done = subprocess.run([sys.executable, "-c", code], env=told, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "None", "3", "3"]

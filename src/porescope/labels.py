@@ -39,6 +39,8 @@ class Detection:
         Probability that a candidate is a pore, in the order of its labels.
     vacancies : ndarray of float, shape (M, N), or None
         The vacancy map: how far each place stands out of noise as a missing column of atoms.
+    whole : float
+        z in it of a whole column of average atoms that is missing; NaN where there is no map.
     method : str
         Method that was used, where the detector chose one.
     reason : str
@@ -53,6 +55,7 @@ class Detection:
     candidates: NDArray[np.int32] | None = None
     candidate_confidence: NDArray[np.float64] | None = None
     vacancies: NDArray[np.floating] | None = None
+    whole: float = float("nan")
     method: str = ""
     reason: str = ""
 

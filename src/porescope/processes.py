@@ -10,7 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import connection, get_all_start_methods, get_context
 from typing import Any, NamedTuple
 
@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 _FEW_TASKS = 20
 #: How workers are started. A fork would inherit threads, and their locks, that a fork server has not.
 _START_METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
+#: Variables that tell libraries of linear algebra how many threads to use.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 #: Number of workers that a task may kill before it is given up.
 _MOST_DEATHS = 2
 #: Interval at which workers are looked after, and at which it is asked whether more tasks come [s].
@@ -109,7 +111,8 @@ def _start_fork_server() -> None:
     resource_tracker.ensure_running()  # which would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        forkserver.ensure_running()
+        with _limit_threads():
+            forkserver.ensure_running()
     except OSError as error:
         raise ValueError(
             f"worker processes cannot be started ({error}); is the current folder still there, and is the "
@@ -117,6 +120,22 @@ def _start_fork_server() -> None:
         ) from None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _limit_threads() -> Iterator[None]:
+    """Have the processes that are started meanwhile use one thread each for linear algebra.
+
+    The libraries read that when they are loaded. A matrix product of a worker on all cores would take them
+    from the others.
+    """
+    unset = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(unset, "1"))
+    try:
+        yield
+    finally:
+        for name in unset:
+            os.environ.pop(name, None)
 
 
 def start_pool(workers: int) -> Executor:
@@ -131,6 +150,7 @@ def start_pool(workers: int) -> Executor:
     -------
     Executor
     """
+    _start_fork_server()
     return ProcessPoolExecutor(workers, get_context(_START_METHOD), _start_worker)
 
 
@@ -163,7 +183,8 @@ class _Worker:
         self.pipe, theirs = connection.Pipe()
         context: Any = get_context(_START_METHOD)
         self.process = context.Process(target=_serve, args=(function, theirs), daemon=True)
-        self.process.start()
+        with _limit_threads():  # where there is no fork server
+            self.process.start()
         theirs.close()
         self.tasks: deque[int] = deque()  # the first one runs
         self.since = 0.0  # start of the running task, or its last result

@@ -65,6 +65,7 @@ def test_detect_writes_what_the_contract_says(tmp_path: Path) -> None:
     endings = ("_labels.tif", "_overlay.png", "_lattice.png", "_vacancies.png", "_rois.zip", ".geojson")
     tables = (
         "pores.csv", "pores.parquet", "candidates.csv", "candidates.parquet", "images.csv", "images.parquet",
+        "excess.csv", "excess.parquet",
         "report.html", "run.json", "run.log", "pictures",
     )  # fmt: skip
     assert {p.name for p in (tmp_path / "out").iterdir()} == {s + e for s in stems for e in endings} | set(

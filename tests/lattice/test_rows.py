@@ -5,6 +5,7 @@ import pytest
 
 from porescope.lattice.hexagon import list_spots
 from porescope.lattice.rows import RowOffsets, measure_rows, shift_rows
+from porescope.lattice.waves import Flat
 
 #: Two reciprocal vectors of a constant of 10.3 px, turned by 17° [cycles/px].
 BASIS = 2 / np.sqrt(3) / 10.3 * np.array([[np.sin(a), np.cos(a)] for a in np.radians([17, 77])])
@@ -18,6 +19,10 @@ def _draw(down: np.ndarray, along: np.ndarray, noise: float = 0.5) -> np.ndarray
         np.cos(2 * np.pi * (u * (y + down)[:, None] + v * (x + along[:, None]))) for u, v in list_spots(BASIS)
     )
     return (image + noise * np.random.default_rng(0).normal(size=SHAPE)).astype(np.float32)
+
+
+def _flatten(down: np.ndarray, along: np.ndarray, noise: float = 0.5) -> Flat:
+    return Flat(_draw(down, along, noise))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +39,7 @@ def _level(offset: np.ndarray) -> np.ndarray:
 
 def test_offsets_are_measured(offsets) -> None:
     down, along, jitter = offsets
-    rows = measure_rows(_draw(down, along + jitter), BASIS + [[0.004, 0.001], [-0.003, 0.002]])
+    rows = measure_rows(_flatten(down, along + jitter), BASIS + [[0.004, 0.001], [-0.003, 0.002]])
     assert np.abs(rows.along - _level(along + jitter)).mean() < 0.1
     assert np.abs(rows.down - _level(down)).mean() < 0.15
     assert rows.jitter == pytest.approx(0.6, rel=0.2)
@@ -43,7 +48,7 @@ def test_offsets_are_measured(offsets) -> None:
 def test_what_is_linear_belongs_to_the_frequencies() -> None:
     """A shear of 0.05 px and a stretch of 0.02 px per row."""
     y = np.arange(SHAPE[0])
-    rows = measure_rows(_draw(0.02 * y, 0.05 * y), BASIS)
+    rows = measure_rows(_flatten(0.02 * y, 0.05 * y), BASIS)
     expected = BASIS @ np.array([[1.02, 0.0], [0.05, 1.0]])
     assert rows.frequencies == pytest.approx(expected, abs=1e-4)
     assert np.abs(rows.along).max() < 0.1 and rows.jitter < 0.05
@@ -51,7 +56,7 @@ def test_what_is_linear_belongs_to_the_frequencies() -> None:
 
 def test_straight_rows_have_no_jitter() -> None:
     zero = np.zeros(SHAPE[0])
-    rows = measure_rows(_draw(zero, zero, noise=3.0), BASIS)
+    rows = measure_rows(_flatten(zero, zero, noise=3.0), BASIS)
     assert rows.jitter < 0.1 and np.abs(rows.down).max() < 0.5
 
 

@@ -32,7 +32,7 @@ def test_what_repeats_goes_and_a_vacancy_stays() -> None:
 def test_every_shape_has_its_views(rows: int, columns: int, seed: int) -> None:
     image = np.random.default_rng(seed).poisson(5, (rows, columns)).astype(np.float32)
     views = present(image, "haadf")
-    assert views.shape == (2, rows, columns) and np.isfinite(views).all()
+    assert views.shape == (3, rows, columns) and np.isfinite(views).all()
     np.testing.assert_array_equal(views[0], standardize(image, "haadf"))
     assert rescale(image, (17, 23)).shape == (17, 23)
 

@@ -14,8 +14,9 @@ from helpers import list_outputs, save_simulated, take_census
 from porescope import read_run
 from porescope.files import write_whole
 from porescope.measurement import PORE_COLUMNS
+from porescope.network import EXCESS_COLUMNS
 from porescope.recipes import Threshold
-from porescope.runs import Job, list_done, read_candidates, write_tables
+from porescope.runs import Job, list_done, read_candidates, read_excess, write_tables
 from porescope.runs.folder import clear_parts
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 from porescope.runs.parts import PartWriter
@@ -131,7 +132,7 @@ def test_a_run_without_any_image_has_all_columns(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"state": "running"}')
     run = read_run(tmp_path)
     assert list(run.images) == list(IMAGE_COLUMNS) and list(run.pores) == list(PORE_COLUMNS)
-    kinds = ("images", "pores", "candidates")
+    kinds = ("images", "pores", "candidates", "excess")
     names = [f"{kind}.{ending}" for ending in ("csv", "parquet") for kind in kinds]
     assert write_tables(tmp_path) == names
     assert list(pd.read_csv(tmp_path / "pores.csv")) == list(PORE_COLUMNS)
@@ -243,3 +244,36 @@ def test_a_run_of_an_older_version_has_no_candidates(tmp_path: Path) -> None:
     for path in tmp_path.glob("candidates.*"):
         path.unlink()
     assert read_candidates(tmp_path).empty and len(read_run(tmp_path).pores) == 1
+
+
+def _bright(image: str, n: int) -> dict[str, np.ndarray]:
+    values = {"str": np.array([image] * n, object), "int64": np.zeros(n, int), "float64": np.arange(n) + 0.5}
+    return {name: values[kind] for name, kind in EXCESS_COLUMNS.items()}
+
+
+def test_bright_sites_are_kept_in_parts_and_in_the_final_tables(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"state": "running"}')
+    writer = PartWriter(tmp_path)
+    for name, n in (("a", 2), ("b", 0), ("c", 1)):
+        writer.add(_record(name)._replace(excess=_bright(name, n)))
+        writer.close_part()
+    sites = read_excess(tmp_path)
+    assert list(sites) == list(EXCESS_COLUMNS) and sites.image.tolist() == ["a", "a", "c"]
+    write_tables(tmp_path)
+    (tmp_path / "run.json").write_text('{"state": "finished"}')
+    pd.testing.assert_frame_equal(read_excess(tmp_path), sites)
+
+
+def test_parts_of_an_older_version_count_without_bright_sites(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"state": "running"}')
+    writer = PartWriter(tmp_path)
+    writer.add(_record("a"))
+    writer.close_part()
+    (tmp_path / "excess" / "part-000000.parquet").unlink()
+    assert read_run(tmp_path).images.image.tolist() == ["a"] and list(list_done(tmp_path)) == ["a"]
+    writer = PartWriter(tmp_path)  # this version goes on with that run
+    writer.add(_record("b")._replace(excess=_bright("b", 1)))
+    writer.close_part()
+    assert read_excess(tmp_path).image.tolist() == ["b"]
+    (tmp_path / "excess" / "part-000001.parquet").write_bytes(b"")
+    assert list(list_done(tmp_path)) == ["a"]

@@ -17,7 +17,7 @@ import torch  # noqa: E402
 
 from porescope.training import Plan, Trainer, add_to_card, export_model, read_weights  # noqa: E402
 from porescope.training.onnx_file import fold_normalizations  # noqa: E402
-from porescope.training.unet import Net, UNet  # noqa: E402
+from porescope.training.unet import VIEWS, Net, UNet  # noqa: E402
 
 CHANNELS = Plan.channels
 
@@ -41,7 +41,7 @@ def test_a_network_that_gives_no_two_maps_is_refused(tmp_path: Path) -> None:
 def test_folding_leaves_the_network_as_it_is() -> None:
     torch.manual_seed(0)
     net = UNet(CHANNELS)
-    image, about = torch.randn(2, 2, 64, 96), torch.eye(3)[:2]
+    image, about = torch.randn(2, VIEWS, 64, 96), torch.eye(3)[:2]
     for _ in range(3):  # so that the normalizations have seen something
         net(image, about)
     net.eval()
@@ -53,7 +53,7 @@ def test_folding_leaves_the_network_as_it_is() -> None:
 def test_the_shipped_weights_can_be_read_back() -> None:
     net = Net(CHANNELS, norm=False).eval()
     net.load_state_dict(read_weights(SHIPPED))
-    image = make_generator("validation", 0).normal(size=(2, 64, 96)).astype(np.float32)
+    image = make_generator("validation", 0).normal(size=(VIEWS, 64, 96)).astype(np.float32)
     for modality in MODES:
         about = describe_image(modality, None)
         with torch.no_grad():
@@ -72,7 +72,7 @@ def test_an_exported_network_predicts_what_the_averaged_one_does(tmp_path: Path)
     add_to_card(path, {"rated_on": [2, 5]})
     model = load_model(path)
     assert (model.card["command"], model.card["rated_on"], model.card["steps"]) == ("test", [2, 5], 0)
-    image = make_generator("validation", 1).normal(size=(2, 64, 96)).astype(np.float32)
+    image = make_generator("validation", 1).normal(size=(VIEWS, 64, 96)).astype(np.float32)
     for modality in MODES:
         about = describe_image(modality, 0.3)
         with torch.no_grad():

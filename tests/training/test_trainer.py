@@ -14,7 +14,7 @@ import torch  # noqa: E402
 
 from porescope.training import Plan, Trainer, train  # noqa: E402
 from porescope.training import trainer as module  # noqa: E402
-from porescope.training.unet import Net  # noqa: E402
+from porescope.training.unet import VIEWS, Net  # noqa: E402
 
 
 def shorten(monkeypatch: pytest.MonkeyPatch, steps: int, validation: int) -> None:
@@ -66,13 +66,13 @@ def make_labelled(rng: np.random.Generator, modality: int, cover: int | None = N
         truth[:] = cover
     unknown = np.full(truth.shape, UNKNOWN, np.uint8)
     about = np.array([float(modality), 0, 0], np.float32)
-    return Sample(np.stack([truth, truth]).astype(np.float16), truth, truth, unknown, about)
+    return Sample(np.stack([truth] * VIEWS).astype(np.float16), truth, truth, unknown, about)
 
 
 def test_image_and_truth_are_turned_together() -> None:
     samples = [[make_labelled(np.random.default_rng(0), 0)], []]
     image, about, cover, weight, unusable = module._draw_batch(samples, [[], []], Plan(batch=8), step=0)
-    assert image.shape == (8, 2, CROP, CROP) and about.shape == (8, 3) and (unusable == UNKNOWN).all()
+    assert image.shape == (8, VIEWS, CROP, CROP) and about.shape == (8, 3) and (unusable == UNKNOWN).all()
     for seen, truth, weights in zip(image[:, 0], cover, weight, strict=True):
         assert np.corrcoef(seen.ravel(), truth.ravel())[0, 1] == pytest.approx(1, abs=1e-4)
         assert torch.allclose(16 * weights, 255 * truth)

@@ -10,7 +10,7 @@ from porescope.network import MODES, describe_image
 require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
 import torch  # noqa: E402
 
-from porescope.training.unet import Net, find_half  # noqa: E402
+from porescope.training.unet import VIEWS, Net, find_half  # noqa: E402
 
 
 def test_haadf_has_a_unet_of_its_own() -> None:
@@ -24,7 +24,10 @@ def test_haadf_has_a_unet_of_its_own() -> None:
 def test_only_the_unet_of_the_modality_decides(modality: str) -> None:
     torch.manual_seed(0)
     net = Net((4, 8), norm=False).eval()
-    image, about = torch.randn(3, 2, 16, 24), torch.from_numpy(describe_image(modality, None)).expand(3, -1)
+    image, about = (
+        torch.randn(3, VIEWS, 16, 24),
+        torch.from_numpy(describe_image(modality, None)).expand(3, -1),
+    )
     with torch.no_grad():
         logits = net(image, about)
         other = net.halves[1 - find_half(about[0])]

@@ -30,6 +30,7 @@ from porescope.cli.options import (
     Cluster,
     Coco,
     Device,
+    Excess,
     Geojson,
     Images,
     Lattice,
@@ -98,6 +99,7 @@ def detect(
     geojson: Geojson = False,
     coco: Coco = False,
     structure: Structure = False,
+    excess: Excess = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

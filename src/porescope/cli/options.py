@@ -144,6 +144,10 @@ Geojson = Annotated[bool, typer.Option("--geojson", help="Write outlines as GeoJ
 
 Coco = Annotated[bool, typer.Option("--coco", help="Write outlines as COCO's JSON too.")]
 
+Excess = Annotated[
+    bool, typer.Option("--excess", help="Mark the bright sites of excess.csv in the overlays too.")
+]
+
 Structure = Annotated[
     bool, typer.Option("--structure", help="Write the sheet's atoms too (extended XYZ, CIF).")
 ]
@@ -181,7 +185,7 @@ def make_job(given: Mapping[str, Any]) -> Job:
     detector = choose_method(method, options)
     same = (
         "out", "modality", "pixel_size", "signal", "rois", "geojson", "coco", "material", "lattice",
-        "structure",
+        "structure", "excess",
     )  # fmt: skip
     job = Job(
         detector=detector,

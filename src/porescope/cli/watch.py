@@ -28,6 +28,7 @@ from porescope.cli.options import (
     Calibration,
     Coco,
     Device,
+    Excess,
     Geojson,
     Images,
     Lattice,
@@ -127,6 +128,7 @@ def watch(
     geojson: Geojson = False,
     coco: Coco = False,
     structure: Structure = False,
+    excess: Excess = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

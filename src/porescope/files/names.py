@@ -38,8 +38,8 @@ DETECT_ENDINGS = tuple(ENDINGS[kind] for kind in _DETECTED)
 #: Files that a folder of results holds once. Tables of ``porescope detect`` are also written as Parquet.
 FILES = {
     # porescope detect
-    "run": "run.json", "pores": "pores.csv", "candidates": "candidates.csv", "images": "images.csv",
-    "report": "report.html", "log": "run.log",
+    "run": "run.json", "pores": "pores.csv", "candidates": "candidates.csv", "excess": "excess.csv",
+    "images": "images.csv", "report": "report.html", "log": "run.log",
     # porescope watch
     "live": "live.html", "live_data": "live.json", "live_script": "live.js",
     # porescope tune
@@ -61,7 +61,7 @@ FILES = {
 }  # fmt: skip
 #: Folders of a run: its tables in parts, while it runs, the pictures of its report, and the run that is to
 #: replace it.
-PARTS, PICTURES, NEXT = ("images", "pores", "candidates"), "pictures", "_next"
+PARTS, PICTURES, NEXT = ("images", "pores", "candidates", "excess"), "pictures", "_next"
 #: Folder of the further pages of a long report, and the pattern of their names.
 PAGES, PAGE_FILES = "pages", "report_[0-9][0-9][0-9].html"
 #: Endings of the pictures that ``porescope detect`` keeps for the report: the micrograph, its vacancy map and

@@ -19,7 +19,7 @@ from porescope.lattice.orders import DOUBTFUL, STANDS_OUT, find_lower_order
 from porescope.lattice.rows import RowOffsets, measure_rows, shift_rows
 from porescope.lattice.spectrum import Spectrum, find_peak, measure_spectrum
 from porescope.lattice.spots import find_hexagons
-from porescope.lattice.waves import LONGEST, flatten, refine_by_phase
+from porescope.lattice.waves import LONGEST, Flat, refine_by_phase
 from porescope.micrograph import Micrograph
 from porescope.strips import STRIP
 
@@ -70,6 +70,8 @@ class Lattice:
         The image in which the lattice was found.
     field : ndarray of bool, shape (M, N), or None
         Where it has data; None: everywhere.
+    flattened : Flat
+        That image, flattened.
     spectrum : Spectrum
         The power spectrum in which the lattice was found.
     """
@@ -84,12 +86,13 @@ class Lattice:
     grains: int
     image: NDArray[np.float32] = dataclasses.field(repr=False)
     field: NDArray[np.bool_] | None = dataclasses.field(repr=False)
+    flattened: Flat = dataclasses.field(repr=False)
     spectrum: Spectrum = dataclasses.field(repr=False)
 
     @cached_property
     def flat(self) -> NDArray[np.float32]:
         """The image as `flatten` returns it, from which maps and sites are measured, shape (M, N)."""
-        return flatten(self.image, self.field)
+        return self.flattened.read()
 
     @property
     def vectors(self) -> NDArray[np.float64]:
@@ -139,7 +142,8 @@ def find_lattice(micrograph: Micrograph) -> Lattice | None:
     image = micrograph.filled
     if min(image.shape) < 24 or float(np.ptp(image)) == 0:
         return None
-    view = _View(image, micrograph.field, measure_spectrum(image, micrograph.field))
+    flat = Flat(image, micrograph.field)
+    view = _View(image, flat, measure_spectrum(image, micrograph.field, flat))
     low, high = (2 / np.sqrt(3) / a for a in (_LONGEST, _SHORTEST))
     for hexagon in find_hexagons(view.spectrum, low, high):
         found = _measure_lattice(view, hexagon.spots[:2], micrograph)
@@ -152,7 +156,7 @@ class _View(NamedTuple):
     """An image, or one with its rows put straight, in which spots are measured."""
 
     image: NDArray[np.float32]
-    field: NDArray[np.bool_] | None
+    flat: Flat
     spectrum: Spectrum
 
 
@@ -160,11 +164,12 @@ def _measure_lattice(
     view: _View, frequencies: NDArray[np.float64], micrograph: Micrograph, tries: int = 3
 ) -> Lattice | None:
     """Measure a lattice by a hexagon of any order; None if it is none, or in doubt."""
-    rows = measure_rows(view.image, frequencies, view.field)
+    rows = measure_rows(view.flat, frequencies)
     straight, blurred = view, _is_blurred(rows)
     if blurred and view.image.size <= STRIP:
-        image = shift_rows(flatten(view.image, view.field), rows)
-        straight = _View(image, None, measure_spectrum(image))
+        image = shift_rows(view.flat.read(), rows)
+        flat = Flat(image)
+        straight = _View(image, flat, measure_spectrum(image, flat=flat))
     fitted = _fit_hexagon(straight, rows.frequencies)
     if fitted is None:
         return None
@@ -190,7 +195,8 @@ def _measure_lattice(
         rows=rows,
         grains=count_grains(straight.spectrum, basis),
         image=view.image,
-        field=view.field,
+        field=micrograph.field,
+        flattened=view.flat,
         spectrum=straight.spectrum,
     )
 
@@ -214,7 +220,7 @@ def _fit_hexagon(view: _View, frequencies: NDArray[np.float64]) -> tuple[NDArray
     f = np.array([_refine(view.spectrum.power, at) for _, at, _ in found]) / shape - (shape // 2) / shape
     # The position of a peak has a standard deviation of a twentieth of a bin, more if the peak is low.
     deviations = 0.05 * np.sqrt(1 + 20 / heights) / min(shape)
-    for i, (refined, deviation) in enumerate(refine_by_phase(view.image, f, view.field)):
+    for i, (refined, deviation) in enumerate(refine_by_phase(view.flat, f)):
         near = bool((np.abs(refined - f[i]) * shape < 0.5).all())
         if near and deviation < deviations[i]:
             f[i], deviations[i] = refined, deviation

@@ -74,9 +74,13 @@ def _list_peaks(
     """Highest peaks of a half plane about as far from zero, shape (K, 2); number of bins searched."""
     shape = np.array(spectrum.ratio.shape)
     middle = shape // 2
-    y, x = ((np.arange(n) - n // 2) / n for n in shape)
-    x = x[middle[1] :]
-    half = np.ascontiguousarray(spectrum.ratio[:, middle[1] :])
+    # The box that holds the ring, and a bin more.
+    largest = (1 + _ASTRAY) * length * np.hypot(*np.linalg.inv(back))
+    reach = np.minimum(np.ceil(largest * shape).astype(int) + 2, middle)
+    high = np.minimum(middle + reach, shape)
+    low = np.array([middle[0] - reach[0], middle[1]])
+    half = np.ascontiguousarray(spectrum.ratio[low[0] : high[0], low[1] : high[1]])
+    y, x = ((np.arange(a, b) - m) / n for a, b, m, n in zip(low, high, middle, shape, strict=True))
     down, along = (y[:, None] * b[0] + x[None] * b[1] for b in back.T)
     radius = np.sqrt(down**2 + along**2)
     ring = np.abs(radius / length - 1) <= _ASTRAY
@@ -84,7 +88,7 @@ def _list_peaks(
     where = np.flatnonzero(top)
     best = where[np.argsort(-half.ravel()[where])[:most]]
     bins = np.stack(np.unravel_index(best, half.shape), axis=1)
-    return (bins - (middle[0], 0)) / shape, int(ring.sum())
+    return (bins + low - middle) / shape, int(ring.sum())
 
 
 def _judge(

@@ -44,12 +44,12 @@ def rotate(vector: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    vector : ndarray, shape (2,)
+    vector : ndarray, shape (2,) or (2, K)
     degrees : float
 
     Returns
     -------
-    ndarray, shape (2,)
+    ndarray of the same shape
     """
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return np.array([[c, -s], [s, c]]) @ vector

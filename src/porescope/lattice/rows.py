@@ -7,7 +7,6 @@ by 2π (u t + v s).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import cv2
@@ -15,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.lattice.hexagon import list_spots, rotate
-from porescope.lattice.waves import flatten
-from porescope.strips import STRIP, cut_strips
+from porescope.lattice.waves import Flat
+from porescope.strips import cut_strips
 
 #: Largest width of the parts of a row whose phases are followed apart [px].
 _PART = 512
@@ -34,8 +33,6 @@ _CALM = 0.05
 _LEAST_GAIN = 0.3
 #: Shifts that are tried for a row, in shares of the longest that can be told from the opposite one.
 _TRIED = np.linspace(-1, 1, 41)
-#: What gives some rows of the flattened image.
-_Reader = Callable[[slice], NDArray[np.float32]]
 
 
 class RowOffsets(NamedTuple):
@@ -47,35 +44,26 @@ class RowOffsets(NamedTuple):
     jitter: float  # root mean square of the rows' own offsets along the row, without drift and noise [px]
 
 
-def measure_rows(
-    image: NDArray[np.float32], frequencies: NDArray[np.float64], field: NDArray[np.bool_] | None = None
-) -> RowOffsets:
+def measure_rows(flat: Flat, frequencies: NDArray[np.float64]) -> RowOffsets:
     """Measure the offsets of an image's rows.
 
     Parameters
     ----------
-    image : ndarray of float32, shape (M, N)
+    flat : Flat
     frequencies : ndarray, shape (2, 2)
         Two reciprocal vectors, 60° apart, exact to about a bin [cycles/px].
-    field : ndarray of bool, shape (M, N), optional
-        As for `flatten`.
 
     Returns
     -------
     RowOffsets
     """
-    whole = flatten(image, field) if image.size <= STRIP else None
-
-    def read(rows: slice) -> NDArray[np.float32]:
-        return flatten(image[rows], None if field is None else field[rows]) if whole is None else whole[rows]
-
-    rows = np.arange(len(image))
+    rows = np.arange(flat.shape[0])
     for _ in range(_PASSES):
-        basis = _refine_along(read, image.shape, frequencies)
-        offsets, jitter = _follow_rows(read, image.shape, list_spots(basis))
+        basis = _refine_along(flat, frequencies)
+        offsets, jitter = _follow_rows(flat, list_spots(basis))
         lines = [np.polyfit(rows, offset, 1) for offset in offsets]
         basis[:, 0] += basis @ np.array([line[0] for line in lines])
-        settled = np.abs(basis - frequencies).max() * len(image) < _SETTLED
+        settled = np.abs(basis - frequencies).max() * len(rows) < _SETTLED
         frequencies = basis
         if settled:
             break
@@ -137,13 +125,12 @@ def find_rows(places: NDArray[Any], rows: RowOffsets) -> NDArray[np.float32]:
     return np.asarray(places - np.interp(first, at, rows.down), np.float32)
 
 
-def _follow_rows(
-    read: _Reader, shape: tuple[int, ...], spots: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
+def _follow_rows(flat: Flat, spots: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     """Offsets down and along of each row, shape (2, M), and their jitter."""
-    waves = _transform_rows(read, shape, spots)
+    shape = flat.shape
+    waves = _transform_rows(flat, spots)
     # Between the spots, at their radius, the spectrum holds only noise.
-    between = _transform_rows(read, shape, np.array([rotate(spot, 30.0) for spot in spots]))
+    between = _transform_rows(flat, np.array([rotate(spot, 30.0) for spot in spots]))
     apart = _APART / float(np.hypot(*spots.T).min())
     level = max(_SLOWEST * shape[0], apart)
     offsets = _follow_drift(waves, spots, level)
@@ -170,10 +157,9 @@ def _follow_rows(
     return offsets, float(np.sqrt(fast.var() + unseen))
 
 
-def _transform_rows(
-    read: _Reader, shape: tuple[int, ...], spots: NDArray[np.float64], parts: int = 0
-) -> NDArray[np.complex64]:
+def _transform_rows(flat: Flat, spots: NDArray[np.float64], parts: int = 0) -> NDArray[np.complex64]:
     """Demodulated waves of each part of each row, shape (M, K, P)."""
+    shape = flat.shape
     parts = parts or max(-(-shape[1] // _PART), 1)
     # Hann windows that overlap by half.
     edges = np.linspace(0, shape[1], parts + 2).astype(int)
@@ -186,23 +172,21 @@ def _transform_rows(
         )
         kernels.append(np.hstack([turns.real, turns.imag]).astype(np.float32))
     for strip in cut_strips(shape):
-        flat = read(strip)
+        inside = flat.read(strip)
         for part, (left, kernel) in enumerate(zip(edges, kernels, strict=False)):
-            mixed = flat[:, left : left + len(kernel)] @ kernel
+            mixed = inside[:, left : left + len(kernel)] @ kernel
             waves[strip, :, part] = mixed[:, : len(spots)] + 1j * mixed[:, len(spots) :]
     waves *= np.exp(-2j * np.pi * np.arange(shape[0])[:, None] * spots[:, 0]).astype(np.complex64)[..., None]
     return waves
 
 
-def _refine_along(
-    read: _Reader, shape: tuple[int, ...], frequencies: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _refine_along(flat: Flat, frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correct the frequencies along the row, by phases between parts of the same row: without jitter."""
     spots = list_spots(frequencies)
     parts = 4
-    waves = _smooth(_transform_rows(read, shape, spots, parts), _APART / float(np.hypot(*spots.T).min()))
+    waves = _smooth(_transform_rows(flat, spots, parts), _APART / float(np.hypot(*spots.T).min()))
     turns = (waves[..., 1:] * waves[..., :-1].conj()).sum(axis=(0, 2))
-    steps = np.angle(turns) / (2 * np.pi * shape[1] / (parts + 1))
+    steps = np.angle(turns) / (2 * np.pi * flat.shape[1] / (parts + 1))
     # The third spot is the second minus the first: a weighted fit of two numbers to three.
     weights = np.abs(turns)[:, None]
     design = np.array([[1, 0], [0, 1], [-1, 1]])

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import median_filter
 
-from porescope.lattice.waves import flatten
+from porescope.lattice.medians import find_medians
+from porescope.lattice.waves import Flat, flatten
 
 #: Side of the tiles over which the spectrum of a larger image is averaged [px].
 _TILE = 1024
@@ -29,7 +30,9 @@ class Spectrum(NamedTuple):
     power: NDArray[np.float32]  # (R, C)
 
 
-def measure_spectrum(image: NDArray[np.float32], field: NDArray[np.bool_] | None = None) -> Spectrum:
+def measure_spectrum(
+    image: NDArray[np.float32], field: NDArray[np.bool_] | None = None, flat: Flat | None = None
+) -> Spectrum:
     """Measure the power spectrum of an image, averaged over tiles where it is larger than one.
 
     Parameters
@@ -37,6 +40,8 @@ def measure_spectrum(image: NDArray[np.float32], field: NDArray[np.bool_] | None
     image : ndarray of float32, shape (M, N)
     field : ndarray of bool, shape (M, N), optional
         As for `flatten`.
+    flat : Flat, optional
+        The image flattened; default: anew.
 
     Returns
     -------
@@ -48,13 +53,31 @@ def measure_spectrum(image: NDArray[np.float32], field: NDArray[np.bool_] | None
         for n, t in zip(image.shape, (rows, columns), strict=True)
     ]
     window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1]).astype(np.float32)
-    power = np.zeros((rows, columns), np.float32)
+    power = np.zeros((rows, columns // 2 + 1), np.float32)
     for top, left in product(*starts):
         part = np.s_[top : top + rows, left : left + columns]
-        wave = fft.fft2(flatten(image[part], None if field is None else field[part]) * window)
+        if flat is not None and (rows, columns) == image.shape:
+            tile = flat.read()
+        else:
+            tile = flatten(image[part], None if field is None else field[part])
+        wave = fft.rfft2(tile * window)
         power += wave.real**2 + wave.imag**2
-    power = np.asarray(fft.fftshift(power), np.float32)
-    return Spectrum(np.asarray(power / _measure_background(power), np.float32), power)
+    whole = _complete(power, columns)
+    return Spectrum(np.asarray(whole / _measure_background(whole), np.float32), whole)
+
+
+def _complete(half: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
+    """Complete a half of a spectrum by the power at the opposite frequencies, and put 0 in the middle."""
+    rows, middle = len(half), columns // 2
+    half = np.roll(half, rows // 2, axis=0)
+    whole = np.empty((rows, columns), np.float32)
+    whole[:, middle:] = half[:, : columns - middle]
+    opposite = half[:, middle:0:-1]
+    if rows % 2:
+        whole[:, :middle] = opposite[::-1]
+    else:  # the lowest frequency is its own opposite
+        whole[0, :middle], whole[1:, :middle] = opposite[0], opposite[:0:-1]
+    return whole
 
 
 def find_peak(
@@ -98,12 +121,13 @@ def _measure_background(power: NDArray[np.float32]) -> NDArray[np.float32]:
     steps = np.arange(size, dtype=np.float32)[:, None] / (2 * size)
     y, x = (n // 2 + n * steps * part for n, part in ((rows, np.sin(angle)), (columns, np.cos(angle))))
     polar = cv2.remap(power, x, y, cv2.INTER_NEAREST, None, cv2.BORDER_REPLICATE)
-    ring = np.median(polar, axis=1).astype(np.float32)
+    ring = find_medians(np.asarray(polar, np.float32))
     ring = cv2.GaussianBlur(ring[None], (0, 0), 1.5) + np.float32(1e-30)
     down, along = ((np.arange(n, dtype=np.float32) - n // 2) / n for n in (rows, columns))
     radius = np.sqrt(down[:, None] ** 2 + along[None] ** 2) * np.float32(2 * size)
     background = np.asarray(
-        cv2.remap(ring, radius, np.zeros_like(radius), cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+        cv2.remap(ring, radius, np.zeros_like(radius), cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE),
+        np.float32,
     )
     surroundings = _measure_surroundings(power)
     surroundings[tuple(slice(max(n // 2 - _NEAR, 0), n // 2 + _NEAR + 1) for n in power.shape)] = 0
@@ -124,7 +148,7 @@ def _measure_surroundings(power: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.zeros_like(power)
     half = power[:rows, : columns // 2 // _BLOCK * _BLOCK + _BLOCK]
     blocks = half.reshape(rows // _BLOCK, _BLOCK, -1, _BLOCK).swapaxes(1, 2)
-    medians = np.median(blocks.reshape(*blocks.shape[:2], -1), axis=-1).astype(np.float32)
+    medians = find_medians(blocks.reshape(*blocks.shape[:2], -1))
     size = (half.shape[1], rows)
     local = np.zeros_like(power)
     local[:rows, : half.shape[1]] = cv2.resize(medians, size, interpolation=cv2.INTER_LINEAR)

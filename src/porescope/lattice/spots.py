@@ -118,7 +118,7 @@ def _pair_up(
     one, two = (index.ravel() for index in np.indices((len(places) // 2, len(places))))
     pairs = places[np.stack([one, two], axis=1)]
     length = np.hypot(*pairs[:, 0].T)
-    turned = [np.array([rotate(place, degrees) for place in places]) for degrees in (60.0, -60.0)]
+    turned = [rotate(places.T, degrees).T for degrees in (60.0, -60.0)]
     gap = np.min([np.hypot(*(pairs[:, 1] - perfect[one]).T) for perfect in turned], axis=0)
     usable = (measure_distortion(pairs) <= _LARGEST_DISTORTION) & (gap < length)
     return one[usable], two[usable], np.maximum(gap, _USUAL_DISTORTION * length)[usable]

@@ -14,6 +14,7 @@ from scipy import fft
 from porescope.labels import Detection, label_regions
 from porescope.lattice.filling import fill_by_lattice
 from porescope.lattice.finding import Lattice
+from porescope.lattice.medians import find_median
 from porescope.lattice.straightening import map_back, plan_straightening, straighten
 from porescope.marks import leave_out_marks
 from porescope.materials import LIGHT_CONSTANT
@@ -92,7 +93,7 @@ def _map_straight(micrograph: Micrograph, lattice: Lattice) -> VacancyMap:
     """Map a micrograph whose rows are straight, block by block."""
     micrograph = leave_out_marks(micrograph)
     image, field = micrograph.filled, micrograph.field
-    level, sign = np.float32(np.median(image[::2, ::2])), HOLE_SIGN[micrograph.modality]
+    level, sign = find_median(image[::2, ::2]), HOLE_SIGN[micrograph.modality]
     z = np.zeros(image.shape, np.float16 if image.size > LARGE else np.float32)
     overlap, wholes = int(_AROUND * lattice.constant_px), []
     for rows, columns in product(*map(_cut, image.shape)):
@@ -118,7 +119,7 @@ def _map_block(
     """Map an image of median 0, or a block of a large one."""
     if field is not None:
         image = fill_by_lattice(image, field, lattice.vectors)
-    limit = np.float32(_CLIP * float(np.median(np.abs(image[::2, ::2]))) + 1e-12)
+    limit = np.float32(_CLIP * float(find_median(np.abs(image[::2, ::2]))) + 1e-12)
     image = np.asarray(np.clip(image, -limit, limit), np.float32)
     cell = lattice.constant_px
     wide = _continue(image, lattice, int(2 * _CELLS * cell))
@@ -131,17 +132,25 @@ def _map_block(
     residual = spectrum * notch
     window = (_SMOOTHED, _SMOOTHED)
     kept = cv2.blur(notch**2, window, borderType=cv2.BORDER_REFLECT)
-    power = cv2.blur(np.abs(residual) ** 2, window, borderType=cv2.BORDER_REFLECT) / (kept + np.float32(1e-3))
-    y, x = fft.fftfreq(size[0])[:, None], fft.rfftfreq(size[1])[None]
-    column = np.exp(-2 * (np.pi * width) ** 2 * (y**2 + x**2)).astype(np.float32)
-    factor = notch * column / (power + np.float32(1e-30))
+    power = residual.real**2 + residual.imag**2
+    power = cv2.blur(power, window, borderType=cv2.BORDER_REFLECT) / (kept + np.float32(1e-3))
+    y, x = (np.exp(-2 * (np.pi * width * f) ** 2) for f in (fft.fftfreq(size[0]), fft.rfftfreq(size[1])))
+    column = np.outer(y, x).astype(np.float32)
+    shape = notch * column
+    factor = shape / (power + np.float32(1e-30))
     matched = fft.irfft2(residual * factor, size)
     response = np.asarray(matched[top : top + image.shape[0], left : left + image.shape[1]], np.float32)
     z, deviation = _normalise(response, cell, sign, field)
     # The transform of a column of height 1 is 2π · width² · column.
-    alone = float(fft.irfft2(2 * np.pi * width**2 * column * notch * factor, size)[0, 0])
+    alone = 2 * np.pi * width**2 * _peak(shape * factor, size)
     height = _measure_column(spectrum, lattice, size, width)
     return VacancyMap(z, height * alone / deviation)
+
+
+def _peak(spectrum: NDArray[np.floating], size: list[int]) -> float:
+    """First value of the inverse of a real transform that has no phases: the mean over all frequencies."""
+    both = spectrum[:, 1 : (size[1] + 1) // 2]  # these stand for the opposite frequencies too
+    return (float(spectrum.sum(dtype=float)) + float(both.sum(dtype=float))) / (size[0] * size[1])
 
 
 def _measure_column(
@@ -172,14 +181,12 @@ def _continue(image: NDArray[np.float32], lattice: Lattice, margin: int) -> NDAr
     for axis in (0, 1):
         margin = min(margin, image.shape[axis] // 3)
         along, across = _choose_shift(lattice, axis, margin, image.shape[axis] - margin)
-        image = image if axis else image.T
-        sides = []
-        for start, turn in ((along - margin, across), (image.shape[1] - along, -across)):
-            rows = np.clip(np.arange(image.shape[0]) + turn, 0, image.shape[0] - 1)
-            sides.append(image[rows, start : start + margin])
-        image = np.concatenate([sides[0], image, sides[1]], axis=1)
-        image = image if axis else image.T
-    return np.ascontiguousarray(image)
+        sides, n = [], image.shape[1 - axis]
+        for start, turn in ((along - margin, across), (image.shape[axis] - along, -across)):
+            part = image[:, start : start + margin] if axis else image[start : start + margin]
+            sides.append(part.take(np.clip(np.arange(n) + turn, 0, n - 1), axis=1 - axis))
+        image = np.concatenate([sides[0], image, sides[1]], axis=axis)
+    return image
 
 
 def _choose_shift(lattice: Lattice, axis: int, least: int, most: int) -> tuple[int, int]:
@@ -230,12 +237,12 @@ def _normalise(
     """
     # Every second row and column is enough for a median.
     inside = z[::2, ::2] if field is None else z[field][::4]
-    deviation = 1.4826 * float(np.median(np.abs(inside))) + 1e-30
+    deviation = 1.4826 * float(find_median(np.abs(inside))) + 1e-30
     scaled = z / np.float32(deviation)
     # The surroundings are so wide that a pixel of half a cell does for them.
     step = max(cell / 2, 1)
     size = tuple(max(round(n / step), 1) for n in z.shape[::-1])
-    small = cv2.resize(np.minimum(scaled**2, _CLIP_Z**2), size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(np.minimum(scaled**2, np.float32(_CLIP_Z**2)), size, interpolation=cv2.INTER_AREA)
     around = cv2.GaussianBlur(small, (0, 0), _AROUND * cell / step)
     around = np.maximum(cv2.resize(around, z.shape[::-1], interpolation=cv2.INTER_LINEAR), 1)
     scaled = np.asarray(scaled / np.sqrt(around), np.float32)
@@ -307,11 +314,11 @@ class Vacancies:
         shape = micrograph.image.shape
         if lattice is None:
             return Detection(np.zeros(shape, np.int32), message="no lattice, so no vacancies are looked for")
-        z = map_vacancies(micrograph, lattice).z
+        z, whole = map_vacancies(micrograph, lattice)
         seen = label_regions(z >= self.least_z / 2)
         peaks = np.zeros(int(seen.max()) + 1, np.float32)
         np.maximum.at(peaks, seen.ravel(), z.ravel())
         peaks[0] = np.inf
         half = (z >= peaks[seen] / 2) & (peaks[seen] >= self.least_z)
         kept = None if z.size > LARGE else z
-        return Detection(label_regions(half), vacancies=kept)
+        return Detection(label_regions(half), vacancies=kept, whole=whole)

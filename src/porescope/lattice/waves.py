@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from porescope.strips import cut_strips
+from porescope.strips import STRIP, cut_strips
 
 #: Largest lattice constant that is searched [px].
 LONGEST = 64.0
@@ -54,6 +54,39 @@ def flatten(image: NDArray[np.float32], field: NDArray[np.bool_] | None = None) 
     return clipped if field is None else np.asarray(clipped * field, np.float32)
 
 
+class Flat:
+    """An image flattened once, or strip by strip if it is a large one.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (M, N)
+    field : ndarray of bool, shape (M, N), optional
+        As for `flatten`.
+    """
+
+    def __init__(self, image: NDArray[np.float32], field: NDArray[np.bool_] | None = None) -> None:
+        self.shape = image.shape
+        self._image, self._field = image, field
+        self._whole = flatten(image, field) if image.size <= STRIP else None
+
+    def read(self, rows: slice = slice(None)) -> NDArray[np.float32]:
+        """Read some rows of the flattened image.
+
+        Parameters
+        ----------
+        rows : slice
+            Default: all.
+
+        Returns
+        -------
+        ndarray of float32, shape (K, N)
+            Those of a large image are flattened by themselves.
+        """
+        if self._whole is not None:
+            return self._whole[rows]
+        return flatten(self._image[rows], None if self._field is None else self._field[rows])
+
+
 def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64], top: int = 0) -> NDArray[np.float32]:
     """Demodulate an image: shift a frequency to 0.
 
@@ -79,22 +112,17 @@ def mix(flat: NDArray[np.float32], frequency: NDArray[np.float64], top: int = 0)
 
 
 def mix_coarsely(
-    image: NDArray[np.float32],
-    frequencies: NDArray[np.float64],
-    sizes: Sequence[tuple[int, int]],
-    field: NDArray[np.bool_] | None = None,
+    flat: Flat, frequencies: NDArray[np.float64], sizes: Sequence[tuple[int, int]]
 ) -> list[NDArray[np.float32]]:
-    """Flatten an image, demodulate it, and average it to fewer pixels, strip by strip.
+    """Demodulate an image, and average it to fewer pixels, strip by strip.
 
     Parameters
     ----------
-    image : ndarray of float32, shape (M, N)
+    flat : Flat
     frequencies : ndarray, shape (K, 2)
         [cycles/px]
     sizes : sequence of tuple of int
         (R, C) for each frequency.
-    field : ndarray of bool, shape (M, N), optional
-        As for `flatten`.
 
     Returns
     -------
@@ -102,35 +130,30 @@ def mix_coarsely(
         Real and imaginary part for each frequency.
     """
     waves = [np.empty((*size, 2), np.float32) for size in sizes]
-    steps = [image.shape[0] / size[0] for size in sizes]
+    steps = [flat.shape[0] / size[0] for size in sizes]
     margin = ceil(max(steps))
-    for strip in cut_strips(image.shape):
+    for strip in cut_strips(flat.shape):
         top = max(strip.start - margin, 0)
-        rows = slice(top, strip.stop + margin)
-        flat = flatten(image[rows], None if field is None else field[rows])
+        inside = flat.read(slice(top, strip.stop + margin))
         for wave, frequency, step in zip(waves, frequencies, steps, strict=True):
             # Only whole rows of the result, which begin beside the strip.
             rows = slice(round(strip.start / step), round(strip.stop / step))
             low, high = (round(row * step) for row in (rows.start, rows.stop))
             if low < high:
-                part = mix(flat[low - top : high - top], frequency, low)
+                part = mix(inside[low - top : high - top], frequency, low)
                 size = (wave.shape[1], rows.stop - rows.start)
                 wave[rows] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     return waves
 
 
-def refine_by_phase(
-    image: NDArray[np.float32], frequencies: NDArray[np.float64], field: NDArray[np.bool_] | None = None
-) -> list[tuple[NDArray[np.float64], float]]:
+def refine_by_phase(flat: Flat, frequencies: NDArray[np.float64]) -> list[tuple[NDArray[np.float64], float]]:
     """Correct frequencies by the phase drift of their waves across the image.
 
     Parameters
     ----------
-    image : ndarray of float32, shape (M, N)
+    flat : Flat
     frequencies : ndarray, shape (K, 2)
         [cycles/px]
-    field : ndarray of bool, shape (M, N), optional
-        As for `flatten`.
 
     Returns
     -------
@@ -140,11 +163,11 @@ def refine_by_phase(
     sizes = []
     for frequency in frequencies:
         period = 1 / float(np.hypot(*frequency))
-        size = [max(round(3 * n / period), 8) if period > 3 else n for n in image.shape]
+        size = [max(round(3 * n / period), 8) if period > 3 else n for n in flat.shape]
         shrink = min(1.0, _COARSE / max(size))
         sizes.append((max(round(size[0] * shrink), 1), max(round(size[1] * shrink), 1)))
-    waves = mix_coarsely(image, frequencies, sizes, field)
-    return [_follow_phase(wave, f, image.shape) for wave, f in zip(waves, frequencies, strict=True)]
+    waves = mix_coarsely(flat, frequencies, sizes)
+    return [_follow_phase(wave, f, flat.shape) for wave, f in zip(waves, frequencies, strict=True)]
 
 
 def _follow_phase(

@@ -1,5 +1,6 @@
 from .confidence import EVIDENCE, UNRATED, rate_regions
 from .detector import Network, judge_regions, look_at
+from .excess import EXCESS_COLUMNS, find_nearest, list_excess
 from .maps import map_probabilities
 from .model import INPUTS, MODES, SHIPPED, SHIPPED_SHA256, describe_image, find_mode, load_model
 from .scale import CELL_PX, choose_scale
@@ -8,6 +9,7 @@ from .views import present, rescale, standardize
 __all__ = [
     "CELL_PX",
     "EVIDENCE",
+    "EXCESS_COLUMNS",
     "INPUTS",
     "MODES",
     "Network",
@@ -17,7 +19,9 @@ __all__ = [
     "choose_scale",
     "describe_image",
     "find_mode",
+    "find_nearest",
     "judge_regions",
+    "list_excess",
     "load_model",
     "look_at",
     "map_probabilities",

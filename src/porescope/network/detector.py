@@ -139,8 +139,9 @@ class Network:
         """
         model = load_model(self.model, self.device)
         scale = choose_scale(micrograph, lattice, material)
-        maps = map_probabilities(micrograph, scale, model, self.turned, lattice=lattice)
         vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
+        z = None if vacancies is None else vacancies.z
+        maps = map_probabilities(micrograph, scale, model, self.turned, lattice=lattice, z=z)
         labels, evidence = judge_regions(micrograph, lattice, scale, maps, vacancies)
         layers = model.card.get("evidence", {}).get(find_mode(micrograph.modality), UNRATED)
         confidence = rate_regions(evidence, layers)
@@ -148,8 +149,9 @@ class Network:
         found = Detection(labels, maps.probability, confidence[kept], maps.unusable, scale.message)
         if labels.size <= LARGE:
             candidates = keep_regions(labels, ~kept)
-            z = None if vacancies is None else vacancies.z
-            found = replace(found, candidates=candidates, candidate_confidence=confidence[~kept], vacancies=z)
+            found = replace(found, candidates=candidates, candidate_confidence=confidence[~kept])
+            if vacancies is not None:
+                found = replace(found, vacancies=vacancies.z, whole=vacancies.whole)
         keep_regions(labels, kept, out=labels)
         return found
 

@@ -144,7 +144,7 @@ def gather_evidence(
             column[name][label - 1] = value
     if lattice is not None:
         waves = average_waves(lattice) if waves is None else waves
-        sites = _measure_sites(lattice, waves, darkest, -float(sign))
+        sites = measure_sites(lattice, waves, darkest, -float(sign))
         column["site"][:], column["second_site"][:] = sites
     if vacancies is not None:
         z = column["z"]
@@ -205,19 +205,37 @@ def average_waves(lattice: Lattice) -> list[NDArray[np.float32]]:
     """
     step = max(lattice.constant_px, 1.0)
     rows, columns = (max(round(n / step), 1) for n in lattice.image.shape)
-    coarse = mix_coarsely(lattice.image, lattice.spots, [(rows, columns)] * 3, lattice.field)
+    coarse = mix_coarsely(lattice.flattened, lattice.spots, [(rows, columns)] * 3)
     sigma = _AROUND_SITE * lattice.constant_px / step
     return [np.asarray(cv2.GaussianBlur(wave, (0, 0), sigma), np.float32) for wave in coarse]
 
 
-def _measure_sites(
+def measure_sites(
     lattice: Lattice, averaged: list[NDArray[np.float32]], places: NDArray[np.float64], sign: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What stands at places of the average cell around them: 1 its brightest site, 0 its darkest.
+    """Measure what stands at places of the average cell around them.
 
-    The second result is what stands at the cell's second site. Both are told from the waves of first order:
-    at the three symmetric places of the cell their sum is six amplitudes times cos((Φ + 2πj) / 3), where Φ is
-    the sum of the phases of two waves less that of the third.
+    Parameters
+    ----------
+    lattice : Lattice
+    averaged : list of ndarray
+        As `average_waves` returns them.
+    places : ndarray, shape (n, 2)
+        Row and column [px].
+    sign : float
+        -1 where atoms are dark, else 1.
+
+    Returns
+    -------
+    here : ndarray, shape (n,)
+        1 at the cell's brightest site, 0 at its darkest.
+    second : ndarray, shape (n,)
+        The same of the cell's second site.
+
+    Notes
+    -----
+    Both are told from the waves of first order: at the three symmetric places of the cell their sum is six
+    amplitudes times cos((Φ + 2πj) / 3), where Φ is the sum of the phases of two waves less that of the third.
     """
     shape, size = np.array(lattice.image.shape), np.array(averaged[0].shape[:2])
     near = np.clip((places + 0.5) * size / shape, 0, size - 1).astype(int)

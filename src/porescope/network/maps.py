@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from porescope.labels import HIDDEN
 from porescope.lattice import Lattice, Straightening, map_back, plan_straightening, straighten
 from porescope.materials import LIGHT_CONSTANT
 from porescope.micrograph import Micrograph
-from porescope.network.model import Model, describe_image, predict
+from porescope.network.model import Model, count_views, describe_image, predict
 from porescope.network.scale import Scale
 from porescope.network.views import Levels, measure_levels, present, reflect_outside, rescale
 from porescope.strips import LARGE
@@ -24,6 +25,8 @@ _LIGHT_ODDS = 3.0
 #: Largest side of a block, and its overlap with its neighbours on each side [px at the network's scale].
 #: An image that fits into one block is looked at as a whole.
 BLOCK, _OVERLAP = 2048, 128
+#: Number of views of a network that sees the vacancy map.
+_WITH_VACANCIES = 3
 #: Step between the pixels by which several blocks are standardized. The lattice repeats every 8 px, so that
 #: a step without a common divisor meets all of its phases.
 _STEP = 5
@@ -50,6 +53,7 @@ def map_probabilities(
     turned: bool = False,
     block: int = BLOCK,
     lattice: Lattice | None = None,
+    z: NDArray[np.floating] | None = None,
 ) -> Maps:
     """Map the probability of a pore, and that the sheet is hidden; outside the field there is neither.
 
@@ -65,14 +69,20 @@ def map_probabilities(
     lattice : Lattice, optional
         It tells how the scan is distorted: the network sees the straightened image, and the maps are brought
         back to the recorded one. In images of several blocks it sees the recorded one.
+    z : ndarray of float, shape (M, N), optional
+        Of the vacancy map, as `map_vacancies` returns it.
 
     Returns
     -------
     Maps
     """
     plan = plan_view(lattice, scale, block)
+    if count_views(model) < _WITH_VACANCIES:
+        z = None
     if plan is not None:
-        straight = map_probabilities(straighten(micrograph, plan), scale, model, turned, block)
+        if z is not None:
+            z = straighten(replace(micrograph, image=z.astype(np.float32), field=None), plan).filled
+        straight = map_probabilities(straighten(micrograph, plan), scale, model, turned, block, z=z)
         maps = [map_back(values.astype(np.float32), plan) for values in straight]
         if micrograph.field is not None:
             maps[0][~micrograph.field], maps[1][~micrograph.field] = 0, 1
@@ -89,7 +99,9 @@ def map_probabilities(
     about = describe_image(micrograph.modality, scale.constant_nm)
     for wide, core in blocks:
         part = reflect_outside(image[wide], None if field is None else field[wide])
-        seen = present(rescale(part, scale_shape(part.shape, scale.factor)), micrograph.modality, levels)
+        size = scale_shape(part.shape, scale.factor)
+        stands_out = None if z is None else rescale(z[window][wide].astype(np.float32), size)
+        seen = present(rescale(part, size), micrograph.modality, levels, stands_out)
         pore, hidden = predict(seen, about, model, turned)
         if scale.constant_nm is not None and scale.constant_nm < LIGHT_CONSTANT:
             pore *= _LIGHT_ODDS / (1 + (_LIGHT_ODDS - 1) * pore)

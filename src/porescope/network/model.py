@@ -18,7 +18,7 @@ from porescope.network.scale import CELL_PX, USUAL_CONSTANT
 
 #: The shipped network, and the SHA-256 of its file.
 SHIPPED = Path(__file__).parent / "porescope.onnx"
-SHIPPED_SHA256 = "de726bc00766cf5f6cccc16200bca2c35551c770558fc1d5ff3b7d36d19268f8"
+SHIPPED_SHA256 = "e0a35bc0060a1ccb6f8e79972cea2cf6e1e4792eeebc8c4e7f99a363f1903747"
 #: Largest file that is read as a network [bytes]; the shipped one has 4 MB.
 _MOST_BYTES = 500_000_000
 #: Modalities that the network tells apart; ABF counts as BF.
@@ -191,12 +191,30 @@ def _explain_card(card: Mapping[str, Any]) -> str | None:
 
 def _gives_maps(model: Model) -> bool:
     """Try a network on an empty image."""
-    image, about = np.zeros((2, _STRIDE, _STRIDE), np.float32), describe_image("haadf", None)
+    image, about = (
+        np.zeros((count_views(model), _STRIDE, _STRIDE), np.float32),
+        describe_image("haadf", None),
+    )
     try:
         (maps,) = model.session.run(None, {"image": image[None], "about": about[None]})
-        return maps.shape == (1, *image.shape) and bool(np.isfinite(maps).all())
+        return maps.shape == (1, 2, *image.shape[1:]) and bool(np.isfinite(maps).all())
     except Exception:  # onnxruntime has many kinds of error, none documented
         return False
+
+
+def count_views(model: Model) -> int:
+    """Count the views that a network looks at.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    int
+        2 if it does not look at the vacancy map, else 3.
+    """
+    return int(model.session.get_inputs()[0].shape[1])
 
 
 def predict(
@@ -206,8 +224,8 @@ def predict(
 
     Parameters
     ----------
-    image : ndarray of float32, shape (2, M, N)
-        As `views.present` returns it, at the network's scale.
+    image : ndarray of float32, shape (3, M, N)
+        As `views.present` returns it, at the network's scale; a network may look at the first two alone.
     about : ndarray of float32, shape (modes,)
         As `describe_image` returns it.
     model : Model
@@ -218,14 +236,15 @@ def predict(
     -------
     ndarray of float32, shape (2, M, N)
     """
+    image = image[: count_views(model)]
     if turned:
-        total = np.zeros_like(image)
+        total = np.zeros((2, *image.shape[1:]), np.float32)
         for turns in range(4):
             for mirror in (1, -1):
                 there = np.ascontiguousarray(np.rot90(image, turns, axes=(1, 2))[:, ::mirror])
                 total += np.rot90(predict(there, about, model)[:, ::mirror], -turns, axes=(1, 2))
         return np.asarray(total / 8, np.float32)
-    out = np.empty_like(image)
+    out = np.empty((2, *image.shape[1:]), np.float32)
     for rows in _tiles(image.shape[1]):
         for columns in _tiles(image.shape[2]):
             wide = [slice(max(s.start - _MARGIN, 0), s.stop + _MARGIN) for s in (rows, columns)]

@@ -1,4 +1,4 @@
-"""What the network sees: the image standardized, with its lattice and without."""
+"""What the network sees: the image standardized, with its lattice and without, and the vacancy map."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import distance_transform_edt
 
+from porescope.lattice import find_median
 from porescope.modalities import has_bright_holes
 
 #: A spectral peak counts as lattice if it exceeds _STANDS_OUT × the local mean (window: _AROUND × the
@@ -55,8 +56,8 @@ def measure_levels(image: NDArray[np.float32]) -> Levels:
     -------
     Levels
     """
-    level = np.float32(np.median(image))
-    deviation = 1.4826 * float(np.median(np.abs(image - level)))
+    level = find_median(image)
+    deviation = 1.4826 * float(find_median(np.abs(image - level)))
     if deviation <= 1e-6 * max(abs(float(level)), 1e-30):
         deviation = float(image.std()) or 1.0
     return Levels(level, deviation)
@@ -109,18 +110,24 @@ def remove_lattice(image: NDArray[np.float32]) -> NDArray[np.float32]:
     size = [fft.next_fast_len(n, real=True) for n in image.shape]
     pads = [(0, s - n) for s, n in zip(size, image.shape, strict=True)]
     spectrum = fft.rfft2(np.pad(image, pads, mode="symmetric"))
-    log = np.log(np.abs(spectrum) + np.float32(1e-6))
+    log = np.log(np.sqrt(spectrum.real**2 + spectrum.imag**2) + np.float32(1e-6))
     around = (max(round(_AROUND * size[1]), 1), max(round(_AROUND * size[0]), 1))
     level = cv2.blur(log, around, borderType=cv2.BORDER_REFLECT)
-    fine = np.hypot(fft.fftfreq(size[0])[:, None], fft.rfftfreq(size[1])[None]) > _LOWEST
-    repeats = fine & (log > level + np.float32(np.log(_STANDS_OUT)))
-    spectrum[repeats] *= np.exp(level - log)[repeats]
+    fine = fft.fftfreq(size[0])[:, None] ** 2 + fft.rfftfreq(size[1])[None] ** 2 > _LOWEST**2
+    level -= log
+    repeats = fine & (level < np.float32(-np.log(_STANDS_OUT)))
+    spectrum[repeats] *= np.exp(level[repeats])
     rest = fft.irfft2(spectrum, size)[: image.shape[0], : image.shape[1]]
     return np.asarray(rest, np.float32)
 
 
-def present(image: NDArray[np.float32], modality: str, levels: Levels | None = None) -> NDArray[np.float32]:
-    """Make the network's input: the standardized image, and the same without its lattice.
+def present(
+    image: NDArray[np.float32],
+    modality: str,
+    levels: Levels | None = None,
+    z: NDArray[np.floating] | None = None,
+) -> NDArray[np.float32]:
+    """Make the network's input: the standardized image, the same without its lattice, and the vacancy map.
 
     Parameters
     ----------
@@ -129,13 +136,16 @@ def present(image: NDArray[np.float32], modality: str, levels: Levels | None = N
     modality : {"haadf", "bf", "abf", "hrtem"}
     levels : Levels, optional
         As for `standardize`.
+    z : ndarray of float, shape (M, N), optional
+        Of the vacancy map, as `map_vacancies` returns it; 0 everywhere where no lattice was found.
 
     Returns
     -------
-    ndarray of float32, shape (2, M, N)
+    ndarray of float32, shape (3, M, N)
     """
     standard = standardize(image, modality, levels)
-    return np.stack([standard, remove_lattice(standard)])
+    vacancies = np.zeros_like(standard) if z is None else np.arcsinh(z.astype(np.float32) / 2)
+    return np.stack([standard, remove_lattice(standard), vacancies])
 
 
 def reflect_outside(image: NDArray[np.float32], field: NDArray[np.bool_] | None) -> NDArray[np.float32]:

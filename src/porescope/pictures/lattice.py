@@ -150,7 +150,7 @@ def _measure_amplitude(lattice: Lattice, size: int) -> NDArray[np.float32]:
     sigma = max(RESOLUTION * lattice.constant_px * zoom, 0.3)
     power = np.zeros(small, np.float32)
     # The area average removes what is finer than a pixel of the picture, the Gaussian the other spots.
-    for wave in mix_coarsely(lattice.image, lattice.spots, [(small[0], small[1])] * 3, lattice.field):
+    for wave in mix_coarsely(lattice.flattened, lattice.spots, [(small[0], small[1])] * 3):
         smooth = cv2.GaussianBlur(wave, (0, 0), sigma)
         power += smooth[..., 0] ** 2 + smooth[..., 1] ** 2
     amplitude = np.sqrt(power)

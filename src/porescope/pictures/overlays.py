@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import cv2
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 #: Colours of Okabe and Ito's palette, which the colour-blind can tell apart (RGB).
 ORANGE = (230, 159, 0)
 BLUE = (86, 180, 233)
+GREEN = (0, 158, 115)
+#: Radius of a ring around a bright site: this many in the picture's longer side.
+_RING = 90
 #: Colour of regions that were dropped (RGB).
 FAINT = (150, 118, 60)
 
@@ -56,6 +60,7 @@ def draw_overlay(
     numbers: bool = True,
     standard: NDArray[np.integer] | None = None,
     candidates: NDArray[np.integer] | None = None,
+    excess: Mapping[str, NDArray[np.floating]] | None = None,
     ax: Axes | None = None,
 ) -> RGB:
     """Draw a micrograph with the outline and the label of each pore, and a scale bar.
@@ -72,6 +77,8 @@ def draw_overlay(
         Outlined in blue.
     candidates : ndarray of int, shape (M, N), optional
         Regions that were dropped, outlined in a faint orange.
+    excess : mapping, optional
+        Places ``y_px`` and ``x_px`` of bright sites [px], which get a green ring.
     ax : matplotlib.axes.Axes, optional
         Where to show it too, in nm, with lines and text that stay sharp at any size.
 
@@ -91,6 +98,8 @@ def draw_overlay(
         draw_outlines(picture, standard, BLUE, thick)
     if candidates is not None:
         draw_outlines(picture, candidates, FAINT, thick)
+    if excess:
+        _draw_rings(picture, excess, zoom, thick)
     boxes = draw_outlines(picture, labels, ORANGE, thick)
     bar = draw_scale_bar(picture, micrograph.pixel_size[1] / zoom, find_taken(micrograph, labels))
     if numbers:
@@ -100,8 +109,20 @@ def draw_overlay(
         for regions, colour in ((standard, BLUE), (candidates, FAINT)):
             if regions is not None:
                 show_outlines(ax, micrograph, regions, colour, numbers=False)
+        if excess:
+            down, along = micrograph.pixel_size
+            y, x = np.asarray(excess["y_px"]) * down, np.asarray(excess["x_px"]) * along
+            ax.scatter(x, y, s=60, facecolors="none", edgecolors="#{:02x}{:02x}{:02x}".format(*GREEN))
         show_outlines(ax, micrograph, labels, ORANGE, numbers=numbers, bar=shown)
     return picture
+
+
+def _draw_rings(picture: RGB, sites: Mapping[str, NDArray[np.floating]], zoom: float, thick: int) -> None:
+    """Draw a ring around each bright site, so wide that it stays visible."""
+    radius = max(round(max(picture.shape) / _RING), 4)
+    for y, x in zip(sites["y_px"].tolist(), sites["x_px"].tolist(), strict=True):
+        centre = round((x + 0.5) * zoom - 0.5), round((y + 0.5) * zoom - 0.5)
+        cv2.circle(picture, centre, radius, GREEN, thick, cv2.LINE_AA)
 
 
 def _write_numbers(picture: RGB, labels: NDArray[np.integer], boxes: dict[int, Box], bar: Box | None) -> None:

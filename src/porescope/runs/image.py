@@ -33,6 +33,7 @@ from porescope.materials import MATERIALS
 from porescope.measurement import PORE_COLUMNS, density_interval, is_counted, measure_columns
 from porescope.membrane import find_clear, identify_pores, judge_sublattices
 from porescope.micrograph import Micrograph, check_micrograph
+from porescope.network import list_excess
 from porescope.runs.job import ImageRecord, Job
 from porescope.strips import cut_strips
 from porescope.voids import list_doubts
@@ -57,6 +58,8 @@ class ImageResult:
         What the user must know about this image.
     method : str
         Of the detector.
+    excess : dict of ndarray
+        The columns of `EXCESS_COLUMNS`, of the bright sites.
     """
 
     micrograph: Micrograph
@@ -66,6 +69,7 @@ class ImageResult:
     crystal: Crystal | None
     messages: list[str]
     method: str
+    excess: dict[str, NDArray[Any]]
 
     @property
     def labels(self) -> NDArray[np.int32]:
@@ -173,7 +177,7 @@ def save_result(result: ImageResult, sha256: str, job: Job, n_images: int = 1) -
     kept = Detection(found.labels, candidates=found.candidates, vacancies=found.vacancies)
     result = replace(result, detection=kept)
     outputs = _write_files(result, mapped, job)
-    return ImageRecord(row, result.columns, outputs, n_images, result.candidates)
+    return ImageRecord(row, result.columns, outputs, n_images, result.candidates, result.excess)
 
 
 def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
@@ -196,7 +200,8 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
     if job.wants_lattice:
         micrograph, crystal, message = _look_for_lattice(micrograph, job)
         messages.append(message)
-    found = job.detector.find(micrograph, crystal.lattice if crystal else None, job.material)
+    lattice = crystal.lattice if crystal else None
+    found = job.detector.find(micrograph, lattice, job.material)
     if found.message and found.message not in messages:
         messages.append(found.message)
     occupancy = judge_crystal(micrograph, crystal, found.labels, found.probability)
@@ -214,7 +219,8 @@ def find_and_measure(micrograph: Micrograph, job: Job) -> ImageResult:
         messages.append("all pixels have the same value")
     method = found.method or job.detector.method
     messages += list_doubts(micrograph, found, crystal is not None, method)
-    return ImageResult(micrograph, found, columns, candidates, crystal, messages, method)
+    excess = list_excess(micrograph, found, lattice)
+    return ImageResult(micrograph, found, columns, candidates, crystal, messages, method, excess)
 
 
 def _identify(
@@ -332,7 +338,7 @@ def _write_files(result: ImageResult, mapped: NDArray[np.uint8] | None, job: Job
         files[ENDINGS["xyz"]] = lambda part: save_structure(part, *structure, "extxyz")
         files[ENDINGS["cif"]] = lambda part: save_structure(part, *structure, "cif")
     if job.overlays:
-        for ending, content in _draw(result).items():
+        for ending, content in _draw(result, job.excess).items():
             files[ending] = lambda part, content=content: part.write_bytes(content)  # type: ignore[misc]
         _keep_pictures(result, job.out / PICTURES)
     for ending, write in files.items():
@@ -341,12 +347,13 @@ def _write_files(result: ImageResult, mapped: NDArray[np.uint8] | None, job: Job
     return [f"{micrograph.stem}{ending}" for ending in files]
 
 
-def _draw(result: ImageResult) -> dict[str, bytes]:
+def _draw(result: ImageResult, marks_excess: bool) -> dict[str, bytes]:
     """Pictures of one image, as PNG files by their ending."""
     from porescope.pictures import PALETTE, draw_lattice, draw_overlay, draw_vacancies
 
     micrograph, labels = result.micrograph, result.labels
-    files = {ENDINGS["overlay"]: _encode(".png", draw_overlay(micrograph, labels))}
+    sites = result.excess if marks_excess else None
+    files = {ENDINGS["overlay"]: _encode(".png", draw_overlay(micrograph, labels, excess=sites))}
     if result.crystal:
         panels = draw_lattice(micrograph, result.crystal.lattice, result.crystal.sites)
         files[ENDINGS["lattice"]] = _encode_indexed(panels, PALETTE)

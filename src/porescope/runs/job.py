@@ -54,6 +54,8 @@ class Job:
         field of view.
     overlays, rois, geojson, coco : bool
         Which files to write beside the label image.
+    excess : bool
+        Whether to mark bright sites in the overlays.
     store : Address, optional
         Folder in a store to which the results go; ``out`` is then its copy on this machine.
 
@@ -76,11 +78,14 @@ class Job:
     rois: bool = False
     geojson: bool = False
     coco: bool = False
+    excess: bool = False
     store: Address | None = None
 
     def __post_init__(self) -> None:
         if self.pixel_size is not None and not 0 < self.pixel_size < float("inf"):
             raise ValueError(f"--pixel-size must be above 0 nm, not {self.pixel_size:g}")
+        if self.excess and not self.overlays:
+            raise ValueError("--excess marks bright sites in the overlays; leave out --no-images")
         if self.material is not None:
             find_material(self.material)
         if self.material is None and (self.calibrate or self.structure):
@@ -136,3 +141,4 @@ class ImageRecord(NamedTuple):
     outputs: list[str]  # names of the files written
     n_images: int = 1  # number of images in its file
     candidates: Mapping[str, NDArray[Any]] = {}  # columns of ``candidates.csv``
+    excess: Mapping[str, NDArray[Any]] = {}  # columns of ``excess.csv``

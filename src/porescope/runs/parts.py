@@ -1,7 +1,7 @@
 """The tables of a run in parts: written while it runs, read at any moment.
 
-A part holds whole images. Its candidates and pores are written first and its images last, each file whole or
-not at all, so that a part counts once its images are there.
+A part holds whole images. Its images are written last, after all else, each file whole or not at all, so that
+a part counts once its images are there. Older versions wrote no bright sites.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from porescope.files import (
     write_whole,
 )
 from porescope.measurement import PORE_COLUMNS
+from porescope.network import EXCESS_COLUMNS
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 from porescope.runs.record import list_inputs, place_file, read_record
 from porescope.storage import Address, put
@@ -32,6 +33,10 @@ PART_SECONDS, _PART_PORES = 5.0, 200_000
 #: Columns of a part of ``images`` beside those of the table: number of images in the image's file, and names
 #: of the files written for it.
 HIDDEN = {"_n_images": "int64", "_outputs": "object"}
+
+
+#: Kinds of tables that parts of older versions lack.
+_MAY_LACK = ("excess",)
 
 
 class PartWriter:
@@ -141,37 +146,44 @@ def make_tables(records: Sequence[ImageRecord]) -> list[pd.DataFrame]:
     -------
     list of DataFrame
         In the order of `PARTS`: rows of images, with the columns of `HIDDEN`; of their pores; of their
-        candidates.
+        candidates; of their bright sites.
     """
     import pandas as pd
 
     rows = [{**r.row, "_n_images": r.n_images, "_outputs": r.outputs} for r in records]
     images = pd.DataFrame(rows, columns=[*IMAGE_COLUMNS, *HIDDEN]).astype({**IMAGE_COLUMNS, **HIDDEN})
-    return [images, _join([record.pores for record in records]), _join([r.candidates for r in records])]
+    return [
+        images,
+        _join([record.pores for record in records], PORE_COLUMNS),
+        _join([record.candidates for record in records], PORE_COLUMNS),
+        _join([record.excess for record in records], EXCESS_COLUMNS),
+    ]
 
 
-def _join(parts: Sequence[Mapping[str, NDArray[Any]]]) -> pd.DataFrame:
-    """One table of the pores of several images."""
+def _join(parts: Sequence[Mapping[str, NDArray[Any]]], kinds: Mapping[str, str]) -> pd.DataFrame:
+    """One table of several images, with the types of its columns."""
     import pandas as pd
 
     filled = [columns for columns in parts if columns]
     return pd.DataFrame(
         {
             name: np.concatenate([columns[name] for columns in filled]) if filled else np.array([], object)
-            for name in PORE_COLUMNS
+            for name in kinds
         }
-    ).astype(PORE_COLUMNS)
+    ).astype(dict(kinds))
 
 
 def _list_parts(out: Path) -> list[Path]:
     """Parts that count, in the order in which they were written; not those that a power cut damaged."""
     parts = sorted((out / "images").glob("part-*.parquet"))
-    return [path for path in parts if all(_is_whole(out / kind / path.name) for kind in PARTS)]
+    return [path for path in parts if all(_is_whole(out / kind / path.name, kind) for kind in PARTS)]
 
 
-def _is_whole(part: Path) -> bool:
+def _is_whole(part: Path, kind: str) -> bool:
     import pyarrow.parquet as pq
 
+    if kind in _MAY_LACK and not part.exists():
+        return True
     try:
         pq.read_metadata(part)
     except (OSError, ValueError):  # pyarrow's own errors are among them
@@ -274,7 +286,12 @@ def iterate_tables(folder: Path) -> Iterator[list[pd.DataFrame]]:
 def _read_part(folder: Path, name: str) -> list[pd.DataFrame]:
     import pandas as pd
 
-    images, *others = (pd.read_parquet(folder / kind / name) for kind in PARTS)
+    tables = dict(zip(PARTS, make_tables([]), strict=True))
+    for kind in PARTS:
+        path = folder / kind / name
+        if kind not in _MAY_LACK or path.is_file():
+            tables[kind] = pd.read_parquet(path)
+    images, *others = tables.values()
     return [images.drop_duplicates(["image", "frame"], keep="last"), *others]
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from porescope.files import DETECT_ENDINGS, ENDINGS, FILES, NEXT, PARTS, hash_file, list_stems
 from porescope.measurement import PORE_COLUMNS, is_counted
 from porescope.micrograph import Micrograph
+from porescope.network import EXCESS_COLUMNS
 from porescope.reading import open_images
 from porescope.runs.job import IMAGE_COLUMNS
 from porescope.runs.parts import iterate_tables, list_outputs, make_tables, write_part
@@ -67,7 +68,7 @@ def read_run(folder: str | Path) -> Run:
     ...
     ValueError: nowhere holds no run of porescope; give the folder that porescope detect wrote
     """
-    (images, pores, _), record = read_tables(Path(folder))
+    (images, pores, *_), record = read_tables(Path(folder))
     return Run(images, pores, record)
 
 
@@ -92,6 +93,27 @@ def read_candidates(folder: str | Path) -> pd.DataFrame:
     return read_tables(Path(folder))[0][2]
 
 
+def read_excess(folder: str | Path) -> pd.DataFrame:
+    """Read the bright sites of a run, at any moment.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As given to ``porescope detect -o``.
+
+    Returns
+    -------
+    DataFrame
+        With the columns of `EXCESS_COLUMNS`. Empty for runs of older versions.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no run.
+    """
+    return read_tables(Path(folder))[0][3]
+
+
 def read_tables(folder: Path) -> tuple[list[pd.DataFrame], dict[str, Any]]:
     """Read all of a run as it is at one moment.
 
@@ -102,7 +124,7 @@ def read_tables(folder: Path) -> tuple[list[pd.DataFrame], dict[str, Any]]:
     Returns
     -------
     list of DataFrame
-        Of the images, their pores and their candidates.
+        In the order of `PARTS`: of the images, their pores, their candidates, their bright sites.
     dict
         The content of ``run.json``.
 
@@ -157,19 +179,19 @@ def _read_table(folder: Path, kind: str) -> pd.DataFrame:
 
     path = _find_table(folder, kind)
     if path is None:  # whoever has the images alone has no pores, and older versions kept no candidates
-        return make_tables([])[1]
+        return make_tables([])[PARTS.index(kind)]
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except Exception as error:  # pyarrow has many kinds of error
         raise ValueError(f"{path} cannot be read ({type(error).__name__}); is it whole?") from None
-    columns = IMAGE_COLUMNS if kind == "images" else PORE_COLUMNS
+    columns = {"images": IMAGE_COLUMNS, "excess": EXCESS_COLUMNS}.get(kind, PORE_COLUMNS)
     if "message" in table:  # CSV knows no empty text
         table = table.assign(message=table.message.astype("str").fillna(""))
     if "image" not in table:
         raise ValueError(f"{path} is not porescope's: it lacks the column image")
     if "frame" not in table:
         table = table.assign(frame=0)
-    if "edited" not in table and kind != "images":  # older versions knew no corrections
+    if "edited" not in table and kind in ("pores", "candidates"):  # older versions knew no corrections
         table = table.assign(edited=False)
     # Columns that an older version did not know are unknown.
     return table.reindex(columns=[*columns, *(name for name in table if name not in columns)])
@@ -350,7 +372,7 @@ def copy_tables(folder: Path, out: Path, record: Mapping[str, Any], tables: Sequ
     record : mapping
         The content of the other run's ``run.json``.
     tables : sequence of DataFrame
-        Of the images, their pores and their candidates.
+        In the order of `PARTS`: of the images, their pores, their candidates, their bright sites.
     """
     import pandas as pd
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from porescope.files import FILES, PARTS, escape_hidden, write_whole
 from porescope.measurement import PORE_COLUMNS
+from porescope.network import EXCESS_COLUMNS
 from porescope.runs.job import IMAGE_COLUMNS
 from porescope.runs.parts import HIDDEN, iterate_tables, make_tables
 from porescope.runs.run import Run
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write_tables(folder: Path) -> list[str]:
-    """Write the final tables ``images``, ``pores`` and ``candidates``, as CSV and Parquet, from the parts.
+    """Write the final tables of a run, those of `PARTS`, as CSV and Parquet, from the parts.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def write_tables(folder: Path) -> list[str]:
 
 def _escape_text(table: pd.DataFrame) -> pd.DataFrame:
     """Make text safe in CSV: no hidden characters, nothing that a spreadsheet would run as a formula."""
-    kinds = {**IMAGE_COLUMNS, **PORE_COLUMNS}
+    kinds = {**EXCESS_COLUMNS, **IMAGE_COLUMNS, **PORE_COLUMNS}
     texts = [str(name) for name in table if kinds.get(str(name)) == "str"]
     return table.assign(**{name: table[name].map(_escape, na_action="ignore") for name in texts})
 

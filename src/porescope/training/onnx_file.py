@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from porescope.files import write_whole
 from porescope.network import CELL_PX, INPUTS, MODES
+from porescope.training.rewriting import rewrite
 from porescope.training.trainer import Trainer
-from porescope.training.unet import UNet
+from porescope.training.unet import VIEWS, UNet
 
 
 def fold_normalizations(net: UNet, channels: Sequence[int]) -> UNet:
@@ -84,7 +85,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     choice = next(node for node in onnx.load(str(path)).graph.node if node.op_type == "If")
     branches = {attribute.name: attribute.g for attribute in choice.attribute}
-    return {
+    weights = {
         f"halves.{half}.{w.name.removeprefix('net.').removesuffix('.stored')}": torch.from_numpy(
             numpy_helper.to_array(w).astype(np.float32)
         )
@@ -92,6 +93,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         for w in branches[name].initializer
         if w.name.startswith("net.")
     }
+    return {name: _see_all(w) if name.endswith("down.0.0.weight") else w for name, w in weights.items()}
+
+
+def _see_all(weight: Tensor) -> Tensor:
+    """Weights of the first convolution for all views; those that the network did not see begin at 0."""
+    missing = VIEWS * 4 + len(MODES) - weight.shape[1]
+    seen = weight.shape[1] - len(MODES)
+    blank = torch.zeros(weight.shape[0], missing, *weight.shape[2:])
+    return torch.cat([weight[:, :seen], blank, weight[:, seen:]], 1)
 
 
 def export_model(trainer: Trainer, path: Path, card: dict[str, Any]) -> None:
@@ -128,7 +138,7 @@ def _trace(net: UNet, name: str) -> Any:
     import onnx
     from onnx import numpy_helper
 
-    example = (torch.zeros(1, 2, 64, 96), torch.zeros(1, len(MODES)))
+    example = (torch.zeros(1, VIEWS, 64, 96), torch.zeros(1, len(MODES)))
     axes = {"image": {0: "batch", 2: "rows", 3: "columns"}, "about": {0: "batch"}}
     content = io.BytesIO()
     with warnings.catch_warnings():
@@ -148,6 +158,7 @@ def _trace(net: UNet, name: str) -> Any:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+    rewrite(model.graph)
     return model
 
 

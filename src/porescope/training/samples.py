@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,17 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.files import find_files
-from porescope.lattice import find_lattice
+from porescope.lattice import find_lattice, map_vacancies
 from porescope.materials import MATERIALS
+from porescope.micrograph import Micrograph
 from porescope.network import CELL_PX, choose_scale, describe_image, present, rescale
 from porescope.reading import read
-from porescope.simulation import Scene, draw_scene, expose, find_truth, make_generator, prepare, thick_carbon
+from porescope.simulation import (
+    Pore,
+    Scene,
+    draw_scene,
+    expose,
+    find_truth,
+    make_generator,
+    prepare,
+    thick_carbon,
+)
 from porescope.standards import find_standards, read_standard
 
 #: Side of a simulated sample, and of the crop that one training step takes from it [px].
 SIDE, CROP = 256, 192
 #: Grid step [nm] on which the truth is drawn, for samples of 0.04 nm/px or finer.
 _TRUTH_STEP = 0.01
+#: Share of the scenes with pores that have none but lone vacancies.
+_LONE = 0.25
 #: Value of `Sample.unusable` where it is not known whether the sheet is hidden.
 UNKNOWN = 255
 #: Pixel weights: a pore smaller than _EVEN_AREA [px] weighs _EVEN_AREA / area, at most _MAX_WEIGHT.
@@ -35,7 +48,7 @@ class Sample(NamedTuple):
 
     Attributes
     ----------
-    image : ndarray of float16, shape (2, M, N)
+    image : ndarray of float16, shape (3, M, N)
         The network's input, as `views.present` makes it.
     cover : ndarray of uint8
         Share of each pixel that is pore, × 255.
@@ -87,7 +100,18 @@ def _make_sample(purpose: str, seed: int, index: int) -> Sample:
         recorded = float(rng.uniform(8, 13))
     side = round(SIDE * recorded / cell)
     scene = draw_scene(rng, (side, side), recorded, modality=modality)
+    if purpose == "training" and scene.pores and not unresolved and rng.random() < _LONE:
+        scene = replace(scene, pores=_draw_lone(rng, np.array(scene.shape) * scene.pixel_size))
     return render_sample(scene, rng, told=told, resolved=not unresolved)
+
+
+def _draw_lone(rng: np.random.Generator, extent: NDArray[np.float64]) -> tuple[Pore, ...]:
+    """Draw vacancies of one or two atoms."""
+    count = 1 + rng.poisson(min(0.03 * extent.prod(), 8.0))
+    places = rng.uniform(0, extent, (count, 2)).tolist()
+    return tuple(
+        Pore((y, x), missing=1 + int(rng.random() < 0.3), through=bool(rng.random() < 0.6)) for y, x in places
+    )
 
 
 def render_sample(
@@ -112,7 +136,9 @@ def render_sample(
     sheet, shape = MATERIALS[scene.material], (SIDE, SIDE)
     told = told or scene.modality
     specimen = prepare(scene, rng)
-    image = present(rescale(expose(scene, specimen, rng), shape), told)
+    exposed = expose(scene, specimen, rng)
+    z = _map_vacancies(exposed, scene.pixel_size, told) if resolved else None
+    image = present(rescale(exposed, shape), told, z=None if z is None else rescale(z, shape))
     pixel_size = scene.pixel_size * scene.shape[0] / SIDE
     # Positions count from the centre of the first pixel, which moves when the pixel size changes.
     shift = (scene.pixel_size - pixel_size) / 2
@@ -128,6 +154,15 @@ def render_sample(
         unusable.astype(np.uint8),
         describe_image(told, _mismeasure(sheet.constant, rng) if resolved else None),
     )
+
+
+def _map_vacancies(
+    image: NDArray[np.float32], pixel_size: float, modality: str
+) -> NDArray[np.float32] | None:
+    """The vacancy map of a simulated image, if its lattice is found."""
+    micrograph = Micrograph(image, (pixel_size, pixel_size), modality)
+    lattice = find_lattice(micrograph)
+    return None if lattice is None else np.asarray(map_vacancies(micrograph, lattice).z, np.float32)
 
 
 def _mismeasure(constant: float, rng: np.random.Generator) -> float | None:
@@ -211,9 +246,12 @@ def read_samples(folder: Path, *, modality: str = "auto") -> list[Sample]:
     for image, standard in find_standards(find_files([folder]), folder).items():
         micrograph = read(image, modality=modality)
         labels = read_standard(standard, micrograph.image.shape)
-        scale = choose_scale(micrograph, find_lattice(micrograph), None)
+        lattice = find_lattice(micrograph)
+        scale = choose_scale(micrograph, lattice, None)
         shape = (round(labels.shape[0] * scale.factor), round(labels.shape[1] * scale.factor))
-        scaled = present(rescale(micrograph.image, shape), micrograph.modality)
+        z = None if lattice is None else map_vacancies(micrograph, lattice).z
+        z = None if z is None else rescale(np.asarray(z, np.float32), shape)
+        scaled = present(rescale(micrograph.image, shape), micrograph.modality, z=z)
         cover = rescale((labels > 0).astype(np.float32), shape).clip(0, 1)
         numbers = cv2.resize(labels.astype(np.float32), shape[::-1], interpolation=cv2.INTER_NEAREST)
         weight = weigh(numbers.astype(np.int32))

@@ -12,6 +12,9 @@ from torch.nn import functional
 
 from porescope.network import MODES
 
+#: Number of views of an image, as `views.present` makes them.
+VIEWS = 3
+
 
 class Net(nn.Module):
     """Two U-Nets of the same shape: one for HAADF, one for BF, ABF and HRTEM, whose contrast differs.
@@ -33,7 +36,7 @@ class Net(nn.Module):
 
         Parameters
         ----------
-        image : Tensor, shape (B, 2, M, N)
+        image : Tensor, shape (B, 3, M, N)
             Images as `views.present` makes them, all for the same U-Net.
         about : Tensor, shape (B, modes)
             What the network is told of each image, from `model.describe`.
@@ -75,7 +78,7 @@ class UNet(nn.Module):
 
     def __init__(self, channels: Sequence[int], norm: bool = True) -> None:
         super().__init__()
-        ins = [2 * 4 + len(MODES), *channels[:-1]]
+        ins = [VIEWS * 4 + len(MODES), *channels[:-1]]
         self.down = nn.ModuleList(_make_block(i, o, norm) for i, o in zip(ins, channels, strict=True))
         pairs = list(zip(channels[:0:-1], channels[-2::-1], strict=True))
         self.up = nn.ModuleList(_make_block(coarse + fine, fine, norm) for coarse, fine in pairs)
@@ -86,7 +89,7 @@ class UNet(nn.Module):
 
         Parameters
         ----------
-        image : Tensor, shape (B, 2, M, N)
+        image : Tensor, shape (B, 3, M, N)
             M and N are multiples of ``2 ** len(channels)``.
         about : Tensor, shape (B, modes)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
 from porescope.labels import Detection, find_boxes
+from porescope.lattice import find_median
 from porescope.micrograph import Micrograph
 from porescope.modalities import HOLE_SIGN
 from porescope.voids.detector import Voids
@@ -83,7 +84,7 @@ def list_doubts(
         clear &= field
     if np.count_nonzero(core) < _SMALLEST_INSIDE or not clear.any():
         return _doubt_threshold(probability)
-    vacuum, sheet = float(np.median(dark[core])), float(np.median(dark[clear]))
+    vacuum, sheet = float(find_median(dark[core])), float(find_median(dark[clear]))
     contrast = sheet - vacuum
     if contrast <= 0:
         return _doubt_threshold(probability)
