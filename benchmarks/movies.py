@@ -1,13 +1,13 @@
 """What `porescope track` reaches on simulated movies: prints the tables of docs/movies.md.
 
-python benchmarks/movies.py tracks [KIND]     # whole movies: drift, tracks, growth against the truth
+python benchmarks/movies.py tracks [KIND …]   # whole movies: drift, tracks, growth against the truth
 python benchmarks/movies.py drift      # drift alone, many movies; the bands that were tried
 python benchmarks/movies.py linking    # time of the overlap table and of laptrack
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -27,7 +27,7 @@ from porescope.simulation import Pore, Scene, Simulation, draw_movie
 
 FIRST_SEED = 1_700_000  # tests use small seeds
 PIXEL = 0.04
-KINDS = ("growing", "merging", "fast")
+KINDS = ("growing", "merging", "circling", "fast")
 
 
 class Movie(NamedTuple):
@@ -41,7 +41,7 @@ class Movie(NamedTuple):
 
 
 def draw(kind: str, seed: int, noise: float = 1.0, material: str = "WS2", modality: str = "haadf") -> Movie:
-    """30 frames of 256², 30 px of drift with jitter; the fast one moves by more than a pore a frame."""
+    """30 frames of 256², 30 px of drift with jitter; two drift by 1.7 nm, more than a pore, a frame."""
     rng = np.random.default_rng(seed)
     n = 14 if kind == "fast" else 30
     k = np.arange(n)
@@ -54,17 +54,25 @@ def draw(kind: str, seed: int, noise: float = 1.0, material: str = "WS2", modali
     elif kind == "merging":
         pores = [Pore((5.0, 4.2), 8), Pore((5.0, 6.0), 8), Pore((2.2, 8.0), 5)]
         steps = [8 + 1.2 * k, 8 + 1.2 * k, 5 + 0.5 * k]
+    elif kind == "circling":
+        turn = 2 * np.arcsin(1.7 / 4) * k + around
+        path = 2.0 * np.stack([np.sin(turn), np.cos(turn)], axis=1) + rng.normal(0, 0.5 * PIXEL, (n, 2))
+        places = np.array([(3.6, 3.7), (3.8, 6.5), (6.6, 4.9)]) - path[0]
+        pores = [Pore((float(y), float(x)), m) for (y, x), m in zip(places, (3, 6, 10), strict=True)]
+        steps = [0.5 * k + 3, 1.0 * k + 6, 1.5 * k + 10]
     else:
         places = [(3, 3), (3.5, 7.2), (7.3, 4.6), (12, 14), (17, 20), (21, 25), (15, 8), (24, 18), (20, 13)]
         pores = [Pore((float(y), float(x)), 5) for y, x in [*places, (10, 9), (14, 12), (18, 17), (23, 23)]]
-        steps = [5 + 0.5 * k for _ in pores]
+        steps = [5 + 2.0 * k for _ in pores]
         path = np.cumsum(np.array([1.1, 1.25]) + rng.normal(0, 0.08, (n, 2)), axis=0)
     scene = Scene(material, (256, 256), PIXEL, tuple(pores), dose=5e5 / noise**2, modality=modality)
     frames = draw_movie(scene, n, seed, drift=path, missing=np.stack(steps, axis=1).astype(int))
     return Movie(frames, path - path[0], np.array([pore.centre for pore in pores]))
 
 
-def follow(movie: Movie, missed: int | None = None) -> tuple[dict[str, pd.DataFrame], float]:
+def follow(
+    movie: Movie, missed: int | None = None, modality: str = "haadf"
+) -> tuple[dict[str, pd.DataFrame], float]:
     """The tables of the command, and its time [s]; ``missed`` is a frame of nothing but noise."""
     images = movie.images.astype(np.uint16)
     if missed is not None:
@@ -75,6 +83,7 @@ def follow(movie: Movie, missed: int | None = None) -> tuple[dict[str, pd.DataFr
         axes = {"unit": "nm", "axes": "TYX"}
         tifffile.imwrite(path, images, imagej=True, resolution=resolution, metadata=axes)
         options = ["--no-images", "-q", "--dose-rate", "1e5", "--frame-time", "1", "--material", "WS2"]
+        options += ["--modality", modality]
         start = time.perf_counter()
         result = CliRunner().invoke(app, ["track", str(path), "-o", str(out), *options])
         seconds = time.perf_counter() - start
@@ -154,7 +163,7 @@ def judge(movie: Movie, tables: dict[str, pd.DataFrame], missed: int | None = No
     )
 
 
-def try_tracks(kinds: tuple[str, ...] = (*KINDS, "growing, frame 9 missed"), n_seeds: int = 2) -> None:
+def try_tracks(kinds: list[str], n_seeds: int, first_seed: int, modality: str) -> None:
     print(
         "| movie | noise | largest error of the drift [px] | frames lost | pores found | wrong tracks "
         "| error of growth: median, largest | intervals that hold | time [s] |"
@@ -164,9 +173,9 @@ def try_tracks(kinds: tuple[str, ...] = (*KINDS, "growing, frame 9 missed"), n_s
         for noise in (1.0, 2.0):
             verdicts, seconds = [], 0.0
             missed = 9 if "missed" in kind else None
-            for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
-                movie = draw(kind.split(",")[0], seed, noise)
-                tables, taken = follow(movie, missed)
+            for seed in range(first_seed, first_seed + n_seeds):
+                movie = draw(kind.split(",")[0], seed, noise, modality=modality)
+                tables, taken = follow(movie, missed, modality)
                 verdicts.append(judge(movie, tables, missed))
                 seconds += taken
             errors = np.abs([e for v in verdicts for e in v.growth])
@@ -249,7 +258,14 @@ def try_linking(n_frames: int = 300, n_pores: int = 100) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "tracks" and sys.argv[2:]:
-        try_tracks(tuple(sys.argv[2:]))
-        sys.exit()
-    {"tracks": try_tracks, "drift": try_drift, "linking": try_linking}[sys.argv[1]]()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["tracks", "drift", "linking"])
+    parser.add_argument("kinds", nargs="*", default=[*KINDS, "growing, frame 9 missed"])
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--modality", default="haadf")
+    chosen = parser.parse_args()
+    if chosen.what == "tracks":
+        try_tracks(chosen.kinds, chosen.seeds, chosen.first_seed, chosen.modality)
+    else:
+        {"drift": try_drift, "linking": try_linking}[chosen.what]()

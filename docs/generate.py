@@ -172,7 +172,8 @@ def write_commands() -> str:
 
 
 def _list_modules() -> list[str]:
-    faces = [path.parent.name for path in SOURCE.glob("*/__init__.pyi")]
+    # The desk is a window, and needs an extra to be read.
+    faces = [path.parent.name for path in SOURCE.glob("*/__init__.pyi") if path.parent.name != "desk"]
     spine = [path.stem for path in SOURCE.glob("[!_]*.py")]
     return ["porescope", *sorted(f"porescope.{name}" for name in (*faces, *spine))]
 

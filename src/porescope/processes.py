@@ -24,6 +24,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _MOST_DEATHS = 2
 #: Interval at which workers are looked after, and at which it is asked whether more tasks come [s].
 _WATCH, _TICK = 0.2, 0.05
+#: Modules that a worker needs for an image, for `prepare_workers`.
+IMAGE_MODULES = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
 #: Largest share of the free memory that one worker may use.
 _MEMORY_SHARE = 0.9
 
@@ -245,7 +247,7 @@ def _serve(function: Callable[..., Iterator[Any]], pipe: Any) -> None:
     while True:
         try:
             task = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # the parent process is gone
             return
         for result in function(*task):
             pipe.send((result, False))

@@ -16,6 +16,7 @@ from porescope.files import (
 )
 from porescope.micrograph import Micrograph, make_micrograph
 from porescope.modalities import check_modality
+from porescope.storage import is_address
 
 
 def read(
@@ -194,6 +195,8 @@ def open_images(
     >>> len(images), images.read(1).stem
     (2, 'a_0001')
     """
+    if is_address(path):
+        raise ReadError(f"{path} is in a store: only porescope detect reads it; copy it here")
     path = Path(path)
     check_modality(modality, "auto")
     signals = load_signals(path)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from porescope.cli import corrections, demo, detect, network, recipes, runs, watch
+from porescope.cli import corrections, demo, desk, detect, network, plan, recipes, runs, watch
 from porescope.cli.sheets import conductance, map, statistics, track
 
 app = typer.Typer(
@@ -16,7 +16,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for group in (detect, watch, runs, corrections, map, track, conductance, statistics, recipes, network, demo):
+for group in (
+    detect, plan, watch, desk, runs, corrections, map, track, conductance, statistics, recipes, network, demo,
+):  # fmt: skip
     app.add_typer(group.app)
 
 

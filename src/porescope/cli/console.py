@@ -85,6 +85,32 @@ def read_length(text: str | float) -> float:
     return length
 
 
+def read_folder(text: str | Path) -> Path:
+    """Read the name of a folder: a path, or an address in a store such as ``s3://bucket/run``.
+
+    Parameters
+    ----------
+    text : str or Path
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is an address that cannot be used.
+    """
+    from porescope.storage import is_address, read_address
+
+    if not is_address(text):
+        return Path(text)
+    try:
+        return read_address(str(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 Modality = Annotated[
     str,
     typer.Option(

@@ -18,6 +18,7 @@ from porescope.cli.console import (
     PixelSize,
     Recursive,
     choose_level,
+    read_folder,
     say,
     show_progress,
     stop,
@@ -26,6 +27,7 @@ from porescope.cli.console import (
 from porescope.cli.options import (
     Calibrate,
     Calibration,
+    Cluster,
     Coco,
     Device,
     Excess,
@@ -36,6 +38,7 @@ from porescope.cli.options import (
     Memory,
     Method,
     Model,
+    PartSeconds,
     Quiet,
     Recipe,
     Rois,
@@ -53,6 +56,7 @@ from porescope.cli.summary import print_summary
 
 if TYPE_CHECKING:
     from porescope.runs import Job, Run
+    from porescope.storage import Mirror
 
 app = typer.Typer()
 
@@ -60,7 +64,10 @@ app = typer.Typer()
 @app.command()
 def detect(
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Folder for the results.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="OUT", parser=read_folder, help="Folder for the results."),
+    ],
     recursive: Recursive = False,
     method: Method = None,
     recipe: Recipe = None,
@@ -76,6 +83,8 @@ def detect(
     calibrate: Calibrate = Calibration.header,
     lattice: Lattice = None,
     workers: Workers = None,
+    cluster: Cluster = None,
+    part_seconds: PartSeconds = None,
     overwrite: Annotated[
         bool, typer.Option(help="Replace the results of another run, once this one is finished.")
     ] = False,
@@ -97,12 +106,12 @@ def detect(
     """Find the pores in images and write tables, overlays and a report."""
     given = locals()
     from porescope.files import find_files
-    from porescope.processes import prepare_workers
+    from porescope.processes import IMAGE_MODULES, prepare_workers
 
     try:
-        paths = find_files(inputs, say, recursive=recursive)
-        heavy = ("porescope.runs.batch", "porescope.files.exports", "rsciio.digitalmicrograph", "tifffile")
-        prepare_workers(*heavy)
+        paths = find_files(inputs, say, recursive=recursive, stored=True)
+        if cluster is None:
+            prepare_workers(*IMAGE_MODULES)
     except (ValueError, OSError) as error:
         stop(error)
     try:
@@ -135,7 +144,8 @@ def run_job(
     paths : sequence of Path
     job : Job
     limits : mapping, optional
-        Arguments of `run_batch`: workers, timeout [s], memory [bytes].
+        Arguments of `run_batch`: workers, timeout [s], memory [bytes], part_seconds [s]; and the address of a
+        cluster.
     overwrite : bool
         Whether to replace an earlier run's results.
     resume : bool
@@ -152,17 +162,18 @@ def run_job(
     typer.Exit
         If the run was stopped by a signal (exit code 128 + the signal's number) or a full disk (1).
     """
+    from porescope.cluster import open_folder
     from porescope.files import FILES
     from porescope.runs import lock_folder, prepare_folder, replace_run
 
-    out = job.out
-    with lock_folder(out):
+    opened = open_folder(job, overwrite=overwrite, resume=resume)
+    with opened as (job, mirror), lock_folder(out := job.out):
         try:
             job = prepare_folder(job, paths, overwrite=overwrite, resume=resume)
             progress = show_progress("detecting", len(paths), level == PROGRESS)
             with write_log(job.out / FILES["log"], level) as log, progress as on_progress:
-                options = {"workers": None, **(limits or {}), "on_progress": on_progress}
-                run = _run_prepared(paths, job, options, resume, log)
+                options = {"workers": None, "cluster": None, **(limits or {}), "on_progress": on_progress}
+                run = _run_prepared(paths, job, options, resume, log, mirror)
             replace_run(out)
         except OSError as error:
             explain_disk(error, job.out)
@@ -198,11 +209,17 @@ def explain_disk(error: OSError, out: Path) -> None:
 
 
 def _run_prepared(
-    paths: Sequence[Path], job: Job, options: Mapping[str, Any], resume: bool, log: logging.Logger
+    paths: Sequence[Path],
+    job: Job,
+    options: Mapping[str, Any],
+    resume: bool,
+    log: logging.Logger,
+    mirror: Mirror | None,
 ) -> Run:
     """Run a batch in a folder that is locked and ready."""
     import datetime
 
+    from porescope.cluster import process_files
     from porescope.report import write_report
     from porescope.runs import (
         close_run,
@@ -210,7 +227,6 @@ def _run_prepared(
         list_names,
         list_unnamed,
         read_record,
-        run_batch,
         write_record,
     )
 
@@ -222,14 +238,24 @@ def _run_prepared(
         say(f"Earlier inputs that are not named now: {len(gone)}; their results stay: {', '.join(gone[:5])}.")
     log.info("%s: %d files", "resumed" if resume else "started", len(paths))
     write_record(job, paths, sys.argv, started, "running")
+
+    def close(state: str) -> Run:
+        if mirror:
+            mirror.pull()
+        run = close_run(job, paths, sys.argv, started, state, write_report)
+        log.info("%s: %d images of %d files", state, len(run.images), len(paths))
+        if mirror:
+            mirror.push()
+        return run
+
     try:
-        run_batch(paths, job, done=done, known=known, **options)
-        run = close_run(job, paths, sys.argv, started, "finished", write_report)
-        log.info("finished: %d images", len(run.images))
+        if mirror:
+            mirror.push()
+        process_files(paths, job, done=done, known=known, **options)
+        run = close("finished")
     except SystemExit as error:  # a signal
-        run = close_run(job, paths, sys.argv, started, "stopped", write_report)
+        run = close("stopped")
         n = run.images["file"].nunique()
-        log.info("stopped after %d of %d files", n, len(paths))
         say(f"Stopped after {n} of {len(paths)} files; go on with --resume.")
         raise typer.Exit(int(error.code or 0)) from None
     return run

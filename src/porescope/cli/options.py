@@ -101,6 +101,24 @@ Workers = Annotated[
     typer.Option(min=1, help="Number of processes; default: one a core, but one for up to 20 images."),
 ]
 
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="local|tcp://HOST:PORT",
+        help="Process the images on a Dask cluster: one of this machine, or one that runs already.",
+    ),
+]
+
+PartSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1,
+        metavar="SECONDS",
+        help="Time that a part of the results takes in s: what a kill loses at most (default 5; 60 on a "
+        "cluster).",
+    ),
+]
+
 Timeout = Annotated[
     float | None,
     typer.Option(min=0.1, metavar="SECONDS", help="Give an image up after this time in s (default 600)."),
@@ -164,7 +182,7 @@ def make_job(given: Mapping[str, Any]) -> Job:
     method, recipe, model = given["method"], given["recipe"], given["model"]
     options = {name: given[name] for name in ("recipe", "model", "device", "least_confidence")}
     options |= {"turned": given["turned"] or None, "split": None if given["split"] else False}
-    detector = _choose_method(method, options)
+    detector = choose_method(method, options)
     same = (
         "out", "modality", "pixel_size", "signal", "rois", "geojson", "coco", "material", "lattice",
         "structure", "excess",
@@ -209,15 +227,33 @@ def make_limits(given: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Of workers, timeout [s] and memory [bytes].
+        Of workers, timeout [s], memory [bytes], cluster and part_seconds.
     """
     memory = given["memory"]
-    limits = {"workers": given["workers"], "timeout": given["timeout"], "memory": memory and memory * 2**30}
+    limits = {name: given.get(name) for name in ("workers", "timeout", "cluster", "part_seconds")}
+    limits["memory"] = memory and memory * 2**30
     return {name: limit for name, limit in limits.items() if limit is not None}
 
 
-def _choose_method(method: str | None, options: Mapping[str, Any]) -> Detector:
-    """Choose the detector, and make sure that it can be used; a .pt file is a Mask R-CNN."""
+def choose_method(method: str | None, options: Mapping[str, Any]) -> Detector:
+    """Choose the detector, and make sure that it can be used; a .pt file is a Mask R-CNN.
+
+    Parameters
+    ----------
+    method : str, optional
+        Its name.
+    options : mapping
+        ``recipe``, ``model`` and others by their names; None is not said.
+
+    Returns
+    -------
+    Detector
+
+    Raises
+    ------
+    ValueError
+        If it cannot be used.
+    """
     from porescope.detection import choose_detector
     from porescope.network import Network
     from porescope.recipes import load_recipe

@@ -1,6 +1,14 @@
 from .comparing import Edits, compare_labels
-from .correcting import Correction, correct_run
+from .correcting import Correction, correct_run, join_rows
 from .painting import write_painting
 from .reading import read_labels
 
-__all__ = ["Correction", "Edits", "compare_labels", "correct_run", "read_labels", "write_painting"]
+__all__ = [
+    "Correction",
+    "Edits",
+    "compare_labels",
+    "correct_run",
+    "join_rows",
+    "read_labels",
+    "write_painting",
+]

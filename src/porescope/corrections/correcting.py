@@ -34,7 +34,6 @@ from porescope.network import EXCESS_COLUMNS, find_nearest
 from porescope.report import write_report
 from porescope.runs import (
     ImageRecord,
-    ImageResult,
     Job,
     PartWriter,
     Run,
@@ -312,12 +311,13 @@ def _correct_image(
         table[(table.image == row["image"]) & (table.frame == row["frame"])] for table in tables[1:]
     )
     left = _drop_taken(candidates, result.labels)
+    at, pixel_size = excess[["y_px", "x_px"]].to_numpy(float), result.micrograph.pixel_size
     result = replace(
         result,
         detection=replace(result.detection, candidates=_read_candidates(folder, task, left.label)),
-        columns=_join(pores[pores.label.isin(task.edits.kept)], result.columns, task.edits),
+        columns=join_rows(pores[pores.label.isin(task.edits.kept)], result.columns, task.edits),
         candidates=_as_columns(left, PORE_COLUMNS),
-        excess={**_as_columns(excess, EXCESS_COLUMNS), **_measure_near(excess, result)},
+        excess={**_as_columns(excess, EXCESS_COLUMNS), **find_nearest(at, result.labels, pixel_size)},
         messages=[text for text in (row["message"], f"corrected by hand: {told}") if text],
     )
     return save_result(result, str(row["sha256"]), job, n_images), f"{name}: {told}"
@@ -354,26 +354,34 @@ def _read_candidates(folder: Path, task: _Task, left: pd.Series[int]) -> NDArray
     return np.where(np.isin(labels, left.to_numpy()), labels, 0).astype(np.int32)
 
 
-def _measure_near(excess: pd.DataFrame, result: ImageResult) -> dict[str, NDArray[np.float64]]:
-    """The pore that is nearest to each bright site, now that pores were edited."""
-    at = np.rint(excess[["y_px", "x_px"]].to_numpy(float)).astype(int)
-    return find_nearest(at, result.labels, result.micrograph.pixel_size)
-
-
 def _as_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, NDArray[Any]]:
     """Columns of a table; text that is not known is None."""
     columns = {}
     for name, kind in kinds.items():
         values = table[name]
-        if kind == "str":
-            columns[name] = values.astype(object).where(values.notna(), None).to_numpy()
-        else:
-            columns[name] = values.to_numpy(kind)
+        text = values.astype(object).where(values.notna(), None) if kind == "str" else values
+        columns[name] = text.to_numpy() if kind == "str" else values.to_numpy(kind)
     return columns
 
 
-def _join(kept: pd.DataFrame, measured: Mapping[str, NDArray[Any]], edits: Edits) -> dict[str, NDArray[Any]]:
-    """The rows of the pores that stay, and those of the others as they are measured now, by their labels."""
+def join_rows(
+    kept: pd.DataFrame, measured: Mapping[str, NDArray[Any]], edits: Edits
+) -> dict[str, NDArray[Any]]:
+    """Join the rows of the pores that stay with those of the others as they are measured now.
+
+    Parameters
+    ----------
+    kept : DataFrame
+        Rows of the pores that stay, as they were.
+    measured : mapping
+        Columns of `PORE_COLUMNS` of all pores.
+    edits : Edits
+
+    Returns
+    -------
+    dict of ndarray
+        Columns of `PORE_COLUMNS`, in the order of the labels.
+    """
     new = np.isin(measured["label"], [*edits.drawn, *edits.changed])
     own = _as_columns(kept, PORE_COLUMNS)
     joined = {

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from porescope.files.writing import HIDDEN, printable
+from porescope.storage import find_inputs, is_address, locate
 
 #: Suffixes looked for in a folder. A file that is named is read whatever its suffix.
 SUFFIXES = frozenset(
@@ -82,6 +83,7 @@ def find_files(
     say: Callable[[str], None] = lambda text: None,
     *,
     recursive: bool = False,
+    stored: bool = False,
 ) -> list[Path]:
     """List the files that the inputs name.
 
@@ -93,6 +95,8 @@ def find_files(
         Called with a sentence where a file that is named is not read by itself.
     recursive : bool
         Whether to look in subfolders too, but for hidden ones and those of porescope's runs.
+    stored : bool
+        Whether inputs may be addresses in a store, such as ``s3://bucket/night``.
 
     Returns
     -------
@@ -108,7 +112,11 @@ def find_files(
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
         path = Path(given)
-        if _is_input(path):
+        if is_address(given):
+            if not stored:
+                raise ValueError(f"{given} is in a store: only porescope detect reads it; copy it here")
+            paths = find_inputs(given, _has_name_of_input, FILES["run"], recursive)
+        elif _is_input(path):
             paths = [path]
         elif path.is_dir():
             paths = list(search_folder(path, recursive))
@@ -123,22 +131,18 @@ def find_files(
             paths = [p for p in matches if _is_input(p) and not any(map(_is_store, p.parents))]
             if not paths:
                 raise ValueError(f"{given} names no file; check the path")
-        twice = [p.name for p in paths if p.resolve() in found] if len(paths) == 1 else []
-        if twice:
-            say(f"{twice[0]} is named twice and read once.")
+        if len(paths) == 1 and paths[0].resolve() in found:
+            say(f"{paths[0].name} is named twice and read once.")
         found.update((p.resolve(), p) for p in paths if p.resolve() not in found)
     if not found:
         raise ValueError(f"{', '.join(map(str, inputs))} hold no image files")
     emi = {p.with_suffix("") for p in found if p.suffix.lower() == ".emi"}
-
-    def has_emi(p: Path) -> bool:
-        return p.suffix.lower() == ".ser" and p.with_name(re.sub(r"_\d+$", "", p.stem)) in emi
-
-    named = {Path(given).resolve() for given in map(str, inputs)}
-    left = [path.name for path in found if has_emi(path) and path in named]
-    if left:
+    all_ser = (p for p in found if p.suffix.lower() == ".ser")
+    ser = {p for p in all_ser if p.with_name(re.sub(r"_\d+$", "", p.stem)) in emi}
+    named = {Path(given).resolve() for given in map(str, inputs) if not is_address(given)}
+    if left := [path.name for path in ser if path in named]:
         say(f"Read with their .emi file, not by themselves: {', '.join(left)}.")
-    return [given for path, given in found.items() if not has_emi(path)]
+    return [given for path, given in found.items() if path not in ser]
 
 
 def search_folder(folder: Path, recursive: bool) -> Iterator[Path]:
@@ -190,14 +194,18 @@ def is_found(path: Path, folder: Path, recursive: bool) -> bool:
 
 
 def _is_wanted(path: Path, stems: set[str]) -> bool:
-    """Whether a file of a folder with these stems may be a micrograph."""
+    """Whether an entry of a folder with these stems may be a micrograph."""
+    return _has_name_of_input(path, stems) and _is_input(path)
+
+
+def _has_name_of_input(path: Path, stems: set[str]) -> bool:
     own = path.name.endswith(_OWN_ENDINGS) or path.stem.endswith(_OWN_STEMS)
     own = own or path.name in FILES.values() or path.name.startswith(".")
     if path.stem.endswith("_field"):
         # A bright field is a micrograph; the field of an image lies beside its label image or the image.
         name = path.stem.removesuffix("_field")
         own |= not stems.isdisjoint((f"{name}_labels", name, _FRAME.sub("", name)))
-    return path.suffix.lower() in SUFFIXES and not own and _is_input(path)
+    return path.suffix.lower() in SUFFIXES and not own
 
 
 def _is_input(path: Path) -> bool:
@@ -264,10 +272,10 @@ def keep_names(paths: Sequence[Path], known: Mapping[str, str]) -> list[str]:
     >>> keep_names([Path("a/x.dm3"), Path("y.tif")], {os.path.abspath("a/x.dm3"): "x"})
     ['x', 'y']
     """
-    places = [printable(os.path.abspath(path)) for path in paths]
+    places = [printable(locate(path)) for path in paths]
     here = set(places)
-    kept = {place: name for place, name in known.items() if place in here or os.path.exists(place)}
-    names = Names(kept)
+    # A file of a store counts as there: the store would be asked for each.
+    names = Names({p: n for p, n in known.items() if p in here or is_address(p) or os.path.exists(p)})
     return [names.give(path, name) for path, name in zip(paths, name_files(paths), strict=True)]
 
 
@@ -305,7 +313,7 @@ class Names:
         >>> names.give(Path("/a/x.tif")), names.give(Path("/b/x.tif")), names.give(Path("/a/x.tif"))
         ('x', 'b_x', 'x')
         """
-        place = printable(os.path.abspath(path))
+        place = printable(locate(path))
         if place in self._known:
             return self._known[place]
         name = new = wanted or _safe(path.stem)

@@ -231,6 +231,8 @@ class Watch:
         elif isinstance(result, ImageRecord):
             self._take(task, result, reading, bool(outcome.failure))
         elif result:
+            # Now, since its images come back in any order.
+            self._compare(task.path, result[0].sha256, reading)
             self._tasks += result
             self._open += len(result)
             reading.left += len(result)
@@ -249,18 +251,21 @@ class Watch:
             reading.failure = record
             return
         if record.row["status"] == "ok" and task.frame in (None, 0):
-            content = record.row["sha256"]
-            former = self._contents.get(content)
-            if former is not None and former != path and not former.exists():
-                reading.renamed = True
-                self._remark(path, f"is {printable(former)}, renamed; it counts once")
-            else:
-                self._contents[content] = path
+            self._compare(path, record.row["sha256"], reading)
         if reading.renamed:
             for name in record.outputs:
                 (self.job.out / name).unlink(missing_ok=True)
             return
         self._add(record, reading.arrival)
+
+    def _compare(self, path: Path, content: str, reading: _Reading) -> None:
+        """Note whether a file is one that was processed before, under another name."""
+        former = self._contents.get(content)
+        if former is None or former == path or former.exists():
+            self._contents[content] = path
+        elif not reading.renamed:
+            reading.renamed = True
+            self._remark(path, f"is {printable(former)}, renamed; it counts once")
 
     def _end(self, reading: _Reading, name: str) -> None:
         """Take up that all images of a file have been processed."""

@@ -1,8 +1,8 @@
 """Drift: where each frame of a movie lies in the sheet.
 
-A lattice looks the same after each of its vectors. Band-passed frames, which hardly show it, tell the place
-within half of one; raw frames then tell it precisely. Each frame is compared with several, so that errors do
-not add up.
+A lattice looks the same after each of its vectors. Band-passed frames, which hardly show it, and its strength
+from place to place, which is low in pores whatever their contrast, tell the place within half of one; raw
+frames then tell it precisely. Each frame is compared with several, so that errors do not add up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from porescope.registration import compare, refine_peak
+from porescope.registration import blur, compare, measure_strength, refine_peak
 
 #: Standard deviations of the two Gaussians whose difference is the band in which frames are compared [nm]:
 #: one of the two bands without a hop in 12 fast movies (docs/movies.md).
@@ -47,9 +47,9 @@ class View(NamedTuple):
 
     image: NDArray[np.float32]  # (M, N): without slow changes of brightness, 0 where nothing is known
     known: NDArray[np.bool_]  # (M, N): where there is data
-    band: NDArray[np.float32]  # (M // step, N // step)
-    clear: NDArray[np.bool_]  # of the same shape: where the band is not disturbed by borders
-    step: int  # pixels of the frame for one of the band-passed frame
+    bands: tuple[NDArray[np.float32], ...]  # (M // step, N // step): of the frame, of its lattice's strength
+    clear: NDArray[np.bool_]  # of the same shape: where the bands are not disturbed by borders
+    step: int  # pixels of the frame for one of a band
 
 
 class Drift(NamedTuple):
@@ -183,9 +183,10 @@ def prepare_view(image: NDArray[np.float32], known: NDArray[np.bool_] | None, pi
     fine, broad = (max(nm / pixel_nm, 1.0) for nm in BAND_NM)
     broad = max(broad, 3 * fine)
     filled = np.where(known, image, image[known].mean()).astype(np.float32)
-    slow, smooth = (_blur(filled, sigma) for sigma in (broad, fine))
+    slow, smooth = (blur(filled, sigma) for sigma in (broad, fine))
+    strength = measure_strength(filled, pixel_nm, fine)
     step = max(1, int(_COARSE_NM / pixel_nm))
-    reach = 2 * round(fine / 2) + 1
+    reach = 2 * round(2 * fine) + 1
     inside = cv2.erode(
         known.astype(np.uint8),
         np.ones((reach, reach), np.uint8),
@@ -194,11 +195,8 @@ def prepare_view(image: NDArray[np.float32], known: NDArray[np.bool_] | None, pi
     )
     coarse = slice(step // 2, None, step), slice(step // 2, None, step)
     raw = np.where(known, filled - slow, 0).astype(np.float32)
-    return View(raw, known, np.ascontiguousarray((smooth - slow)[coarse]), inside[coarse] > 0, step)
-
-
-def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
+    bands = (smooth - slow, strength - blur(strength, broad))
+    return View(raw, known, tuple(np.ascontiguousarray(b[coarse]) for b in bands), inside[coarse] > 0, step)
 
 
 def _place(frame: int, view: View, group: _Group, reach: float, pixel_nm: float, constant_nm: float) -> bool:
@@ -228,26 +226,30 @@ def _place_roughly(
     pixel_nm: float,
     apart_px: float,
 ) -> tuple[NDArray[np.float64], float] | None:
-    """The likeliest place of a frame by its band-passed image, and its margin; None if it fits nowhere."""
+    """The likeliest place of a frame by its bands, and its margin; None if it fits nowhere."""
     n, step = int(np.ceil(reach / view.step)) + 2, view.step
     y, x = np.mgrid[-n : n + 1, -n : n + 1] * float(step)
     away = np.hypot(y, x)
     cell_px = 4 * np.pi * (max(BAND_NM[0], pixel_nm) / pixel_nm / step) ** 2
     scores, fits = [], []
     for reference, place in references:
-        found = compare(reference.band, reference.clear, view.band, view.clear)
-        middle = (expected - place) / step + np.array(view.band.shape) - 1
-        correlation, difference, common = (
-            cv2.getRectSubPix(values, (2 * n + 1, 2 * n + 1), middle[::-1].tolist()) for values in found
-        )
-        valid = (away <= reach) & (common >= max(_LEAST_SHARE * common[n, n], 16))
-        full = valid & (common >= 0.5 * common[n, n])
-        if not full.any():
-            continue
-        noise = max(float(difference[full].min()), 1e-30)
-        score = -_TRUST * common / cell_px / 2 * (difference / noise - 1)
-        scores.append(np.where(valid, score, -np.inf))
-        fits.append(np.arctanh(np.minimum(correlation, 0.999)) * np.sqrt(np.maximum(common, 0) / cell_px))
+        middle = (expected - place) / step + np.array(view.clear.shape) - 1
+        of_bands = []
+        for before, now in zip(reference.bands, view.bands, strict=True):
+            found = compare(before, reference.clear, now, view.clear)
+            correlation, difference, common = (
+                cv2.getRectSubPix(values, (2 * n + 1, 2 * n + 1), middle[::-1].tolist()) for values in found
+            )
+            valid = (away <= reach) & (common >= max(_LEAST_SHARE * common[n, n], 16))
+            full = valid & (common >= 0.5 * common[n, n])
+            if not full.any():
+                break
+            noise = max(float(difference[full].min()), 1e-30)
+            score = -_TRUST * common / cell_px / 2 * (difference / noise - 1)
+            of_bands.append(np.where(valid, score, -np.inf))
+            fits.append(np.arctanh(np.minimum(correlation, 0.999)) * np.sqrt(np.maximum(common, 0) / cell_px))
+        if of_bands:
+            scores.append(np.sum(of_bands, axis=0))
     # Frames drift on as before; a place farther off is unlikely, but never out of the question.
     total = np.mean([*scores], axis=0) - 1.5 * np.log1p((away / spread) ** 2) if scores else away - np.inf
     best = np.array(np.unravel_index(int(total.argmax()), total.shape))

@@ -1,3 +1,4 @@
 from .correlation import Comparison, compare, refine_peak
+from .strength import blur, measure_strength
 
-__all__ = ["Comparison", "compare", "refine_peak"]
+__all__ = ["Comparison", "blur", "compare", "measure_strength", "refine_peak"]

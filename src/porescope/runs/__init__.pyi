@@ -1,10 +1,23 @@
-from .batch import DISK_FULL, TIMEOUT, UNWRITABLE, Task, give_up, note_image, process_file, run_batch
+from .batch import (
+    DISK_FULL,
+    TIMEOUT,
+    UNWRITABLE,
+    Task,
+    fail_task,
+    give_up,
+    iterate_records,
+    list_left,
+    list_tasks,
+    note_image,
+    process_file,
+    run_batch,
+)
 from .comparison import compare_runs
 from .folder import check_folder, close_run, lock_folder, lock_tables, prepare_folder, replace_run
 from .image import ImageResult, census, find_and_measure, save_result
 from .job import IMAGE_COLUMNS, ImageRecord, Job
-from .labelled import read_labelled_images
-from .parts import Done, PartWriter, list_done, list_names, list_outputs, make_tables
+from .labelled import LabelledImages, join_labelled, read_labelled_images
+from .parts import Done, PartWriter, list_done, list_names, list_outputs, make_tables, next_number, write_part
 from .record import (
     check_results,
     list_inputs,
@@ -41,6 +54,7 @@ __all__ = [
     "ImageRecord",
     "ImageResult",
     "Job",
+    "LabelledImages",
     "PartWriter",
     "Run",
     "Summary",
@@ -55,19 +69,25 @@ __all__ = [
     "copy_tables",
     "count_messages",
     "describe_stack",
+    "fail_task",
     "find_and_measure",
     "give_up",
+    "iterate_records",
+    "join_labelled",
     "list_done",
     "list_inputs",
+    "list_left",
     "list_names",
     "list_outputs",
+    "list_tasks",
     "list_unnamed",
     "list_warnings",
     "lock_folder",
     "lock_tables",
-    "place_file",
     "make_tables",
+    "next_number",
     "note_image",
+    "place_file",
     "prepare_folder",
     "process_file",
     "read_candidates",
@@ -87,6 +107,7 @@ __all__ = [
     "score_results",
     "summarize",
     "tune",
+    "write_part",
     "write_record",
     "write_results",
     "write_tables",

@@ -14,6 +14,7 @@ from porescope.detection import Automatic, Detector
 from porescope.files import explain_missing
 from porescope.lattice import LatticeGaps, Vacancies
 from porescope.materials import find_material
+from porescope.storage import Address
 
 #: Columns of ``images.csv``, in order, with their types.
 IMAGE_COLUMNS = {
@@ -55,6 +56,8 @@ class Job:
         Which files to write beside the label image.
     excess : bool
         Whether to mark bright sites in the overlays.
+    store : Address, optional
+        Folder in a store to which the results go; ``out`` is then its copy on this machine.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class Job:
     geojson: bool = False
     coco: bool = False
     excess: bool = False
+    store: Address | None = None
 
     def __post_init__(self) -> None:
         if self.pixel_size is not None and not 0 < self.pixel_size < float("inf"):

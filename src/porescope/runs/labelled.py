@@ -77,8 +77,31 @@ def read_labelled_images(
         for path, name in zip(found, name_files(list(found)), strict=True)
     ]
     standards = [read_standard(s, m.image.shape) for s, m in zip(found.values(), micrographs, strict=True)]
+    return join_labelled(list(found), list(found.values()), micrographs, standards)
+
+
+def join_labelled(
+    paths: Sequence[Path],
+    standard_paths: Sequence[Path],
+    micrographs: Sequence[Micrograph],
+    standards: Sequence[NDArray[np.int32]],
+) -> LabelledImages:
+    """Join images with their standards, without the areas that have no data.
+
+    Parameters
+    ----------
+    paths, standard_paths : sequence of Path
+        Files of the images and of their standards.
+    micrographs : sequence of Micrograph
+    standards : sequence of ndarray of int32
+        The label image of each.
+
+    Returns
+    -------
+    LabelledImages
+    """
     pairs = [_crop_to_field(m, s) for m, s in zip(micrographs, standards, strict=True)]
-    return LabelledImages(list(found), list(found.values()), [m for m, _ in pairs], [s for _, s in pairs])
+    return LabelledImages(list(paths), list(standard_paths), [m for m, _ in pairs], [s for _, s in pairs])
 
 
 def _crop_to_field(
@@ -92,6 +115,6 @@ def _crop_to_field(
     if not field[window].all():
         warnings.warn(
             f"{micrograph.name}: only a rectangle is cut out for tuning; corners without data stay",
-            stacklevel=3,
+            stacklevel=4,
         )
     return replace(micrograph, image=micrograph.filled[window], field=None), standard[window]

@@ -23,6 +23,7 @@ from porescope.measurement import PORE_COLUMNS
 from porescope.network import EXCESS_COLUMNS
 from porescope.runs.job import IMAGE_COLUMNS, ImageRecord
 from porescope.runs.record import list_inputs, place_file, read_record
+from porescope.storage import Address, put
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,14 +48,15 @@ class PartWriter:
         Folder of the run.
     seconds : float
         Time after which a part is closed [s].
+    store : Address, optional
+        Folder in a store to which the parts are copied.
     """
 
-    def __init__(self, out: Path, seconds: float = PART_SECONDS) -> None:
-        self.out, self.seconds = out, seconds
+    def __init__(self, out: Path, seconds: float = PART_SECONDS, store: Address | None = None) -> None:
+        self.out, self.seconds, self.store = out, seconds, store
         for kind in PARTS:
             (out / kind).mkdir(parents=True, exist_ok=True)
-        numbers = [int(path.stem[-6:]) for path in (out / "images").glob("part-" + "[0-9]" * 6 + ".parquet")]
-        self._number = max(numbers, default=-1) + 1
+        self._number = next_number(out)
         # By name and frame: an image whose worker died may come twice.
         self._records: dict[tuple[str, int], ImageRecord] = {}
         self._saved: set[tuple[str, int]] = set()
@@ -80,7 +82,8 @@ class PartWriter:
     def save(self) -> None:
         """Write the records collected so far; their part stays open and is written again as it grows."""
         if len(self._saved) < len(self._records):
-            write_part(self.out, self._number, make_tables(list(self._records.values())))
+            tables = make_tables(list(self._records.values()))
+            write_part(self.out, f"{self._number:06d}", tables, self.store)
             self._saved = set(self._records)
 
     def close_part(self) -> None:
@@ -92,22 +95,44 @@ class PartWriter:
         self._number += 1
 
 
-def write_part(out: Path, number: int, tables: Sequence[pd.DataFrame]) -> None:
+def next_number(out: Path) -> int:
+    """Find the number of the next part, which begins its name: of equal images the last part counts.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+
+    Returns
+    -------
+    int
+    """
+    numbers = [int(path.stem[5:11]) for path in (out / "images").glob(f"part-{'[0-9]' * 6}*.parquet")]
+    return max(numbers, default=-1) + 1
+
+
+def write_part(out: Path, name: str, tables: Sequence[pd.DataFrame], store: Address | None = None) -> None:
     """Write a part of the tables.
 
     Parameters
     ----------
     out : Path
         Folder of the run.
-    number : int
-        Of the part.
+    name : str
+        Of the part: its number, six digits, and what else tells it from others.
     tables : sequence of DataFrame
         As `make_tables` returns them.
+    store : Address, optional
+        Folder in a store to which the part is copied; one that is there stays.
     """
     # The images last: with them the part counts.
     for kind, table in reversed(list(zip(PARTS, tables, strict=True))):
-        with write_whole(out / kind / f"part-{number:06d}.parquet") as part:
+        with write_whole(out / kind / f"part-{name}.parquet") as part:
             table.to_parquet(part, index=False)
+    if store is not None:
+        for kind in reversed(PARTS):
+            part = Path(kind) / f"part-{name}.parquet"
+            put(out / part, store / part.as_posix(), once=True)
 
 
 def make_tables(records: Sequence[ImageRecord]) -> list[pd.DataFrame]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from porescope.files import FILES, hash_file, printable, write_folder, write_whole
 from porescope.runs.job import Job
+from porescope.storage import is_address, locate
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def place_file(record: Mapping[str, Any], file: str) -> str:
     >>> place_file({"folder": "/data"}, "night/a.tif")
     '/data/night/a.tif'
     """
-    return os.path.abspath(os.path.join(str(record.get("folder", "")), file))
+    return file if is_address(file) else os.path.abspath(os.path.join(str(record.get("folder", "")), file))
 
 
 def list_unnamed(record: Mapping[str, Any], paths: Sequence[Path]) -> list[str]:
@@ -88,7 +89,7 @@ def list_unnamed(record: Mapping[str, Any], paths: Sequence[Path]) -> list[str]:
     -------
     list of str
     """
-    here = {printable(os.path.abspath(path)) for path in paths}
+    here = {printable(locate(path)) for path in paths}
     return [file for file in list_inputs(record) if place_file(record, file) not in here]
 
 

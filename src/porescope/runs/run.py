@@ -390,4 +390,4 @@ def copy_tables(folder: Path, out: Path, record: Mapping[str, Any], tables: Sequ
     )
     for kind in PARTS:
         (out / kind).mkdir(exist_ok=True)
-    write_part(out, 0, [images, *others])
+    write_part(out, "000000", [images, *others])
