@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from conftest import require
 
 from porescope.labels import EDGE, keep_regions, label_regions
 from porescope.lattice import find_lattice
 from porescope.network import EVIDENCE, MODES, UNRATED, Network, load_model, rate_regions
 from porescope.network.confidence import are_layers
 from porescope.simulation import Pore, Scene, draw, draw_scene, make_generator, simulate
-from porescope.training.rating import find_real
+
+require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
+from porescope.training.rating import find_real  # noqa: E402
 
 
 def test_confidence_is_the_share_of_real_pores(record_property: Callable[[str, object], None]) -> None:

@@ -10,8 +10,10 @@ from conftest import require
 from porescope.network import EVIDENCE, SHIPPED, rate_regions
 from porescope.network.confidence import are_layers
 from porescope.simulation import Scene, Simulation, simulate
-from porescope.training import rate_network, rating
-from porescope.training.rating import find_real
+
+require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
+from porescope.training import rate_network, rating  # noqa: E402
+from porescope.training.rating import find_real  # noqa: E402
 
 
 @pytest.fixture
@@ -42,7 +44,6 @@ def test_what_only_touches_a_pore_is_not_real(drawn: Simulation) -> None:
 
 
 def test_a_rating_has_images_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
     from porescope.training import trainer
 
     used: list[tuple[str, int]] = []
@@ -60,7 +61,6 @@ def test_a_rating_has_images_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_layers_are_fitted_to_what_tells_real_regions() -> None:
-    require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
     rng = np.random.default_rng(0)
     evidence = [rng.normal(size=(20, len(EVIDENCE))) for _ in range(150)]
     real = [rows[:, 3] * rows[:, 5] > 0.5 for rows in evidence]  # no single column tells it
@@ -72,7 +72,6 @@ def test_layers_are_fitted_to_what_tells_real_regions() -> None:
 
 
 def test_a_rated_image_has_no_pore_many_or_lone_vacancies() -> None:
-    require(find_spec("torch") is not None, "PyTorch (pip install '.[train]')")
     for index in range(20_000, 20_012):
         missing = rating.draw_rated(index).missing_atoms
         if index % 2 == 0:

@@ -1,7 +1,8 @@
 from .comparing import Edits, compare_labels
-from .correcting import Correction, correct_run, join_rows
+from .correcting import Correction, correct_run
 from .painting import write_painting
 from .reading import read_labels
+from .rows import join_rows
 
 __all__ = [
     "Correction",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from porescope.corrections.comparing import Edits, compare_labels
 from porescope.corrections.reading import find_edited, read_labels
+from porescope.corrections.rows import as_columns, drop_taken, join_rows
 from porescope.files import (
     DETECT_ENDINGS,
     ENDINGS,
@@ -34,6 +35,7 @@ from porescope.network import EXCESS_COLUMNS, find_nearest
 from porescope.report import write_report
 from porescope.runs import (
     ImageRecord,
+    ImageResult,
     Job,
     PartWriter,
     Run,
@@ -310,14 +312,13 @@ def _correct_image(
     pores, candidates, excess = (
         table[(table.image == row["image"]) & (table.frame == row["frame"])] for table in tables[1:]
     )
-    left = _drop_taken(candidates, result.labels)
-    at, pixel_size = excess[["y_px", "x_px"]].to_numpy(float), result.micrograph.pixel_size
+    left = drop_taken(candidates, result.labels)
     result = replace(
         result,
         detection=replace(result.detection, candidates=_read_candidates(folder, task, left.label)),
         columns=join_rows(pores[pores.label.isin(task.edits.kept)], result.columns, task.edits),
-        candidates=_as_columns(left, PORE_COLUMNS),
-        excess={**_as_columns(excess, EXCESS_COLUMNS), **find_nearest(at, result.labels, pixel_size)},
+        candidates=as_columns(left, PORE_COLUMNS),
+        excess={**as_columns(excess, EXCESS_COLUMNS), **_measure_near(excess, result)},
         messages=[text for text in (row["message"], f"corrected by hand: {told}") if text],
     )
     return save_result(result, str(row["sha256"]), job, n_images), f"{name}: {told}"
@@ -354,47 +355,7 @@ def _read_candidates(folder: Path, task: _Task, left: pd.Series[int]) -> NDArray
     return np.where(np.isin(labels, left.to_numpy()), labels, 0).astype(np.int32)
 
 
-def _as_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, NDArray[Any]]:
-    """Columns of a table; text that is not known is None."""
-    columns = {}
-    for name, kind in kinds.items():
-        values = table[name]
-        text = values.astype(object).where(values.notna(), None) if kind == "str" else values
-        columns[name] = text.to_numpy() if kind == "str" else values.to_numpy(kind)
-    return columns
-
-
-def join_rows(
-    kept: pd.DataFrame, measured: Mapping[str, NDArray[Any]], edits: Edits
-) -> dict[str, NDArray[Any]]:
-    """Join the rows of the pores that stay with those of the others as they are measured now.
-
-    Parameters
-    ----------
-    kept : DataFrame
-        Rows of the pores that stay, as they were.
-    measured : mapping
-        Columns of `PORE_COLUMNS` of all pores.
-    edits : Edits
-
-    Returns
-    -------
-    dict of ndarray
-        Columns of `PORE_COLUMNS`, in the order of the labels.
-    """
-    new = np.isin(measured["label"], [*edits.drawn, *edits.changed])
-    own = _as_columns(kept, PORE_COLUMNS)
-    joined = {
-        name: np.concatenate([own[name], values[new]])
-        for name, values in {**measured, "edited": np.ones(len(new), bool)}.items()
-    }
-    order = np.argsort(joined["label"], kind="stable")
-    return {name: values[order] for name, values in joined.items()}
-
-
-def _drop_taken(candidates: pd.DataFrame, labels: NDArray[np.int32]) -> pd.DataFrame:
-    """Candidates that no pore lies on: one that was accepted by hand is none any more."""
-    at = np.rint(candidates[["y_px", "x_px"]].to_numpy(float)).astype(int)
-    free: NDArray[np.bool_] = labels[tuple(np.clip(at, 0, np.array(labels.shape) - 1).T)] == 0
-    left: pd.DataFrame = candidates[free]
-    return left
+def _measure_near(excess: pd.DataFrame, result: ImageResult) -> dict[str, NDArray[np.float64]]:
+    """The pore that is nearest to each bright site, now that pores were edited."""
+    at = np.rint(excess[["y_px", "x_px"]].to_numpy(float)).astype(int)
+    return find_nearest(at, result.labels, result.micrograph.pixel_size)
