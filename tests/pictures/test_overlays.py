@@ -129,3 +129,14 @@ def test_plots_draw_into_the_axes_of_a_notebook() -> None:
     assert points.min(axis=0) == pytest.approx((5, 1)) and points.max(axis=0) == pytest.approx((6, 2))
     assert len(lines.get_paths()) == 2  # outer and inner outline
     assert {text.get_text() for text in ax.texts} == {"1", "2 nm"}
+
+
+def test_bright_sites_get_a_ring_around_their_place() -> None:
+    micrograph = Micrograph(np.zeros((60, 80)), 0.1)
+    sites = {"y_px": np.array([20.0]), "x_px": np.array([50.0])}
+    plain, marked = (
+        draw_overlay(micrograph, np.zeros((60, 80), int), 800, excess=given) for given in (None, sites)
+    )
+    y, x = np.nonzero((plain != marked).any(axis=2))
+    assert abs(y.mean() - 204.5) <= 0.5 and abs(x.mean() - 504.5) <= 0.5  # ten pixels of the picture for one
+    assert not (plain != marked)[204, 504].any()

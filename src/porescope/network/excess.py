@@ -113,14 +113,14 @@ def _measure_depth(micrograph: Micrograph) -> NDArray[np.float32]:
 
 
 def find_nearest(
-    position: NDArray[np.integer], labels: NDArray[np.int32], pixel_size: tuple[float, float]
+    position: NDArray[Any], labels: NDArray[np.int32], pixel_size: tuple[float, float]
 ) -> dict[str, NDArray[np.float64]]:
     """Find the pore that is nearest to each of some places.
 
     Parameters
     ----------
-    position : ndarray of int, shape (n, 2)
-        Row and column.
+    position : ndarray, shape (n, 2)
+        Row and column [px].
     labels : ndarray of int32, shape (M, N)
         Label image of the pores.
     pixel_size : tuple of float
