@@ -73,7 +73,7 @@ def label(
         from porescope.desk import check_display, open_desk
 
         check_display()
-        files = dict.fromkeys(("rois", "geojson", "coco", "structure"), False)
+        files = dict.fromkeys(("rois", "geojson", "coco", "structure", "excess"), False)
         job = make_job({**given, **files, "images": True})
         rescued = open_desk(paths, job, _list_words(given))
     except (ValueError, OSError) as error:
