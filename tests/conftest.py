@@ -60,8 +60,9 @@ class Store:
         ports, grpc = dict(zip(parts, free[:4], strict=True)), dict(zip(parts, free[4:], strict=True))
         self.url = f"http://127.0.0.1:{ports['s3']}"
         self.command = [
-            str(Path(sys.executable).with_name("weed")), "server", f"-dir={folder}", "-s3", "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=5", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
+            str(Path(sys.executable).with_name("weed")), "server", f"-dir={folder}", "-s3",
+            "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0",
+            "-volume.max=100", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
             *(f"-{part}.port={port}" for part, port in ports.items()),
             *(f"-{part}.port.grpc={port}" for part, port in grpc.items()),
         ]  # fmt: skip

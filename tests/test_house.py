@@ -23,7 +23,9 @@ WINGS = sorted(p.parent.name for p in SOURCE.glob("*/__init__.py"))
 def test_tests_mirror_modules() -> None:
     """Each test file stands where the module of its name stands; these are about several."""
     tests = {p.relative_to(ROOT / "tests") for p in (ROOT / "tests").rglob("test_*.py")}
-    tests -= {Path("test_house.py"), Path("test_docs.py"), Path("runs/test_stopping.py")}
+    tests -= {
+        Path(f"{name}.py") for name in ("test_house", "test_docs", "test_notebooks", "runs/test_stopping")
+    }
     strays = [t for t in tests if not (SOURCE / t.parent / f"{t.stem.removeprefix('test_')}.py").is_file()]
     # `porescope simulate` and `train` share the module cli/network.
     assert strays == [Path("cli/test_simulate.py")]
