@@ -50,10 +50,7 @@ def _assert_same(one: Path, two: Path, source: Path) -> None:
         assert path.read_bytes() == (two / path.name).read_bytes()
 
 
-@pytest.mark.parametrize("how", [(), ("--cluster", "local")], ids=["pool", "cluster"])
-def test_from_store_to_store_while_the_server_is_started_again(
-    store: Store, tmp_path: Path, how: tuple[str, ...]
-) -> None:
+def test_from_store_to_store_while_the_server_is_started_again(store: Store, tmp_path: Path) -> None:
     """Images, a stack, a broken file; then one more file and --resume."""
     for i in range(6):
         save_simulated(tmp_path / "in", f"s{i}.tif", seed=i, frames=3 if i == 2 else 1)
@@ -61,7 +58,7 @@ def test_from_store_to_store_while_the_server_is_started_again(
     files = _upload(tmp_path / "in")
     options = ("--method", "threshold", "--workers", 2)
     assert run("detect", tmp_path / "in", "-o", tmp_path / "plain", *options).exit_code == 1
-    stored = ("detect", "s3://bucket/in", "-o", "s3://bucket/run", *options, *how)
+    stored = ("detect", "s3://bucket/in", "-o", "s3://bucket/run", *options, "--cluster", "local")
     restarting = threading.Thread(target=_restart, args=(store, lambda: _has_results(files)))
     restarting.start()
     ran = _run(*stored)
