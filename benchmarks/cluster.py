@@ -132,7 +132,7 @@ def compare(plain: Path, out: Path, n: int) -> None:
         print(f"{table}: {len(second)} rows, every number that of the plain loop")
 
 
-def measure_efficiency(work: Path, sizes: tuple[int, int] = (500, 2500), repeats: int = 2) -> None:
+def measure_efficiency(work: Path, sizes: tuple[int, int] = (300, 1300), repeats: int = 1) -> None:
     """Rates of whole commands, in turn; the difference of two sizes leaves their starts out."""
     originals = make_originals(work / "originals")
     folders = {n: [link(originals, work / f"in{n}{half}", n // 2) for half in "ab"] for n in sizes}

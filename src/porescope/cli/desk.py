@@ -59,7 +59,6 @@ def label(
 
     from porescope.files import explain_missing, find_files
     from porescope.runs import check_folder
-    from porescope.storage import is_address
 
     try:
         if find_spec("napari") is None or find_spec("qtpy") is None:
@@ -68,8 +67,6 @@ def label(
             raise ValueError("--signal all gives several images of a place; name one signal")
         paths = find_files(inputs, say, recursive=recursive)
         check_folder(out)
-        if remote := [path for path in paths if is_address(path)]:
-            raise ValueError(f"{remote[0]} is on a store; porescope label opens local files: copy it here")
         from porescope.desk import check_display, open_desk
 
         check_display()

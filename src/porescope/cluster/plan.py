@@ -16,13 +16,15 @@ from porescope.detection import Detector
 from porescope.files import PARTS, hash_file
 from porescope.labels import Detection
 from porescope.lattice import Lattice, find_lattice
+from porescope.measurement import is_counted
 from porescope.micrograph import Micrograph
 from porescope.reading import open_images
 from porescope.runs import ImageRecord, Job, find_and_measure, make_tables, save_result, write_part
 
 #: The stages of an image, in their order.
 STAGES = ("read", "lattice", "detect", "measure", "write")
-#: Share of the cores' time that pool and cluster spend on images; docs/cluster.md has the measurement.
+#: Share of the cores' time that is taken to be spent on images: between the pool's and the cluster's, which
+#: docs/cluster.md has.
 EFFICIENCY = 0.85
 #: Half the width of a 95 % interval, in standard errors.
 _Z = 1.96
@@ -149,7 +151,7 @@ def measure_plan(
 
     cv2.setNumThreads(1)
     chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, sample).round().astype(int))]
-    rows: list[tuple[list[float], float, float, float, ImageRecord]] = []
+    rows: list[tuple[list[float], float, float, float, int, ImageRecord]] = []
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="porescope-") as folder:
         for i, path in enumerate(chosen):
@@ -165,15 +167,15 @@ def measure_plan(
         if not rows:
             raise ValueError(f"no file of the sample can be processed: {failed[0]}")
         table_bytes = _measure_tables([record for *_, record in rows], Path(folder) / "tables")
-    records = [record for *_, record in rows]
-    counted = [_count_pores(record) for record in records]
-    methods = sorted({str(record.row["method"]) for record in records})
-    seconds, waited, read, written = (np.array([row[k] for row in rows], dtype=float) for k in range(4))
-    return Plan(seconds, waited, read, written, table_bytes, np.array(counted), methods, failed)
+    methods = sorted({str(record.row["method"]) for *_, record in rows})
+    seconds, waited, read, written, pores = (
+        np.array([row[k] for row in rows], dtype=float) for k in range(5)
+    )
+    return Plan(seconds, waited, read, written, table_bytes, pores, methods, failed)
 
 
-def _measure_file(path: Path, job: Job) -> tuple[list[float], float, float, float, ImageRecord]:
-    """Seconds of each stage, waited, bytes read and written, and the record of a file's first image."""
+def _measure_file(path: Path, job: Job) -> tuple[list[float], float, float, float, int, ImageRecord]:
+    """Of a file's first image: seconds of each stage, waited, bytes read, written, pores, its record."""
     clock, wall = time.process_time, time.perf_counter()
     start = clock()
     sha256 = hash_file(path)
@@ -195,7 +197,8 @@ def _measure_file(path: Path, job: Job) -> tuple[list[float], float, float, floa
     written = sum(file.stat().st_size for file in job.out.rglob("*") if file.is_file())
     stages = [read, lattice, found[0], measure, write]
     waited = max(time.perf_counter() - wall - sum(stages) - lattice, 0.0)
-    return stages, waited, path.stat().st_size / len(images), float(written), record
+    pores = int(is_counted(result.labels, result.columns["label"], result.micrograph.field).sum())
+    return stages, waited, path.stat().st_size / len(images), float(written), pores, record
 
 
 def _measure_tables(records: Sequence[ImageRecord], out: Path) -> float:
@@ -209,10 +212,3 @@ def _measure_tables(records: Sequence[ImageRecord], out: Path) -> float:
         parquet = sum(path.stat().st_size for path in out.rglob(f"part-{name}.parquet"))
         sizes.append(parquet + sum(len(t.to_csv(index=False, float_format="%.6g").encode()) for t in tables))
     return max(sizes[0] - sizes[1], 0) / len(records)
-
-
-def _count_pores(record: ImageRecord) -> float:
-    """Pores that count for the density, from the density."""
-    row = record.row
-    field = row["height_px"] * row["width_px"] * row["pixel_size_nm"] ** 2 * row["field_fraction"]
-    return float(np.rint(row["density_per_um2"] * field / 1e6))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from porescope.files import describe_counts
 from porescope.recipes import Recipe
 
 #: Columns of ``pores.csv`` that the table shows: head, and what it means.
@@ -125,5 +126,4 @@ def describe_pores(diameters: Any) -> str:
     """
     if not len(diameters):
         return "no pores"
-    noun = "pore" if len(diameters) == 1 else "pores"
-    return f"{len(diameters)} {noun}, median diameter {np.median(diameters):.2f} nm"
+    return f"{describe_counts(len(diameters))}, median diameter {np.median(diameters):.2f} nm"

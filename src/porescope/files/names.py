@@ -140,7 +140,7 @@ def find_files(
     all_ser = (p for p in found if p.suffix.lower() == ".ser")
     ser = {p for p in all_ser if p.with_name(re.sub(r"_\d+$", "", p.stem)) in emi}
     named = {Path(given).resolve() for given in map(str, inputs) if not is_address(given)}
-    if left := [path.name for path in ser if path in named]:
+    if left := [path.name for path in found if path in ser & named]:
         say(f"Read with their .emi file, not by themselves: {', '.join(left)}.")
     return [given for path, given in found.items() if path not in ser]
 

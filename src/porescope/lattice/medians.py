@@ -21,7 +21,7 @@ def find_median(values: NDArray[np.float32]) -> np.float32:
     Returns
     -------
     float32
-        What `numpy.median` gives, in a fifth of the time.
+        What `numpy.median` gives.
 
     Notes
     -----

@@ -33,8 +33,8 @@ _MOST_GROUPS = 3
 _LEAST_SHARE = 0.25
 #: Factor of the log-likelihood, as neither noise nor the frames between pixels are known (see `mosaic`).
 _TRUST = 0.7
-#: Least correlation with one reference at least, in standard deviations of that of noise: noise reached 2.0,
-#: frames of one sheet 5.6.
+#: Least correlation with one reference at least, in standard deviations of that of noise: band-passed noise
+#: reached 2.0, frames of one sheet 5.6; their strengths were not measured.
 _LEAST_FIT = 3.5
 #: Least spread of the places that are predicted [nm].
 _LEAST_SPREAD_NM = 0.3
