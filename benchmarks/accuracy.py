@@ -2,6 +2,7 @@
 
 make bench-accuracy                                    (prints the tables)
 python benchmarks/accuracy.py --purpose validation     (for choices; the benchmark is only for reporting)
+python benchmarks/accuracy.py --methods network,network-bf16
 python benchmarks/accuracy.py --methods maskrcnn --model mrcnn/maskrcnn.pt --quick 4
 """
 
@@ -134,8 +135,9 @@ def make_usual(scene: Scene, clarity: float = CONDITIONS["usual"]) -> Scene:
 def detect(
     method: str, micrograph: Micrograph, lattice: Lattice | None, path: Path | None
 ) -> NDArray[np.int32]:
-    if method == "network":
-        return Network(path).find(micrograph, lattice).labels
+    if method in ("network", "network-bf16"):
+        precision = "bf16" if method.endswith("bf16") else "float32"
+        return Network(path, precision=precision).find(micrograph, lattice).labels
     if method == "maskrcnn":
         from porescope.training import MaskRCNN
 

@@ -107,7 +107,7 @@ def test_options_are_declared_once() -> None:
     # The network and the voids have a confidence each.
     twice = ["least_confidence"]
     assert sorted(names) == sorted(
-        [*twice, "device", "least_confidence", "least_z", "model", "recipe", "split", "turned"]
+        [*twice, "device", "least_confidence", "least_z", "model", "precision", "recipe", "split", "turned"]
     )
 
 

@@ -307,11 +307,12 @@ def choose_detector(method: str | None, options: Mapping[str, Any]) -> Detector:
     Examples
     --------
     >>> choose_detector(None, {"turned": True})
-    Network(model=None, turned=True, least_confidence=0.5, device='auto')
+    Network(model=None, turned=True, least_confidence=0.5, device='auto', precision='float32')
     """
     given = {name: value for name, value in options.items() if value is not None}
-    if method is None and given.keys() <= {"least_confidence", "device"}:
-        return Automatic(Network(**given), Voids(**{n: v for n, v in given.items() if n != "device"}))
+    if method is None and given.keys() <= {"least_confidence", "device", "precision"}:
+        shared = {name: value for name, value in given.items() if name == "least_confidence"}
+        return Automatic(Network(**given), Voids(**shared))
     if method is None:
         method = (
             Threshold.method if "recipe" in given else Voids.method if "split" in given else Network.method

@@ -67,6 +67,7 @@ def test_the_method_is_handed_on_to_a_run_on_a_folder(
     [(paths, job, words)] = opened
     assert paths == [image] and job.material == "WS2" and job.detector.method == "voids"
     assert words == options[:2] + ["--least-confidence", "0.8", "--no-split", "--no-lattice"]
-    assert module._list_words(dict.fromkeys(("method", "recipe", "model", "device", "lattice"), None) | {
-        "least_confidence": None, "turned": True, "split": True,
-    }) == ["--turned"]  # fmt: skip
+    unsaid = dict.fromkeys(
+        ("method", "recipe", "model", "device", "precision", "lattice", "least_confidence")
+    )
+    assert module._list_words({**unsaid, "turned": True, "split": True}) == ["--turned"]

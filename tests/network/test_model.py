@@ -12,6 +12,7 @@ from porescope.detection import Automatic, choose_detector
 from porescope.files import hash_file
 from porescope.network import SHIPPED, SHIPPED_SHA256, Network, describe_image, load_model, present
 from porescope.network.model import TILE, predict
+from porescope.network.runtimes import start_bf16
 from porescope.simulation import Pore, Scene, simulate
 from porescope.voids import Voids
 
@@ -165,6 +166,45 @@ def test_the_network_says_where_it_runs() -> None:
 def test_a_device_that_is_not_there_is_refused(device: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Network(device=device).describe()
+
+
+def _calculates_with_bf16() -> bool:
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def test_bf16_gives_nearly_the_same_numbers_or_is_refused() -> None:
+    """On a processor without such numbers the second; none may calculate otherwise than asked."""
+    if not _calculates_with_bf16():
+        with pytest.raises(ValueError, match="needs a processor with AVX512-BF16 or AMX; use float32"):
+            load_model(precision="bf16")
+        return
+    drawn = simulate(Scene(shape=(160, 192), pores=2, max_missing=12), seed=6)
+    image, about = present(drawn.micrograph.image, "haadf"), describe_image("haadf", None)
+    plain, fast = predict(image, about, load_model()), predict(image, about, load_model(precision="bf16"))
+    assert fast.dtype == np.float32 and 0 < np.abs(fast - plain).max() < 0.05
+    assert np.abs(fast - plain).mean() < 0.002
+    assert Network(precision="bf16").describe()["model"]["precision"] == "bf16"
+    assert Network().describe()["model"]["precision"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "int8"}, r"^precision must be float32 or bf16, not 'int8'$"),
+        ({"precision": "bf16", "device": "cuda"}, r"^precision bf16 runs on the CPU, not on device cuda; "),
+    ],
+)
+def test_a_precision_that_is_not_there_is_refused(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Network(**options).describe()
+
+
+def test_bf16_says_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("porescope.network.runtimes.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"precision bf16 needs OpenVINO: .* pip install '\.\[bf16\]'"):
+        start_bf16(SHIPPED.read_bytes())
 
 
 def test_a_device_leaves_the_method_to_the_image() -> None:

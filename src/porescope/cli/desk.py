@@ -17,6 +17,7 @@ from porescope.cli.options import (
     LeastConfidence,
     Method,
     Model,
+    Precision,
     Quiet,
     Recipe,
     Signal,
@@ -43,6 +44,7 @@ def label(
     model: Model = None,
     turned: Turned = False,
     device: Device = None,
+    precision: Precision = None,
     split: Split = True,
     least_confidence: LeastConfidence = None,
     modality: Modality = "auto",
@@ -81,7 +83,7 @@ def label(
 
 def _list_words(given: Mapping[str, Any]) -> list[str]:
     """How pores are found, as the options of detect say it: for a run on a folder."""
-    named = {f"--{name}": given[name] for name in ("method", "recipe", "model", "device")}
+    named = {f"--{name}": given[name] for name in ("method", "recipe", "model", "device", "precision")}
     named["--least-confidence"] = given["least_confidence"]
     words = [word for name, value in named.items() if value is not None for word in (name, str(value))]
     flags = {"--turned": given["turned"], "--no-split": not given["split"]}

@@ -65,6 +65,15 @@ Device = Annotated[
     ),
 ]
 
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="float32|bf16",
+        help="Numbers that the network calculates with: bf16 is faster and differs a little (extra bf16; "
+        "processors with AVX512-BF16 or AMX).",
+    ),
+]
+
 Split = Annotated[
     bool,
     typer.Option("--split/--no-split", help="Split touching pores at their necks (method voids)."),
@@ -180,7 +189,7 @@ def make_job(given: Mapping[str, Any]) -> Job:
     from porescope.runs import Job
 
     method, recipe, model = given["method"], given["recipe"], given["model"]
-    options = {name: given[name] for name in ("recipe", "model", "device", "least_confidence")}
+    options = {name: given[name] for name in ("recipe", "model", "device", "precision", "least_confidence")}
     options |= {"turned": given["turned"] or None, "split": None if given["split"] else False}
     detector = choose_method(method, options)
     same = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ from porescope.lattice.orders import DOUBTFUL, STANDS_OUT, find_lower_order
 from porescope.lattice.rows import RowOffsets, measure_rows, shift_rows
 from porescope.lattice.spectrum import Spectrum, find_peak, measure_spectrum
 from porescope.lattice.spots import find_hexagons
-from porescope.lattice.waves import LONGEST, Flat, refine_by_phase
+from porescope.lattice.waves import LONGEST, Flat, mix_coarsely, refine_by_phase
 from porescope.micrograph import Micrograph
 from porescope.strips import STRIP
 
@@ -39,6 +40,8 @@ _FEWEST_PLANES = 6.0
 #: Root mean square offset of rows above which they are put straight before the spots are measured
 #: [lattice constants].
 _STRAIGHT = 0.03
+#: Standard deviation of the Gaussian average of the cells around a place [lattice constants].
+_AROUND_PLACE = 2.5
 #: Largest distance of a spot from where it is expected, relative to its frequency.
 _ASTRAY = 0.03
 
@@ -93,6 +96,18 @@ class Lattice:
     def flat(self) -> NDArray[np.float32]:
         """The image as `flatten` returns it, from which maps and sites are measured, shape (M, N)."""
         return self.flattened.read()
+
+    @cached_property
+    def waves(self) -> list[NDArray[np.float32]]:
+        """The three waves of first order, each averaged over the cells around a place.
+
+        Real and imaginary part, shape (R, C, 2) with about one pixel a cell.
+        """
+        step = max(self.constant_px, 1.0)
+        rows, columns = (max(round(n / step), 1) for n in self.image.shape)
+        sigma = _AROUND_PLACE * self.constant_px / step
+        coarse = mix_coarsely(self.flattened, self.spots, [(rows, columns)] * 3)
+        return [np.asarray(cv2.GaussianBlur(wave, (0, 0), sigma), np.float32) for wave in coarse]
 
     @property
     def vectors(self) -> NDArray[np.float64]:

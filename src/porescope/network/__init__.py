@@ -1,4 +1,4 @@
-"""The network as a detector, run by onnxruntime."""
+"""The network as a detector."""
 
 import lazy_loader
 

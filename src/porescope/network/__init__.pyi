@@ -2,7 +2,8 @@ from .confidence import EVIDENCE, UNRATED, rate_regions
 from .detector import Network, judge_regions, look_at
 from .excess import EXCESS_COLUMNS, find_nearest, list_excess
 from .maps import map_probabilities
-from .model import INPUTS, MODES, SHIPPED, SHIPPED_SHA256, describe_image, find_mode, load_model
+from .model import MODES, SHIPPED, SHIPPED_SHA256, describe_image, find_mode, load_model
+from .runtimes import INPUTS, PRECISIONS
 from .scale import CELL_PX, choose_scale
 from .views import present, rescale, standardize
 
@@ -13,6 +14,7 @@ __all__ = [
     "INPUTS",
     "MODES",
     "Network",
+    "PRECISIONS",
     "SHIPPED",
     "SHIPPED_SHA256",
     "UNRATED",

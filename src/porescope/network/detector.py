@@ -1,4 +1,4 @@
-"""The network as a detector, by onnxruntime."""
+"""The network as a detector."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from porescope.lattice import Lattice, VacancyMap, map_vacancies, straighten
 from porescope.marks import find_marks
 from porescope.micrograph import Micrograph
 from porescope.network.confidence import UNRATED, rate_regions
-from porescope.network.evidence import average_waves, gather_evidence, list_places
+from porescope.network.evidence import gather_evidence, list_places
 from porescope.network.maps import Maps, map_probabilities, plan_view, scale_shape
 from porescope.network.model import SHIPPED, find_mode, load_model
 from porescope.network.scale import Scale, choose_scale
@@ -58,6 +58,8 @@ class Network:
     device : str
         Where the network runs: ``cpu``, ``cuda``, ``directml``, ``coreml``, ``openvino``; ``auto``: CUDA
         where it can be used, else the CPU. Devices may differ in the last digits.
+    precision : {"float32", "bf16"}
+        Numbers that the network calculates with: those of 16 bits are faster and differ a little.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Network:
     turned: bool = False
     least_confidence: float = 0.5
     device: str = "auto"
+    precision: str = "float32"
 
     method: ClassVar[str] = "network"
     needs_lattice: ClassVar[bool] = True
@@ -96,9 +99,9 @@ class Network:
         Raises
         ------
         ValueError
-            If the file is no network of porescope's, or there is no such device.
+            If the file is no network of porescope's, or it cannot run as asked.
         """
-        model = load_model(self.model, self.device)
+        model = load_model(self.model, self.device, self.precision)
         return {
             "method": self.method,
             "seed": model.card["plan"]["seed"],
@@ -111,6 +114,7 @@ class Network:
                 "turned": self.turned,
                 "least_confidence": self.least_confidence,
                 "device": model.device,
+                "precision": self.precision,
             },
         }
 
@@ -135,9 +139,9 @@ class Network:
         Raises
         ------
         ValueError
-            If the file is no network of porescope's, or there is no such device.
+            If the file is no network of porescope's, or it cannot run as asked.
         """
-        model = load_model(self.model, self.device)
+        model = load_model(self.model, self.device, self.precision)
         scale = choose_scale(micrograph, lattice, material)
         vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
         z = None if vacancies is None else vacancies.z
@@ -219,8 +223,6 @@ def judge_regions(
     evidence : ndarray of float, shape (n, K)
         As `gather_evidence` returns it.
     """
-    # Before the label image takes its memory.
-    waves = None if lattice is None else average_waves(lattice)
     marks = find_marks(micrograph.filled)
     labels = find_regions(maps.probability, micrograph, scale.cell_px, marks)
     if vacancies is not None:
@@ -228,7 +230,7 @@ def judge_regions(
         if micrograph.field is not None:
             usable &= micrograph.field
         _add_vacancies(labels, vacancies.z, scale.cell_px, usable)
-    return labels, gather_evidence(labels, maps, vacancies, micrograph, lattice, scale, waves)
+    return labels, gather_evidence(labels, maps, vacancies, micrograph, lattice, scale)
 
 
 def _add_vacancies(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.labels import find_bordered, find_boxes, measure_areas
-from porescope.lattice import Lattice, VacancyMap, measure_amplitude, mix_coarsely
+from porescope.lattice import Lattice, VacancyMap, measure_amplitude
 from porescope.micrograph import Micrograph
 from porescope.modalities import has_bright_holes
 from porescope.network.confidence import EVIDENCE
@@ -21,8 +21,6 @@ from porescope.strips import cut_strips
 _STANDS_OUT = 4.5
 #: Largest values of z, of the missing share, and of depths [standard deviations].
 _MOST_Z, _MOST_SHARE, _DEEPEST = 15.0, 3.0, 20.0
-#: Standard deviation of the Gaussian average of the cell around a place [lattice constants].
-_AROUND_SITE = 2.5
 #: Inner and outer distance of a region's surroundings from its edge [lattice constants].
 _INNER, _OUTER = 0.5, 2.0
 #: Number of unit cells to which numbers of places and regions refer.
@@ -80,7 +78,6 @@ def gather_evidence(
     micrograph: Micrograph,
     lattice: Lattice | None,
     scale: Scale,
-    waves: list[NDArray[np.float32]] | None = None,
 ) -> NDArray[np.float64]:
     """Gather the evidence for each region of a label image.
 
@@ -94,8 +91,6 @@ def gather_evidence(
     micrograph : Micrograph
     lattice : Lattice or None
     scale : Scale
-    waves : list of ndarray, optional
-        As `average_waves` returns them; default: anew.
 
     Returns
     -------
@@ -143,9 +138,7 @@ def gather_evidence(
         for name, value in row.items():
             column[name][label - 1] = value
     if lattice is not None:
-        waves = average_waves(lattice) if waves is None else waves
-        sites = measure_sites(lattice, waves, darkest, -float(sign))
-        column["site"][:], column["second_site"][:] = sites
+        column["site"][:], column["second_site"][:] = measure_sites(lattice, darkest, -float(sign))
     if vacancies is not None:
         z = column["z"]
         column["log_z"][:] = np.log1p(z)
@@ -191,35 +184,14 @@ def _measure_depth(
     return float(depth), float(mean), np.array(at, float)
 
 
-def average_waves(lattice: Lattice) -> list[NDArray[np.float32]]:
-    """Average the waves of first order over the cells around each place.
-
-    Parameters
-    ----------
-    lattice : Lattice
-
-    Returns
-    -------
-    list of ndarray of float32, shape (R, C, 2)
-        Real and imaginary part of each of the three waves, with about one pixel a cell.
-    """
-    step = max(lattice.constant_px, 1.0)
-    rows, columns = (max(round(n / step), 1) for n in lattice.image.shape)
-    coarse = mix_coarsely(lattice.flattened, lattice.spots, [(rows, columns)] * 3)
-    sigma = _AROUND_SITE * lattice.constant_px / step
-    return [np.asarray(cv2.GaussianBlur(wave, (0, 0), sigma), np.float32) for wave in coarse]
-
-
 def measure_sites(
-    lattice: Lattice, averaged: list[NDArray[np.float32]], places: NDArray[np.float64], sign: float
+    lattice: Lattice, places: NDArray[np.float64], sign: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Measure what stands at places of the average cell around them.
 
     Parameters
     ----------
     lattice : Lattice
-    averaged : list of ndarray
-        As `average_waves` returns them.
     places : ndarray, shape (n, 2)
         Row and column [px].
     sign : float
@@ -237,6 +209,7 @@ def measure_sites(
     Both are told from the waves of first order: at the three symmetric places of the cell their sum is six
     amplitudes times cos((Φ + 2πj) / 3), where Φ is the sum of the phases of two waves less that of the third.
     """
+    averaged = lattice.waves
     shape, size = np.array(lattice.image.shape), np.array(averaged[0].shape[:2])
     near = np.clip((places + 0.5) * size / shape, 0, size - 1).astype(int)
     waves = np.array([sign * (w[..., 0] + 1j * w[..., 1])[near[:, 0], near[:, 1]] for w in averaged])

@@ -13,7 +13,7 @@ from porescope.labels import HIDDEN, Detection
 from porescope.lattice import Lattice
 from porescope.micrograph import Micrograph
 from porescope.modalities import has_bright_holes
-from porescope.network.evidence import average_waves, list_places, measure_sites
+from porescope.network.evidence import list_places, measure_sites
 
 #: Columns of ``excess.csv``, in order, with their types.
 EXCESS_COLUMNS = {
@@ -79,7 +79,7 @@ def list_excess(micrograph: Micrograph, found: Detection, lattice: Lattice | Non
     site = np.zeros(0)
     if n:
         sign = -1.0 if has_bright_holes(micrograph.modality) else 1.0
-        site = measure_sites(lattice, average_waves(lattice), position.astype(float), sign)[0]
+        site = measure_sites(lattice, position.astype(float), sign)[0]
     y, x = position.T
     return {
         "image": np.full(n, micrograph.name, object),

@@ -14,7 +14,7 @@ from porescope.labels import HIDDEN
 from porescope.lattice import Lattice, Straightening, map_back, plan_straightening, straighten
 from porescope.materials import LIGHT_CONSTANT
 from porescope.micrograph import Micrograph
-from porescope.network.model import Model, count_views, describe_image, predict
+from porescope.network.model import Model, describe_image, predict
 from porescope.network.scale import Scale
 from porescope.network.views import Levels, measure_levels, present, reflect_outside, rescale
 from porescope.strips import LARGE
@@ -77,7 +77,7 @@ def map_probabilities(
     Maps
     """
     plan = plan_view(lattice, scale, block)
-    if count_views(model) < _WITH_VACANCIES:
+    if model.views < _WITH_VACANCIES:
         z = None
     if plan is not None:
         if z is not None:

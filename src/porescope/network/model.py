@@ -1,4 +1,4 @@
-"""The network's file, loaded and run by onnxruntime."""
+"""The network's file: loaded, checked, run tile by tile."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from porescope.network.confidence import EVIDENCE, are_layers
+from porescope.network.runtimes import (
+    INPUTS,
+    PRECISIONS,
+    Run,
+    choose_providers,
+    name_device,
+    start_bf16,
+    start_session,
+    wrap_session,
+)
 from porescope.network.scale import CELL_PX, USUAL_CONSTANT
 
 #: The shipped network, and the SHA-256 of its file.
@@ -23,16 +33,6 @@ SHIPPED_SHA256 = "e0a35bc0060a1ccb6f8e79972cea2cf6e1e4792eeebc8c4e7f99a363f19037
 _MOST_BYTES = 500_000_000
 #: Modalities that the network tells apart; ABF counts as BF.
 MODES = ("haadf", "bf", "hrtem")
-#: Names of the network's inputs: the image, and `describe_image` of it.
-INPUTS = ["image", "about"]
-#: Where the network runs → onnxruntime's name for it; those but the CPU need another build of onnxruntime.
-DEVICES = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-}
 #: Largest side of a tile, overlap of neighbouring tiles on each side, and the number that padded sides
 #: are multiples of [px].
 TILE, _MARGIN, _STRIDE = 1024, 128, 32
@@ -79,13 +79,14 @@ def find_mode(modality: str) -> str:
 class Model(NamedTuple):
     """A loaded network."""
 
-    session: Any  # onnxruntime.InferenceSession
+    run: Run
+    views: int  # number of views that it looks at: 2 if it does not look at the vacancy map, else 3
     card: dict[str, Any]  # how it was trained and rated, as its file says; checked by `_explain_card`
     sha256: str  # of the file
-    device: str  # where it runs, one of `DEVICES`
+    device: str  # where it runs, one of `runtimes.DEVICES`
 
 
-def load_model(path: Path | None = None, device: str = "auto") -> Model:
+def load_model(path: Path | None = None, device: str = "auto", precision: str = "float32") -> Model:
     """Load a network.
 
     Parameters
@@ -93,7 +94,9 @@ def load_model(path: Path | None = None, device: str = "auto") -> Model:
     path : Path, optional
         An ONNX file of ``porescope train``; default: the shipped network.
     device : str
-        One of `DEVICES`, or ``auto``: CUDA where it can be used, else the CPU.
+        One of `runtimes.DEVICES`, or ``auto``: CUDA where it can be used, else the CPU.
+    precision : {"float32", "bf16"}
+        Numbers that it calculates with; bf16 runs on the CPU.
 
     Returns
     -------
@@ -102,7 +105,8 @@ def load_model(path: Path | None = None, device: str = "auto") -> Model:
     Raises
     ------
     ValueError
-        If the file is no network of porescope's, the shipped one is damaged, or there is no such device.
+        If the file is no network of porescope's, the shipped one is damaged, there is no such device, or it
+        does not calculate with such numbers.
     """
     path = SHIPPED if path is None else path
     try:
@@ -110,22 +114,21 @@ def load_model(path: Path | None = None, device: str = "auto") -> Model:
         if not path.is_file() or state.st_size > _MOST_BYTES:
             what = f"has {state.st_size:,} bytes" if path.is_file() else "is no file"
             raise ValueError(f"{path.name} {what}; give an ONNX file of porescope train")
-        return _load_model(path, state.st_mtime_ns, device)
+        return _load_model(path, state.st_mtime_ns, device, precision)
     except OSError as error:
         remedy = "reinstall porescope" if path == SHIPPED else "check the path"
         raise ValueError(f"{path.name} cannot be read: {error.strerror}; {remedy}") from None
 
 
 @cache
-def _load_model(path: Path, changed: int, device: str) -> Model:
-    import onnxruntime
-
-    providers = _choose_providers(device, onnxruntime.get_available_providers())
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # the processes of a batch share the cores already
-    # Both would keep memory for every size of a tile, and save no time.
-    options.enable_mem_pattern = options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
+def _load_model(path: Path, changed: int, device: str, precision: str) -> Model:
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be {' or '.join(PRECISIONS)}, not {precision!r}")
+    if precision == "bf16":
+        if device not in ("auto", "cpu"):
+            raise ValueError(f"precision bf16 runs on the CPU, not on device {device}; leave one of them out")
+        device = "cpu"
+    providers = choose_providers(device)
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     if path == SHIPPED and sha256 != SHIPPED_SHA256:
@@ -134,7 +137,7 @@ def _load_model(path: Path, changed: int, device: str) -> Model:
             f"{SHIPPED_SHA256[:8]}; reinstall porescope"
         )
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=providers)
+        session = start_session(content, providers)
         card = json.loads(session.get_modelmeta().custom_metadata_map["porescope"])
     except Exception:  # onnxruntime has many kinds of error, none documented
         raise ValueError(
@@ -147,31 +150,12 @@ def _load_model(path: Path, changed: int, device: str) -> Model:
     wrong = _explain_card(card)
     if wrong:
         raise ValueError(f"{path.name}: its card must have {wrong}; train it anew with porescope train")
-    model = Model(session, card, sha256, _name_device(session.get_providers()[0], device))
+    used, views = name_device(session, device), int(session.get_inputs()[0].shape[1])
+    run = start_bf16(content) if precision == "bf16" else wrap_session(session)
+    model = Model(run, views, card, sha256, used)
     if sha256 != SHIPPED_SHA256 and not _gives_maps(model):
         raise ValueError(f"{path.name} gives no two maps of an image; train it anew with porescope train")
     return model
-
-
-def _choose_providers(device: str, available: list[str]) -> list[str]:
-    """Names by which onnxruntime calls a device and what it falls back to."""
-    cpu = DEVICES["cpu"]
-    if device == "auto":
-        return [name for name in (DEVICES["cuda"], cpu) if name in available]
-    if device not in DEVICES:
-        raise ValueError(f"device must be auto, {', '.join(DEVICES)}, not {device!r}")
-    if DEVICES[device] not in available:
-        offered = ", ".join(name for name, provider in DEVICES.items() if provider in available)
-        raise ValueError(f"device {device} needs another build of onnxruntime; this one offers {offered}")
-    return list(dict.fromkeys([DEVICES[device], cpu]))
-
-
-def _name_device(provider: str, asked: str) -> str:
-    """Name of the device that is used; onnxruntime takes the CPU where it cannot start another."""
-    used = next(name for name, other in DEVICES.items() if other == provider)
-    if asked not in ("auto", used):
-        raise ValueError(f"device {asked} cannot be started on this machine; use another, or --device cpu")
-    return used
 
 
 def _explain_card(card: Mapping[str, Any]) -> str | None:
@@ -191,30 +175,12 @@ def _explain_card(card: Mapping[str, Any]) -> str | None:
 
 def _gives_maps(model: Model) -> bool:
     """Try a network on an empty image."""
-    image, about = (
-        np.zeros((count_views(model), _STRIDE, _STRIDE), np.float32),
-        describe_image("haadf", None),
-    )
+    image = np.zeros((1, model.views, _STRIDE, _STRIDE), np.float32)
     try:
-        (maps,) = model.session.run(None, {"image": image[None], "about": about[None]})
-        return maps.shape == (1, 2, *image.shape[1:]) and bool(np.isfinite(maps).all())
+        maps = model.run(image, describe_image("haadf", None)[None])
+        return maps.shape == (1, 2, _STRIDE, _STRIDE) and bool(np.isfinite(maps).all())
     except Exception:  # onnxruntime has many kinds of error, none documented
         return False
-
-
-def count_views(model: Model) -> int:
-    """Count the views that a network looks at.
-
-    Parameters
-    ----------
-    model : Model
-
-    Returns
-    -------
-    int
-        2 if it does not look at the vacancy map, else 3.
-    """
-    return int(model.session.get_inputs()[0].shape[1])
 
 
 def predict(
@@ -236,7 +202,7 @@ def predict(
     -------
     ndarray of float32, shape (2, M, N)
     """
-    image = image[: count_views(model)]
+    image = image[: model.views]
     if turned:
         total = np.zeros((2, *image.shape[1:]), np.float32)
         for turns in range(4):
@@ -251,7 +217,7 @@ def predict(
             part = image[:, *wide]
             pads = [(0, 0), *((0, -n % _STRIDE) for n in part.shape[1:])]
             padded = np.pad(part, pads, mode="symmetric" if min(part.shape[1:]) >= _STRIDE else "edge")
-            result = model.session.run(None, {"image": padded[None], "about": about[None]})[0][0]
+            result = model.run(padded[None], about[None])[0]
             y, x = (s.start - w.start for s, w in zip((rows, columns), wide, strict=True))
             height, width = rows.stop - rows.start, columns.stop - columns.start
             out[:, rows, columns] = result[:, y : y + height, x : x + width]

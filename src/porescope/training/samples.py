@@ -35,6 +35,10 @@ SIDE, CROP = 256, 192
 _TRUTH_STEP = 0.01
 #: Share of the scenes with pores that have none but lone vacancies.
 _LONE = 0.25
+#: Share of the scenes that are HRTEM beyond those drawn so: its small pores are the hardest.
+_HRTEM = 0.3
+#: Share of the scenes that are stretched and sheared, and the largest part of it: distortions of up to 20 %.
+_DISTORTED, _STRAIN = 0.2, 0.1
 #: Value of `Sample.unusable` where it is not known whether the sheet is hidden.
 UNKNOWN = 255
 #: Pixel weights: a pore smaller than _EVEN_AREA [px] weighs _EVEN_AREA / area, at most _MAX_WEIGHT.
@@ -99,9 +103,14 @@ def _make_sample(purpose: str, seed: int, index: int) -> Sample:
     elif kind < 0.55:
         recorded = float(rng.uniform(8, 13))
     side = round(SIDE * recorded / cell)
+    special = purpose == "training" and not unresolved
+    if special and rng.random() < _HRTEM:
+        modality = "hrtem"
     scene = draw_scene(rng, (side, side), recorded, modality=modality)
-    if purpose == "training" and scene.pores and not unresolved and rng.random() < _LONE:
+    if special and scene.pores and rng.random() < _LONE:
         scene = replace(scene, pores=_draw_lone(rng, np.array(scene.shape) * scene.pixel_size))
+    if special and rng.random() < _DISTORTED:
+        scene = replace(scene, strain=tuple(rng.uniform(-_STRAIN, _STRAIN, 4).tolist()))
     return render_sample(scene, rng, told=told, resolved=not unresolved)
 
 
