@@ -1,4 +1,4 @@
-"""What the vacancy map as a third view, distorted scenes and scenes of lone vacancies bring to the network.
+"""What the vacancy map as a third view, distorted scenes and scenes of lone small pores bring to the network.
 
 python benchmarks/views.py -o views                                   (half an hour on two cores; extra train)
 python benchmarks/views.py -o views --steps 0 --model mine.onnx       (compares networks that are there)
@@ -40,12 +40,12 @@ from porescope.training.rating import draw_rated, find_real, fit_layers
 FALSE = 1.0
 #: Numbers of the first image, and of the images; those before serve to fit `confidence`.
 FIRST, N_IMAGES = 40_000, 1200
-#: Share of distorted scenes, of scenes of lone vacancies, and whether the map is seen, in each training.
+#: Share of distorted scenes, of scenes of lone small pores, and whether the map is seen, in each training.
 TRAININGS = {
     "trained on, nothing new": (0.0, 0.0, False),
     "+ vacancy map": (0.0, 0.0, True),
     "+ distortion": (0.2, 0.0, True),
-    "+ lone vacancies": (0.2, 0.25, True),
+    "+ lone small pores": (0.2, 0.25, True),
 }
 #: Samples simulated for each round of a training.
 NEW = 150
@@ -142,12 +142,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the networks")
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--images", type=int, default=N_IMAGES)
     parser.add_argument("--model", type=Path, action="append", default=[], help="a further network")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     networks = {"shipped": (SHIPPED, True)}
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    torch.set_num_threads(1)  # several are slower with layers as small as those of confidence
+    with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
         if given.steps:
             list(pool.map(train_variant, [(name, given.out, given.steps) for name in TRAININGS]))
             networks |= {name: (given.out / f"{name}.onnx", new[2]) for name, new in TRAININGS.items()}

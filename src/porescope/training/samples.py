@@ -33,10 +33,11 @@ from porescope.standards import find_standards, read_standard
 SIDE, CROP = 256, 192
 #: Grid step [nm] on which the truth is drawn, for samples of 0.04 nm/px or finer.
 _TRUTH_STEP = 0.01
-#: Share of the scenes with pores that have none but lone vacancies.
-_LONE = 0.25
-#: Share of the scenes that are HRTEM beyond those drawn so: its small pores are the hardest.
-_HRTEM = 0.3
+#: Share of the scenes with pores that have none but small ones, and most missing atoms of these.
+_LONE, _MOST_MISSING = 0.25, 4
+#: Share of the scenes that are HRTEM beyond those drawn so, and share of these that are of a light sheet: its
+#: small pores are the hardest.
+_HRTEM, _LIGHT = 0.3, 0.35
 #: Share of the scenes that are stretched and sheared, and the largest part of it: distortions of up to 20 %.
 _DISTORTED, _STRAIN = 0.2, 0.1
 #: Value of `Sample.unusable` where it is not known whether the sheet is hidden.
@@ -104,9 +105,11 @@ def _make_sample(purpose: str, seed: int, index: int) -> Sample:
         recorded = float(rng.uniform(8, 13))
     side = round(SIDE * recorded / cell)
     special = purpose == "training" and not unresolved
+    material = None
     if special and rng.random() < _HRTEM:
         modality = "hrtem"
-    scene = draw_scene(rng, (side, side), recorded, modality=modality)
+        material = str(rng.choice(["graphene", "hBN"])) if rng.random() < _LIGHT else None
+    scene = draw_scene(rng, (side, side), recorded, material=material, modality=modality)
     if special and scene.pores and rng.random() < _LONE:
         scene = replace(scene, pores=_draw_lone(rng, np.array(scene.shape) * scene.pixel_size))
     if special and rng.random() < _DISTORTED:
@@ -115,11 +118,12 @@ def _make_sample(purpose: str, seed: int, index: int) -> Sample:
 
 
 def _draw_lone(rng: np.random.Generator, extent: NDArray[np.float64]) -> tuple[Pore, ...]:
-    """Draw vacancies of one or two atoms."""
+    """Draw small pores: vacancies of one to a few atoms."""
     count = 1 + rng.poisson(min(0.03 * extent.prod(), 8.0))
     places = rng.uniform(0, extent, (count, 2)).tolist()
     return tuple(
-        Pore((y, x), missing=1 + int(rng.random() < 0.3), through=bool(rng.random() < 0.6)) for y, x in places
+        Pore((y, x), missing=int(rng.integers(_MOST_MISSING)) + 1, through=bool(rng.random() < 0.6))
+        for y, x in places
     )
 
 
