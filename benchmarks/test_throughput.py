@@ -19,7 +19,7 @@ from porescope.files import hash_file
 from porescope.labels import Detection
 from porescope.lattice import find_lattice, map_vacancies
 from porescope.measurement import measure_columns
-from porescope.network import Network, describe_image, load_model, look_at
+from porescope.network import PRECISIONS, Network, describe_image, load_model, look_at
 from porescope.network.model import predict
 from porescope.recipes import Threshold, load_recipe, segment
 from porescope.runs import Job
@@ -92,19 +92,22 @@ def test_one_stack_on_two_cores(tmp_path: Path) -> None:
         tmp_path / "movie.tif", (drawn + noise).clip(0).astype(np.uint16), imagej=True,
         resolution=(25, 25), metadata={"unit": "nm", "axes": "TYX"},
     )  # fmt: skip
-    for options in (("--method", "threshold"), ("--method", "network")):
+    network = ("--method", "network")
+    for options in (("--method", "threshold"), network, (*network, "--precision", "bf16")):
+        if "bf16" in options and not _calculates_with_bf16():
+            continue
         times: dict[int, list[float]] = {1: [], 2: []}
         for i in range(3 if "threshold" in options else 1):
             for workers in times:
-                out = tmp_path / f"{options[1]}{workers}{i}"
+                out = tmp_path / f"{options[-1]}{workers}{i}"
                 taken = _run(
                     "detect", tmp_path / "movie.tif", "-o", out, "--no-images", "--workers", workers, *options
                 )
                 times[workers].append(taken)
         one, two = min(times[1]), min(times[2])
         print(
-            f"\n500 frames of 512 × 512 px, {options[1]}: {one:.1f} s on one core, {two:.1f} s on two "
-            f"({one / two:.2f} times as fast)"
+            f"\n500 frames of 512 × 512 px, {' '.join(options)}: {one:.1f} s on one core, {two:.1f} s on two "
+            f"({one / two:.2f} times as fast, {500 / two:.1f} images/s)"
         )
 
 
@@ -134,6 +137,12 @@ def test_memory_of_many_images(tmp_path: Path) -> None:
     print(f"  {peaks[1] / peaks[0]:.2f} times the memory for ten times the images")
 
 
+def _calculates_with_bf16() -> bool:
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def test_network() -> None:
     """One core; the ratio to reading says what a whole command gains without the network."""
     drawn = simulate(Scene(shape=(512, 512), pixel_size=0.3153 / 8, pores=8), seed=1).micrograph
@@ -144,11 +153,14 @@ def test_network() -> None:
     mapping = _time(lambda: map_vacancies(drawn, lattice), 10)
     threshold = _time(lambda: segment(drawn, load_recipe("ws2")), 10)
     print(f"\nnetwork, 512 × 512 px, one core: {ms:.0f} ms ({ms / threshold:.0f} × the threshold method)")
-    model, seen = load_model(), look_at(drawn, lattice)
-    about = describe_image("haadf", seen.scale.constant_nm)
-    running = _time(lambda: predict(seen.image, about, model), 10)
-    print(f"  of these {running:.0f} ms to run the network's file, {mapping:.0f} ms for the vacancy map")
     print(f"  and {looking:.0f} ms to find the lattice; all together {ms + looking:.0f} ms")
+    print(f"  of these {mapping:.0f} ms for the vacancy map")
+    seen = look_at(drawn, lattice)
+    about = describe_image("haadf", seen.scale.constant_nm)
+    for precision in PRECISIONS if _calculates_with_bf16() else PRECISIONS[:1]:
+        model = load_model(precision=precision)
+        running = min(_time(lambda model=model: predict(seen.image, about, model), 10) for _ in range(3))
+        print(f"  and {running:.0f} ms to run the network's file in {precision}")
 
 
 @pytest.mark.parametrize("side", [4096, 8192, pytest.param(16384, marks=pytest.mark.full)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from porescope.materials import MATERIALS
 from porescope.network import CELL_PX, MODES
 from porescope.simulation import Pore, Scene, simulate
 from porescope.training import read_samples
-from porescope.training.samples import CROP, SIDE, UNKNOWN, make_samples, render_sample, weigh
+from porescope.training.samples import CROP, SIDE, UNKNOWN, make_samples, render_sample, vary, weigh
 
 
 def test_samples_are_at_the_networks_scale_and_their_seed_decides_all() -> None:
@@ -21,6 +22,23 @@ def test_samples_are_at_the_networks_scale_and_their_seed_decides_all() -> None:
         assert a.image.shape[1:] == a.cover.shape == a.weight.shape == a.unusable.shape == (SIDE, SIDE)
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
         assert np.abs(a.image).max() < 25 and a.about.shape == (len(MODES),) and a.weight.min() >= 16
+
+
+def test_some_scenes_have_nothing_but_small_pores_and_some_are_distorted() -> None:
+    rng, scene = np.random.default_rng(0), Scene(pores=(Pore((2.0, 2.0), missing=40),))
+    drawn = [vary(scene, rng) for _ in range(2000)]
+    small = [s for s in drawn if s.pores != scene.pores]
+    distorted = [s for s in drawn if s.strain != scene.strain]
+    assert 0.21 < len(small) / 2000 < 0.29 and 0.16 < len(distorted) / 2000 < 0.24
+    assert {pore.missing for s in small for pore in s.pores} == {1, 2, 3, 4}
+    assert 0.09 < max(abs(part) for s in distorted for part in s.strain) <= 0.1
+    assert not any(vary(replace(scene, pores=()), rng).pores for _ in range(50))
+
+
+def test_validation_samples_stay_as_they_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They tell of earlier networks too."""
+    monkeypatch.setattr("porescope.training.samples.vary", lambda *_: pytest.fail("varied"))
+    make_samples("validation", 0, range(3))
 
 
 @pytest.mark.parametrize("recorded", [4.5, 13.0])

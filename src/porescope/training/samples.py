@@ -110,11 +110,27 @@ def _make_sample(purpose: str, seed: int, index: int) -> Sample:
         modality = "hrtem"
         material = str(rng.choice(["graphene", "hBN"])) if rng.random() < _LIGHT else None
     scene = draw_scene(rng, (side, side), recorded, material=material, modality=modality)
-    if special and scene.pores and rng.random() < _LONE:
+    return render_sample(vary(scene, rng) if special else scene, rng, told=told, resolved=not unresolved)
+
+
+def vary(scene: Scene, rng: np.random.Generator) -> Scene:
+    """Change some of the training scenes: nothing but small pores, a distorted scan.
+
+    Parameters
+    ----------
+    scene : Scene
+    rng : Generator
+
+    Returns
+    -------
+    Scene
+        One without pores gets none.
+    """
+    if scene.pores and rng.random() < _LONE:
         scene = replace(scene, pores=_draw_lone(rng, np.array(scene.shape) * scene.pixel_size))
-    if special and rng.random() < _DISTORTED:
+    if rng.random() < _DISTORTED:
         scene = replace(scene, strain=tuple(rng.uniform(-_STRAIN, _STRAIN, 4).tolist()))
-    return render_sample(scene, rng, told=told, resolved=not unresolved)
+    return scene
 
 
 def _draw_lone(rng: np.random.Generator, extent: NDArray[np.float64]) -> tuple[Pore, ...]:
