@@ -38,7 +38,8 @@ def test_labelled_images_of_one_contrast_leave_the_other_half_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shorten(monkeypatch, steps=4, validation=1)
-    labelled = [s for s in make_samples("training", 3, range(8)) if not s.about[:-1].any()]
+    labelled = [s for s in make_samples("training", 3, range(16)) if not s.about[:-1].any()]
+    assert labelled
     before = Net(Plan.channels, norm=False)
     dark, bright = train(
         Plan(steps=4, batch=2, seed=3), tmp_path, labelled=labelled, start=before.state_dict()
