@@ -163,7 +163,7 @@ class Network:
 class View(NamedTuple):
     """What the network sees of a micrograph; it looks at a large one in blocks."""
 
-    image: NDArray[np.float32]  # (2, K, L), as `views.present` returns it, at the network's scale
+    image: NDArray[np.float32]  # (3, K, L), as `views.present` returns it, with an empty vacancy map
     # Smallest part of the micrograph that holds its field; a straightened one may reach beyond it.
     frame: tuple[slice, slice]
     scale: Scale

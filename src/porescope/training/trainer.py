@@ -159,7 +159,7 @@ class Trainer:
         Parameters
         ----------
         batch : tuple of Tensor
-            image (B, 2, M, N), about (B, modes); cover, weight and unusable (B, M, N).
+            image (B, 3, M, N), about (B, modes); cover, weight and unusable (B, M, N).
 
         Returns
         -------
