@@ -21,6 +21,7 @@ from porescope.lattice import find_lattice, map_vacancies
 from porescope.measurement import measure_columns
 from porescope.network import PRECISIONS, Network, describe_image, load_model, look_at
 from porescope.network.model import predict
+from porescope.network.runtimes import calculates_bf16
 from porescope.recipes import Threshold, load_recipe, segment
 from porescope.runs import Job
 from porescope.runs.image import ImageResult, _write_files
@@ -94,7 +95,7 @@ def test_one_stack_on_two_cores(tmp_path: Path) -> None:
     )  # fmt: skip
     network = ("--method", "network")
     for options in (("--method", "threshold"), network, (*network, "--precision", "bf16")):
-        if "bf16" in options and not _calculates_with_bf16():
+        if "bf16" in options and not calculates_bf16():
             continue
         times: dict[int, list[float]] = {1: [], 2: []}
         for i in range(3 if "threshold" in options else 1):
@@ -137,12 +138,6 @@ def test_memory_of_many_images(tmp_path: Path) -> None:
     print(f"  {peaks[1] / peaks[0]:.2f} times the memory for ten times the images")
 
 
-def _calculates_with_bf16() -> bool:
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
 def test_network() -> None:
     """One core; the ratio to reading says what a whole command gains without the network."""
     drawn = simulate(Scene(shape=(512, 512), pixel_size=0.3153 / 8, pores=8), seed=1).micrograph
@@ -157,7 +152,7 @@ def test_network() -> None:
     print(f"  of these {mapping:.0f} ms for the vacancy map")
     seen = look_at(drawn, lattice)
     about = describe_image("haadf", seen.scale.constant_nm)
-    for precision in PRECISIONS if _calculates_with_bf16() else PRECISIONS[:1]:
+    for precision in PRECISIONS if calculates_bf16() else PRECISIONS[:1]:
         model = load_model(precision=precision)
         running = min(_time(lambda model=model: predict(seen.image, about, model), 10) for _ in range(3))
         print(f"  and {running:.0f} ms to run the network's file in {precision}")

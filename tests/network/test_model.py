@@ -12,7 +12,7 @@ from porescope.detection import Automatic, choose_detector
 from porescope.files import hash_file
 from porescope.network import SHIPPED, SHIPPED_SHA256, Network, describe_image, load_model, present
 from porescope.network.model import TILE, predict
-from porescope.network.runtimes import start_bf16
+from porescope.network.runtimes import calculates_bf16, start_bf16
 from porescope.simulation import Pore, Scene, simulate
 from porescope.voids import Voids
 
@@ -168,18 +168,15 @@ def test_a_device_that_is_not_there_is_refused(device: str, message: str) -> Non
         Network(device=device).describe()
 
 
-def _calculates_with_bf16() -> bool:
-    import openvino
+def test_bf16_is_refused_where_the_processor_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("porescope.network.runtimes.calculates_bf16", lambda: False)
+    with pytest.raises(ValueError, match=r"needs a processor with AVX512-BF16 or AMX.*; use float32$"):
+        start_bf16(SHIPPED.read_bytes())
 
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
-
-def test_bf16_gives_nearly_the_same_numbers_or_is_refused() -> None:
-    """On a processor without such numbers the second; none may calculate otherwise than asked."""
-    if not _calculates_with_bf16():
-        with pytest.raises(ValueError, match="needs a processor with AVX512-BF16 or AMX; use float32"):
-            load_model(precision="bf16")
-        return
+def test_bf16_gives_nearly_the_same_numbers() -> None:
+    if not calculates_bf16():
+        return  # refused, as above
     drawn = simulate(Scene(shape=(160, 192), pores=2, max_missing=12), seed=6)
     image, about = present(drawn.micrograph.image, "haadf"), describe_image("haadf", None)
     plain, fast = predict(image, about, load_model()), predict(image, about, load_model(precision="bf16"))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from conftest import require
 
-from porescope.network import EVIDENCE, SHIPPED, rate_regions
+from porescope.lattice import find_lattice
+from porescope.network import EVIDENCE, SHIPPED, Network, load_model, rate_regions
 from porescope.network.confidence import are_layers
 from porescope.simulation import Scene, Simulation, simulate
 
@@ -58,6 +59,16 @@ def test_a_rating_has_images_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     card = rate_network(SHIPPED)
     assert len(used) == card["rated_on"][0] == 2
     assert not {("validation", index) for index in trainer.VALIDATION} & set(used)
+
+
+def test_regions_of_a_rating_are_those_that_the_detector_judges() -> None:
+    """With the vacancy map as a view."""
+    index = next(i for i in range(20_001, 20_100, 2) if rating.draw_rated(i).micrograph.modality == "bf")
+    micrograph = rating.draw_rated(index).micrograph
+    mode, evidence, _ = rating._gather((SHIPPED, index, 0))
+    confidence = rate_regions(evidence, load_model().card["evidence"][mode])
+    found = Network(least_confidence=0).find(micrograph, find_lattice(micrograph))
+    assert len(confidence) and confidence.tolist() == pytest.approx(found.confidence.tolist())
 
 
 def test_layers_are_fitted_to_what_tells_real_regions() -> None:

@@ -1,5 +1,5 @@
 from .confidence import EVIDENCE, UNRATED, rate_regions
-from .detector import Network, judge_regions, look_at
+from .detector import Network, look_at, propose_regions
 from .excess import EXCESS_COLUMNS, find_nearest, list_excess
 from .maps import map_probabilities
 from .model import MODES, SHIPPED, SHIPPED_SHA256, describe_image, find_mode, load_model
@@ -22,12 +22,12 @@ __all__ = [
     "describe_image",
     "find_mode",
     "find_nearest",
-    "judge_regions",
     "list_excess",
     "load_model",
     "look_at",
     "map_probabilities",
     "present",
+    "propose_regions",
     "rate_regions",
     "rescale",
     "standardize",

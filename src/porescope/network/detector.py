@@ -27,7 +27,7 @@ from porescope.micrograph import Micrograph
 from porescope.network.confidence import UNRATED, rate_regions
 from porescope.network.evidence import gather_evidence, list_places
 from porescope.network.maps import Maps, map_probabilities, plan_view, scale_shape
-from porescope.network.model import SHIPPED, find_mode, load_model
+from porescope.network.model import SHIPPED, Model, find_mode, load_model
 from porescope.network.scale import Scale, choose_scale
 from porescope.network.views import present, reflect_outside, rescale
 from porescope.strips import LARGE
@@ -143,10 +143,7 @@ class Network:
         """
         model = load_model(self.model, self.device, self.precision)
         scale = choose_scale(micrograph, lattice, material)
-        vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
-        z = None if vacancies is None else vacancies.z
-        maps = map_probabilities(micrograph, scale, model, self.turned, lattice=lattice, z=z)
-        labels, evidence = judge_regions(micrograph, lattice, scale, maps, vacancies)
+        labels, evidence, maps, vacancies = propose_regions(micrograph, lattice, scale, model, self.turned)
         layers = model.card.get("evidence", {}).get(find_mode(micrograph.modality), UNRATED)
         confidence = rate_regions(evidence, layers)
         kept = confidence >= self.least_confidence
@@ -196,6 +193,39 @@ def look_at(micrograph: Micrograph, lattice: Lattice | None = None, material: st
         rows, columns = (slice(s.start - b, s.stop - b) for s, b in zip(window, beyond, strict=True))
         window = (rows, columns)
     return View(seen, window, scale)
+
+
+class Proposal(NamedTuple):
+    """All regions of a micrograph that may be pores, with what tells of them."""
+
+    labels: NDArray[np.int32]  # (M, N), label image of n regions
+    evidence: NDArray[np.float64]  # (n, K), as `gather_evidence` returns it
+    maps: Maps
+    vacancies: VacancyMap | None
+
+
+def propose_regions(
+    micrograph: Micrograph, lattice: Lattice | None, scale: Scale, model: Model, turned: bool = False
+) -> Proposal:
+    """Map vacancies and the network's probabilities, and list all regions that may be pores.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+    lattice : Lattice or None
+    scale : Scale
+    model : Model
+    turned : bool
+        As for `model.predict`.
+
+    Returns
+    -------
+    Proposal
+    """
+    vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
+    z = None if vacancies is None else vacancies.z
+    maps = map_probabilities(micrograph, scale, model, turned, lattice=lattice, z=z)
+    return Proposal(*judge_regions(micrograph, lattice, scale, maps, vacancies), maps, vacancies)
 
 
 def judge_regions(

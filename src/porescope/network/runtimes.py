@@ -81,7 +81,7 @@ def start_session(content: bytes, providers: list[str]) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # the processes of a batch share the cores already
-    # It would keep memory for every size of a tile, and save little time.
+    # A plan of the memory is kept for each size of a tile, and saves little time.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(content, options, providers=providers)
@@ -106,6 +106,18 @@ def wrap_session(session: Any) -> Run:
     return run
 
 
+def calculates_bf16() -> bool:
+    """Whether OpenVINO, which must be installed, can calculate with bfloat16 on this processor.
+
+    Returns
+    -------
+    bool
+    """
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def start_bf16(content: bytes) -> Run:
     """Start OpenVINO with a network, to calculate with numbers of 16 bits (bfloat16).
 
@@ -127,11 +139,11 @@ def start_bf16(content: bytes) -> Run:
         raise ValueError(explain_missing("precision bf16", "OpenVINO", "bf16"))
     import openvino
 
-    core = openvino.Core()
-    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if not calculates_bf16():
         raise ValueError(
-            "precision bf16 needs a processor with AVX512-BF16 or AMX; this one has none: use float32"
+            "precision bf16 needs a processor with AVX512-BF16 or AMX, which this one is not; use float32"
         )
+    core = openvino.Core()
     settings = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": 1}
     request = core.compile_model(core.read_model(content), "CPU", settings).create_infer_request()
 

@@ -14,15 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from porescope.lattice import find_lattice, map_vacancies
+from porescope.lattice import find_lattice
 from porescope.network import (
     EVIDENCE,
     MODES,
     choose_scale,
     find_mode,
-    judge_regions,
     load_model,
-    map_probabilities,
+    propose_regions,
 )
 from porescope.simulation import Pore, Scene, Simulation, draw, draw_pores, draw_scene, make_generator
 
@@ -142,9 +141,7 @@ def _gather(task: tuple[Path, int, int]) -> tuple[str, NDArray[np.float64], NDAr
     micrograph = drawn.micrograph
     lattice = find_lattice(micrograph)
     scale = choose_scale(micrograph, lattice, None)
-    maps = map_probabilities(micrograph, scale, load_model(path), lattice=lattice)
-    vacancies = None if lattice is None else map_vacancies(micrograph, lattice)
-    labels, evidence = judge_regions(micrograph, lattice, scale, maps, vacancies)
+    labels, evidence, _, _ = propose_regions(micrograph, lattice, scale, load_model(path))
     return find_mode(micrograph.modality), evidence, find_real(drawn, labels)
 
 

@@ -34,7 +34,7 @@ SIDE, CROP = 256, 192
 #: Grid step [nm] on which the truth is drawn, for samples of 0.04 nm/px or finer.
 _TRUTH_STEP = 0.01
 #: Share of the scenes with pores that have none but small ones, and most missing atoms of these.
-_LONE, _MOST_MISSING = 0.25, 4
+_ONLY_SMALL, _MOST_MISSING = 0.25, 4
 #: Share of the scenes that are HRTEM beyond those drawn so, and share of these that are of a light sheet: its
 #: small pores are the hardest.
 _HRTEM, _LIGHT = 0.3, 0.35
@@ -126,15 +126,15 @@ def vary(scene: Scene, rng: np.random.Generator) -> Scene:
     Scene
         One without pores gets none.
     """
-    if scene.pores and rng.random() < _LONE:
-        scene = replace(scene, pores=_draw_lone(rng, np.array(scene.shape) * scene.pixel_size))
+    if scene.pores and rng.random() < _ONLY_SMALL:
+        scene = replace(scene, pores=_draw_small(rng, np.array(scene.shape) * scene.pixel_size))
     if rng.random() < _DISTORTED:
         scene = replace(scene, strain=tuple(rng.uniform(-_STRAIN, _STRAIN, 4).tolist()))
     return scene
 
 
-def _draw_lone(rng: np.random.Generator, extent: NDArray[np.float64]) -> tuple[Pore, ...]:
-    """Draw small pores: vacancies of one to a few atoms."""
+def _draw_small(rng: np.random.Generator, extent: NDArray[np.float64]) -> tuple[Pore, ...]:
+    """Draw pores of one to a few missing atoms."""
     count = 1 + rng.poisson(min(0.03 * extent.prod(), 8.0))
     places = rng.uniform(0, extent, (count, 2)).tolist()
     return tuple(
